@@ -1,0 +1,109 @@
+{#-
+  Incremental strategy `merge_scoped`, used by every Silver and Gold table that is merged.
+
+  Guarantee: after it, the target holds the model's rows by `unique_key` (NULL equals NULL); a row whose content did
+  not change is not touched, so it keeps the run_id of the run that wrote it; rows of the target inside the scope that
+  the model no longer yields are gone; rows outside the scope are untouched.
+
+  Scope (model config meta.scope): {ref: relation, when: condition on its rows, on: [columns]}: the target rows whose
+  `on` columns stand in that relation; `as` names the columns there where they differ. Without a scope nothing is
+  deleted.
+-#}
+{% macro get_incremental_merge_scoped_sql(arg_dict) -%}
+    {%- set scope = config.get('meta', {}).get('scope') -%}
+    {%- if scope -%}
+        {{ delete_out_of_scope_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['unique_key'], scope) }};
+    {%- endif -%}
+    {{ merge_rows_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['unique_key'], model['columns']) }}
+{%- endmacro %}
+
+{#- Columns that say when and by which run a row was written: a difference in them alone is no change. -#}
+{% macro clock_columns() -%}
+    {{ return(['run_id', 'generated_at', 'updated_at', 'detected_at', 'detected_date_kst', 'changed_at']) }}
+{%- endmacro %}
+
+{% macro key_condition(unique_key, columns, left, right) -%}
+    {%- for key in unique_key -%}
+        {%- set required = columns[key].get('constraints', []) | selectattr('type', 'equalto', 'not_null') | list | length > 0 -%}
+        {{ left }}.{{ key }} {{ '=' if required else 'is not distinct from' }} {{ right }}.{{ key }}
+        {%- if not loop.last %} and {% endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro delete_out_of_scope_sql(target, source, unique_key, scope) -%}
+    delete from {{ target }} as t
+    where {% if scope['on'] | length == 1 -%} t.{{ scope['on'][0] }} in (
+        {%- else -%} (t.{{ scope['on'] | join(', t.') }}) in ( {%- endif %}
+            select {{ scope.get('as', scope['on']) | join(', ') }} from {{ ref(scope['ref']) }} where {{ scope['when'] }}
+        )
+        and not exists (
+            select 1 from {{ source }} as s where {{ key_condition(unique_key, model['columns'], 't', 's') }}
+        )
+{%- endmacro %}
+
+{% macro merge_rows_sql(target, source, unique_key, columns) -%}
+    {%- set names = columns.keys() | list -%}
+    {%- set content = names | reject('in', clock_columns() + unique_key) | list -%}
+    merge into {{ target }} as t
+    using (select {{ names | join(', ') }} from {{ source }}) as s
+    on {{ key_condition(unique_key, columns, 't', 's') }}
+    {%- if content %}
+    when matched and ({% for name in content %}t.{{ name }} is distinct from s.{{ name }}{{ ' or ' if not loop.last }}{% endfor %})
+        then update set {% for name in names | reject('in', unique_key) %}{{ name }} = s.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
+    {%- endif %}
+    when not matched then insert ({{ names | join(', ') }}) values (s.{{ names | join(', s.') }})
+{%- endmacro %}
+
+{#-
+  For post-hooks of models that feed a table with several writers (pipeline_state, pipeline_day, exception_ledger):
+  merges this model's rows into that table by its contract.
+-#}
+{% macro merge_this_into(model_name, unique_key) -%}
+    {%- set target = ref(model_name) -%}
+    {%- if execute -%}
+        {%- set node = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', model_name) | first -%}
+        {{ merge_rows_sql(target, this, unique_key, node['columns']) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+  Incremental strategy `append_once`: rows whose `unique_key` (a deterministic row id) the target already holds are
+  left out, so that a retry or a rerun never adds a row twice. meta.remembered names a relation with the ids of rows
+  that retention removed; they do not come back.
+-#}
+{% macro get_incremental_append_once_sql(arg_dict) -%}
+    {%- set names = model['columns'].keys() | join(', ') -%}
+    {%- set key = arg_dict['unique_key'][0] -%}
+    insert into {{ arg_dict['target_relation'] }} ({{ names }})
+    select {{ names }} from {{ arg_dict['temp_relation'] }} as s
+    where not exists (select 1 from {{ arg_dict['target_relation'] }} as t where t.{{ key }} = s.{{ key }})
+{%- endmacro %}
+
+{#-
+  Incremental strategy `replace_partition`: replaces the whole partition (meta.scope, one column) of every day in
+  scope whose rows differ from what the model yields; a day that did not change is not rewritten.
+-#}
+{% macro get_incremental_replace_partition_sql(arg_dict) -%}
+    {%- set scope = config.get('meta')['scope'] -%}
+    {%- set day = scope['on'][0] -%}
+    {%- set names = model['columns'].keys() | list -%}
+    {%- set content = names | reject('in', clock_columns()) | join(', ') -%}
+    {%- set changed = arg_dict['temp_relation'].identifier ~ '__changed' -%}
+    create or replace temp table {{ changed }} as
+    with new_rows as (select {{ content }} from {{ arg_dict['temp_relation'] }}),
+    old_rows as (
+        select {{ content }} from {{ arg_dict['target_relation'] }}
+        where {{ day }} in (select {{ day }} from {{ ref(scope['ref']) }} where {{ scope['when'] }})
+    ),
+    differing as (
+        (select * from new_rows except all select * from old_rows)
+        union all
+        (select * from old_rows except all select * from new_rows)
+    )
+    select distinct {{ day }} from differing;
+    delete from {{ arg_dict['target_relation'] }} where {{ day }} in (select {{ day }} from {{ changed }});
+    insert into {{ arg_dict['target_relation'] }} ({{ names | join(', ') }})
+    select {{ names | join(', ') }} from {{ arg_dict['temp_relation'] }}
+    where {{ day }} in (select {{ day }} from {{ changed }});
+    drop table {{ changed }}
+{%- endmacro %}

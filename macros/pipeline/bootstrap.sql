@@ -1,0 +1,33 @@
+{#-
+  Creates, from their contracts, every Bronze table and every incremental Silver and Gold table that does not exist
+  yet. So no model, gate or report ever meets a missing table, and every run takes the same, incremental path.
+-#}
+{% macro bootstrap_tables() -%}
+    {%- if execute and flags.WHICH in ('run', 'build', 'snapshot') -%}
+        {%- for source in graph.sources.values() if source.source_name == 'bronze' -%}
+            {%- do create_from_contract(source.database, source.schema, source.identifier, source.columns) -%}
+        {%- endfor -%}
+        {%- for node in graph.nodes.values()
+                if node.resource_type == 'model' and node.config.contract.enforced and node.config.materialized == 'incremental' -%}
+            {%- do create_from_contract(node.database, node.schema, node.alias, node.columns) -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro create_from_contract(database, schema, identifier, columns) -%}
+    {%- if load_relation(api.Relation.create(database=database, schema=schema, identifier=identifier)) is none -%}
+        {%- set relation = api.Relation.create(database=database, schema=schema, identifier=identifier, type='table') -%}
+        {%- do run_query('create schema if not exists ' ~ relation.without_identifier()) -%}
+        {%- do run_query('create table if not exists ' ~ relation ~ column_ddl(columns)) -%}
+        {%- do adapter.cache_added(relation) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Body of a model that only declares a table: other models write into it (merge_this_into). -#}
+{% macro declared_table() -%}
+    select
+    {%- for column in model['columns'].values() %}
+        cast(null as {{ engine_type(column['data_type']) }}) as {{ column['name'] }}{{ ',' if not loop.last }}
+    {%- endfor %}
+    where 1 = 0
+{%- endmacro %}

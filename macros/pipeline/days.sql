@@ -1,0 +1,65 @@
+{#- Which KST days a run computes. -#}
+
+{#-
+  Days asked for: those the run names, else every closed KST day from the first to the last Silver date, gaps
+  included, that the pipeline has not done.
+-#}
+{% macro requested_days(pipeline) -%}
+    {%- if days_are_named() -%}
+    select {{ from_day_number('n') }} as date_kst
+    from (select {{ explode_range(day_number(named_from()), day_number(named_to())) }} as n) as numbers
+    {%- else -%}
+    select {{ from_day_number('n') }} as date_kst
+    from (
+        select {{ explode_range('first_day', 'last_day') }} as n
+        from (
+            select
+                min({{ day_number('day') }}) as first_day,
+                least(max({{ day_number('day') }}), {{ day_number(kst_date(as_of())) }} - 1) as last_day
+            from (
+                select min(event_date_kst) as day from {{ ref('ledger_entries') }}
+                union all
+                select max(event_date_kst) as day from {{ ref('ledger_entries') }}
+                union all
+                select min(event_date_kst) as day from {{ ref('order_events') }}
+                union all
+                select max(event_date_kst) as day from {{ ref('order_events') }}
+                union all
+                select min(snapshot_date_kst) as day from {{ ref('wallet_snapshot') }}
+                union all
+                select max(snapshot_date_kst) as day from {{ ref('wallet_snapshot') }}
+            ) as silver_days
+        ) as bounds
+        where first_day is not null
+    ) as numbers
+    where {{ from_day_number('n') }} not in (
+        select done.date_kst from {{ ref('pipeline_day') }} as done where done.pipeline_name = '{{ pipeline }}'
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Digest of everything besides Silver rows that a day's controls are judged by: rules of the day, signs, tags. -#}
+{% macro controls_inputs_digest(days) -%}
+    select
+        days.date_kst,
+        {{ sha256_hex("concat(coalesce(rules.digest, ''), '#', coalesce(types.digest, ''), '#', coalesce(tags.digest, ''))") }} as inputs_digest
+    from {{ days }} as days
+    left join (
+        select d.date_kst, {{ concat_sorted('rule.rule_digest') }} as digest
+        from {{ days }} as d
+        inner join {{ ref('rule_days') }} as rule on rule.domain = 'ledger'
+            -- the rule of the next day judges the boundary at the day's end
+            and {{ day_number('rule.valid_from_day') }} <= {{ day_number('d.date_kst') }} + 1 and d.date_kst < rule.valid_to_day
+        group by d.date_kst
+    ) as rules on days.date_kst = rules.date_kst
+    left join (
+        select date_kst, {{ concat_sorted("concat(source_table, dq_tag)") }} as digest
+        from {{ ref('dq_day_tags') }}
+        where dq_tag is not null and source_table in ('bronze.transaction_ledger_raw', 'bronze.user_wallets_raw')
+        group by date_kst
+    ) as tags on days.date_kst = tags.date_kst
+    cross join (
+        select {{ concat_sorted("concat(entry_type, ':', cast(sign as string), ':', cast(supply_sign as string), ':', coalesce(pair_with, ''))") }} as digest
+        from {{ ref('entry_types') }}
+    ) as types
+{%- endmacro %}

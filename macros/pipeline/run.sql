@@ -1,0 +1,27 @@
+{#- What one run is about: its id, its instant and the days asked for. Models take them from here only. -#}
+
+{% macro run_id() -%} '{{ var("run_id", "") or invocation_id }}' {%- endmacro %}
+
+{#- The run's instant as a UTC timestamp literal. -#}
+{% macro as_of() -%}
+    {%- set given = var('as_of', '') -%}
+    {%- set at = modules.datetime.datetime.fromisoformat(given) if given else run_started_at -%}
+    {%- if at.tzinfo -%}{%- set at = at.astimezone(modules.pytz.utc).replace(tzinfo=none) -%}{%- endif -%}
+    timestamp '{{ at.strftime("%Y-%m-%d %H:%M:%S.%f") }}'
+{%- endmacro %}
+
+{#- Whether the run names its days; then only those, and days that are due again, are computed. -#}
+{% macro days_are_named() -%} {{ return(var('date_from', '') | string | length > 0) }} {%- endmacro %}
+
+{% macro named_from() -%} date '{{ var("date_from") }}' {%- endmacro %}
+{% macro named_to() -%} date '{{ var("date_to", "") or var("date_from") }}' {%- endmacro %}
+
+{#- One value of a relation, read when the model runs; `default` while compiling without a warehouse. -#}
+{% macro read_value(sql, default) -%}
+    {%- if execute and flags.WHICH in ('run', 'build', 'test', 'seed', 'snapshot') -%}
+        {%- set value = run_query(sql).columns[0].values()[0] -%}
+        {{ return(default if value is none else value) }}
+    {%- else -%}
+        {{ return(default) }}
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,263 @@
+{#- How a Silver run chooses among the rows of Bronze. -#}
+
+{#- What this run has to read (model silver_input), as values, so that older Bronze rows are skipped unread. -#}
+{% macro silver_input() -%}
+    {%- set input = {'from_seq': 0, 'to_seq': 9223372036854775807, 'from_status_seq': 0, 'replays_all': false, 'replays': false} -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set row = run_query(
+            'select from_seq, to_seq, from_status_seq, replays_all, replays from ' ~ ref('silver_input')
+        ).rows[0] -%}
+        {%- do input.update({
+            'from_seq': row[0] | int, 'to_seq': row[1] | int, 'from_status_seq': row[2] | int,
+            'replays_all': row[3], 'replays': row[4],
+        }) -%}
+    {%- endif -%}
+    {{ return(input) }}
+{%- endmacro %}
+
+{#-
+  Judges the rows of one Silver table that a run has to look at: the pending ones and, after a withdrawal, a
+  reinstatement or a change of row rules, every row with a touched key.
+
+  Result, one row per Bronze row looked at plus one per Silver row to be deleted:
+    reason      why the row is bad, NULL for a good one
+    is_pending  arrived since the last successful run (such rows count for the bad-rate gate)
+    action      'upsert' where the row becomes the Silver row of its key, 'delete' where the key has no valid row
+                left, else NULL
+    is_content_change  false where only the version time of the Silver row moves
+    old_*       the Silver row of the key before the run
+
+  staged: list of staging views; target: Silver table; key, content: column names. The greatest version time wins; within
+  one version time the last arrival, or with `first_stands` the first. `immutable`: columns in which a second line of
+  the same key and version time must agree, else it is bad (`conflicting_entry`).
+-#}
+{% macro judged_rows(staged, target, key, content, first_stands=false, immutable=[]) -%}
+    {%- set input = silver_input() -%}
+    {%- set keys = key | join(', ') -%}
+    with staged as (
+
+        {% for view in staged -%}
+        select {{ keys }}, {{ content | join(', ') }}, version_ts, reason, raw_json, batch_id, line_number, ingest_seq, is_withdrawn
+        from {{ ref(view) }}
+        {%- if not input.replays %}
+        where ingest_seq > {{ input.from_seq }}
+        {%- endif %}
+        {{ 'union all' if not loop.last }}
+        {% endfor %}
+    ),
+
+    incumbents as (
+
+        select * from {{ target }}
+
+    ),
+    {% if input.replays %}
+    touched_keys as (
+
+        select distinct {{ keys }}
+        from staged
+        where ingest_seq <= {{ input.from_seq }}
+            and {{ key | join(' is not null and ') }} is not null
+            {%- if not input.replays_all %}
+            and batch_id in (
+                select batch_id from {{ source('bronze', 'load_registry') }}
+                where status_seq > {{ input.from_status_seq }}
+            )
+            {%- endif %}
+
+    ),
+    {% endif %}
+    candidates as (
+
+        select
+            staged.*,
+            staged.ingest_seq > {{ input.from_seq }} as is_pending,
+            {% if input.replays %}touched_keys.{{ key[0] }} is not null{% else %}false{% endif %} as is_replay
+        from staged
+        {%- if input.replays %}
+        left join touched_keys
+            on {% for k in key %}staged.{{ k }} = touched_keys.{{ k }}{{ ' and ' if not loop.last }}{% endfor %}
+        {%- endif %}
+        where not staged.is_withdrawn
+            and staged.ingest_seq <= {{ input.to_seq }}
+            {%- if input.replays %}
+            and (staged.ingest_seq > {{ input.from_seq }} or touched_keys.{{ key[0] }} is not null)
+            {%- endif %}
+
+    ),
+
+    -- the Silver row of the key as it stands before the run
+    compared as (
+
+        select
+            candidates.*,
+            incumbents.{{ key[0] }} is not null as has_old,
+            incumbents.version_ts as old_version_ts,
+            {%- for column in content %}
+            incumbents.{{ column }} as old_{{ column }},
+            {%- endfor %}
+            row_number() over (
+                partition by {% for k in key %}candidates.{{ k }}, {% endfor %}candidates.reason is null
+                order by candidates.version_ts desc, candidates.ingest_seq {{ 'asc' if first_stands else 'desc' }}
+            ) as version_rank
+        from candidates
+        left join incumbents
+            on {% for k in key %}candidates.{{ k }} = incumbents.{{ k }} and {% endfor %}candidates.reason is null
+
+    ),
+    {% if immutable %}
+    -- rows that repeat a key: few, so the comparison with the first line of the same version is cheap
+    repeated as (
+
+        select * from compared
+        where reason is null
+            and ({{ keys }}) in (select {{ keys }} from compared where reason is null and version_rank > 1)
+
+    ),
+
+    first_of_version as (
+
+        select {{ keys }}, version_ts, min(ingest_seq) as ingest_seq
+        from repeated
+        group by {{ keys }}, version_ts
+
+    ),
+
+    conflicts as (
+
+        select repeated.ingest_seq
+        from repeated
+        inner join first_of_version
+            on {% for k in key %}repeated.{{ k }} = first_of_version.{{ k }} and {% endfor %}repeated.version_ts = first_of_version.version_ts
+        inner join repeated as first_line on first_of_version.ingest_seq = first_line.ingest_seq
+        where {% for c in immutable %}repeated.{{ c }} is distinct from first_line.{{ c }}{{ ' or ' if not loop.last }}{% endfor %}
+
+    ),
+    {% endif %}
+    judged as (
+
+        select
+            compared.*,
+            {% if immutable -%}
+            case
+                when compared.reason is not null then compared.reason
+                when conflicts.ingest_seq is not null then 'conflicting_entry'
+                when not compared.is_replay and compared.has_old and compared.version_ts = compared.old_version_ts
+                    and ({% for c in immutable %}compared.{{ c }} is distinct from compared.old_{{ c }}{{ ' or ' if not loop.last }}{% endfor %})
+                    then 'conflicting_entry'
+            end
+            {%- else -%}
+            compared.reason
+            {%- endif %} as final_reason,
+            (
+                {% for c in content %}compared.{{ c }} is distinct from compared.old_{{ c }}{{ ' or ' if not loop.last }}{% endfor %}
+            ) as differs
+        from compared
+        {%- if immutable %}
+        left join conflicts on compared.ingest_seq = conflicts.ingest_seq
+        {%- endif %}
+
+    ),
+
+    decided as (
+
+        select
+            {{ keys }},
+            {{ content | join(', ') }},
+            version_ts,
+            final_reason as reason,
+            raw_json,
+            batch_id,
+            line_number,
+            ingest_seq,
+            is_pending,
+            case
+                when final_reason is not null or version_rank > 1 then null
+                when not has_old then 'upsert'
+                when is_replay and (differs or version_ts <> old_version_ts) then 'upsert'
+                when not is_replay and version_ts > old_version_ts then 'upsert'
+                {%- if not first_stands %}
+                when not is_replay and version_ts = old_version_ts and differs then 'upsert'
+                {%- endif %}
+            end as action,
+            not has_old or differs as is_content_change,
+            old_version_ts,
+            {{ 'old_' ~ content | join(', old_') }}
+        from judged
+
+    )
+    {%- if input.replays %},
+
+    survivors as (
+
+        select distinct {{ keys }} from decided where reason is null and not ({{ key[0] }} is null)
+
+    ),
+
+    removed as (
+
+        select incumbents.*
+        from incumbents
+        inner join touched_keys
+            on {% for k in key %}incumbents.{{ k }} = touched_keys.{{ k }}{{ ' and ' if not loop.last }}{% endfor %}
+        left join survivors
+            on {% for k in key %}incumbents.{{ k }} = survivors.{{ k }}{{ ' and ' if not loop.last }}{% endfor %}
+        where survivors.{{ key[0] }} is null
+
+    ),
+
+    final as (
+
+        select * from decided
+        union all
+        select
+            {{ keys }},
+            {%- for c in content %}
+            cast(null as {{ engine_type(graph_column_type(target.identifier, c)) }}) as {{ c }},
+            {%- endfor %}
+            version_ts,
+            cast(null as string) as reason,
+            cast(null as string) as raw_json,
+            cast(null as string) as batch_id,
+            cast(null as bigint) as line_number,
+            cast(null as bigint) as ingest_seq,
+            false as is_pending,
+            'delete' as action,
+            true as is_content_change,
+            version_ts as old_version_ts,
+            {{ content | join(', ') }}
+        from removed
+
+    )
+
+    select * from final
+    {%- else %}
+
+    select * from decided
+    {%- endif %}
+{%- endmacro %}
+
+{#- Type of a column in the contract of a model. -#}
+{% macro graph_column_type(model_name, column) -%}
+    {{ return(graph.nodes['model.plura.' ~ model_name].columns[column].data_type) }}
+{%- endmacro %}
+
+{#- Silver tables and the Bronze tables that feed them. -#}
+{% macro silver_targets() -%}
+    {{ return({
+        'wallet_snapshot': ['user_wallets_raw'],
+        'ledger_entries': ['transaction_ledger_raw'],
+        'order_events': ['payment_orders_raw', 'orders_raw'],
+        'order_items': ['order_items_raw'],
+        'products': ['products_raw'],
+    }) }}
+{%- endmacro %}
+
+{#- The bad-rate gate once more in the statement: nothing is published past a breach, even where tests are not run. -#}
+{% macro gate_is_open() -%}
+    not exists (select 1 from {{ ref('bad_rate_gate') }} where is_breached)
+{%- endmacro %}
+
+{% macro gate_is_breached() -%}
+    {{ return(read_value('select count(*) from ' ~ ref('bad_rate_gate') ~ ' where is_breached', 0) > 0) }}
+{%- endmacro %}

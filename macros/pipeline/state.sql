@@ -1,0 +1,98 @@
+{#- State of the four pipelines in gold.pipeline_state. -#}
+
+{% macro pipeline_names() -%}
+    {{ return({
+        'pipeline_a': 'guardrail_completed',
+        'pipeline_silver': 'silver_completed',
+        'pipeline_b': 'controls_completed',
+        'pipeline_c': 'analytics_completed',
+    }) }}
+{%- endmacro %}
+
+{#-
+  Marks every pipeline that this run is about to run as failed, keeping its watermark; the pipeline's last node turns
+  the mark into success. So whatever ends a run early (an error, a lost connection, a kill) leaves a failure behind.
+-#}
+{% macro begin_pipelines() -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set state = load_relation(api.Relation.create(database=target.database, schema='gold', identifier='pipeline_state')) -%}
+        {%- for pipeline, completion in pipeline_names().items() if ('model.plura.' ~ completion) in selected_resources -%}
+            {%- do run_query(
+                "insert into " ~ state ~ " (pipeline_name, status, updated_at) select '" ~ pipeline ~ "', 'failure', " ~ as_of()
+                ~ " where not exists (select 1 from " ~ state ~ " where pipeline_name = '" ~ pipeline ~ "')"
+            ) -%}
+            {%- do run_query(
+                "update " ~ state ~ " set status = 'failure', last_run_id = " ~ run_id() ~ ", updated_at = " ~ as_of()
+                ~ " where pipeline_name = '" ~ pipeline ~ "'"
+            ) -%}
+        {%- endfor -%}
+        {%- do adapter.commit_if_has_connection() if adapter.commit_if_has_connection is defined -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+  Post-hook of the last node of a pipeline: its run succeeded. The watermark never moves back. `values`: further
+  columns and their values.
+-#}
+{% macro record_success(pipeline, days=none, values={}) -%}
+    {%- set state = ref('pipeline_state') -%}
+    {%- set processed_end = as_of() -%}
+    {%- if days -%}
+        {%- set processed_end = "(select max(day_end) from " ~ ref(days) ~ ")" -%}
+        {%- do values.update({'consumed_change_seq': "(select coalesce(max(change_seq), 0) from " ~ ref('change_log') ~ ")"}) -%}
+    {%- endif -%}
+    update {{ state }} set
+        status = 'success',
+        last_success_ts = {{ as_of() }},
+        last_processed_end = greatest(
+            coalesce(last_processed_end, {{ processed_end }}, timestamp '1970-01-01 00:00:00'),
+            coalesce({{ processed_end }}, last_processed_end, timestamp '1970-01-01 00:00:00')
+        ),
+        last_run_id = {{ run_id() }},
+        {%- for column, value in values.items() %}
+        {{ column }} = {{ value }},
+        {%- endfor %}
+        updated_at = {{ as_of() }}
+    where pipeline_name = '{{ pipeline }}'
+{%- endmacro %}
+
+{#- Rows of gold.pipeline_day for the days a run of B or C computed. -#}
+{% macro computed_days(pipeline, days) -%}
+    select
+        '{{ pipeline }}' as pipeline_name,
+        days.date_kst,
+        'success' as status,
+        {{ run_id() }} as run_id,
+        cast({{ read_value('select max(change_seq) from ' ~ ref('change_log'), 0) }} as bigint) as change_seq,
+        {{ as_of() }} as updated_at,
+        days.inputs_digest
+    from {{ ref(days) }} as days
+{%- endmacro %}
+
+{#-
+  Hard gate: stops the model it stands in (which names silver_completed as a dependency) unless the last run of pipeline_silver succeeded and its watermark reaches
+  the end of the days asked for, and refuses days that are still open. Raises UpstreamReadinessError.
+-#}
+{% macro assert_pipeline_ready(pipeline) -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set needed = kst_day_end(named_to()) if days_are_named() else none -%}
+        {%- set row = run_query(
+            "select status, last_success_ts, last_processed_end"
+            ~ (", last_processed_end >= " ~ needed ~ ", " ~ needed ~ " > " ~ as_of() if needed else ", true, false")
+            ~ " from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_silver'"
+        ).rows -%}
+        {%- set stop = namespace(why='') -%}
+        {%- if needed and run_query("select " ~ needed ~ " > " ~ as_of()).columns[0].values()[0] -%}
+            {%- set stop.why = 'the KST day ' ~ (var('date_to', '') or var('date_from')) ~ ' is still open' -%}
+        {%- elif row | length == 0 or row[0][1] is none or row[0][2] is none -%}
+            {%- set stop.why = 'pipeline_silver has never succeeded' -%}
+        {%- elif row[0][0] != 'success' -%}
+            {%- set stop.why = 'the last run of pipeline_silver failed' -%}
+        {%- elif not row[0][3] -%}
+            {%- set stop.why = 'pipeline_silver has processed arrivals up to ' ~ row[0][2] ~ ' UTC only, before the end of the days asked for' -%}
+        {%- endif -%}
+        {%- if stop.why -%}
+            {%- do exceptions.raise_compiler_error('UpstreamReadinessError: ' ~ pipeline ~ ' cannot run: ' ~ stop.why ~ '.') -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}

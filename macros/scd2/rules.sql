@@ -1,0 +1,37 @@
+{#-
+  Rules as of a business day. A KST day is judged by the versions that are valid at its start (00:00 KST), so that a
+  day has exactly one version of each rule and a backfill reproduces history.
+-#}
+
+{#- Join condition: the version in `rule` (gold.rule_days) that is valid on `day`. -#}
+{% macro valid_on(rule, day) -%}
+    {{ rule }}.valid_from_day <= {{ day }} and {{ day }} < {{ rule }}.valid_to_day
+{%- endmacro %}
+
+{#- `rule_id`, `threshold`, `warn`, `crit`, `allowed_values` of one unscoped rule on each day of a relation `days(date_kst)`. -#}
+{% macro rule_on_days(days, domain, metric) -%}
+    select
+        days.date_kst,
+        rule.rule_id,
+        rule.threshold,
+        {{ map_value('rule.severity_map', 'warn') }} as warn,
+        {{ map_value('rule.severity_map', 'crit') }} as crit,
+        rule.allowed_values
+    from {{ days }} as days
+    left join {{ ref('rule_days') }} as rule
+        on rule.domain = '{{ domain }}' and rule.metric = '{{ metric }}' and rule.scope is null
+        and {{ valid_on('rule', 'days.date_kst') }}
+{%- endmacro %}
+
+{#-
+  Severity of a value: crit before warn; the threshold counts as CRITICAL where the rule names no severities.
+  NULL when nothing is reached.
+  `compare` is '>=' for data quality and '>' for controls.
+-#}
+{% macro severity(value, rule, compare) -%}
+    case
+        when {{ value }} {{ compare }} {{ rule }}.crit then 'CRITICAL'
+        when {{ value }} {{ compare }} {{ rule }}.warn then 'WARN'
+        when {{ rule }}.crit is null and {{ rule }}.warn is null and {{ value }} {{ compare }} {{ rule }}.threshold then 'CRITICAL'
+    end
+{%- endmacro %}

@@ -1,0 +1,28 @@
+{{ config(materialized='view') }}
+
+with orders as (
+
+    select * from {{ ref('order_events') }}
+    where order_source = 'PAYMENT_ORDERS'
+
+),
+
+link_rules as (
+
+    select * from {{ ref('rule_days') }}
+    where domain = 'analytics' and metric = 'order_link_pattern' and scope is null
+
+),
+
+final as (
+
+    select
+        orders.order_ref,
+        orders.event_date_kst as date_kst,
+        {{ regex_group('orders.order_ref', list_first('link_rules.allowed_values')) }} as commerce_order_ref
+    from orders
+    inner join link_rules on {{ valid_on('link_rules', 'orders.event_date_kst') }}
+
+)
+
+select * from final

@@ -1,0 +1,76 @@
+with raw as (
+
+    select * from {{ source('bronze', 'orders_raw') }}
+
+),
+
+typed as (
+
+    select
+        {{ trimmed('cast(raw.order_id as string)') }} as order_ref,
+        'ORDERS' as order_source,
+        {{ trimmed('raw.user_id') }} as user_id,
+        cast(null as string) as merchant_name,
+        cast(raw.total_amount as {{ money() }}) as amount,
+        {{ trimmed('raw.status') }} as status,
+        raw.created_at as event_time,
+        {{ kst_date('raw.created_at') }} as event_date_kst,
+        coalesce(raw.source_extracted_at, raw.updated_at, raw.created_at) as version_ts,
+        coalesce(raw.created_at, raw.source_extracted_at, raw.ingested_at) as row_time,
+        {{ arrival_columns() }}
+    from raw
+
+),
+
+judged as (
+
+    select
+        typed.order_ref,
+        typed.order_source,
+        typed.user_id,
+        typed.merchant_name,
+        typed.amount,
+        typed.status,
+        typed.event_time,
+        typed.event_date_kst,
+        typed.version_ts,
+        typed.event_time as source_time,
+        {{ row_rule('status', 'rule_id') }} as rule_id,
+        typed.row_time,
+        case
+            when typed.order_ref is null then 'missing_order_id'
+            when typed.amount is null then 'invalid_amount'
+            when typed.amount <= 0 then 'non_positive_amount'
+            when typed.event_time is null then 'missing_event_time'
+            when typed.status is not null and {{ not_allowed('status', 'typed.status') }} then 'invalid_status'
+        end as reason,
+        typed.raw_json,
+        typed.batch_id,
+        typed.line_number,
+        typed.ingest_seq,
+        typed.ingested_at,
+        typed.is_withdrawn
+    from typed
+    {{ join_row_rule('status', 'silver', 'payment_status_allowed', 'orders_raw', 'typed.event_date_kst') }}
+
+),
+
+malformed as (
+
+    {{ malformed_rows('orders_raw', {
+        'order_ref': 'string', 'order_source': 'string', 'user_id': 'string', 'merchant_name': 'string',
+        'amount': 'decimal(38,2)', 'status': 'string', 'event_time': 'timestamp', 'event_date_kst': 'date',
+        'version_ts': 'timestamp', 'source_time': 'timestamp', 'rule_id': 'string',
+    }) }}
+
+),
+
+final as (
+
+    select * from judged
+    union all
+    select * from malformed
+
+)
+
+select * from final

@@ -1,0 +1,92 @@
+{{ config(materialized='table', post_hook="{{ merge_this_into('exception_ledger', ['exception_id']) }}") }}
+
+with days as (
+
+    select * from {{ ref('controls_days') }}
+
+),
+
+drifts as (
+
+    select recon.*
+    from {{ ref('recon_daily_snapshot_flow') }} as recon
+    inner join days on recon.date_kst = days.date_kst and days.recon_due
+    where recon.verdict = 'DRIFT'
+
+),
+
+mismatches as (
+
+    select supply.*
+    from {{ ref('ledger_supply_balance_daily') }} as supply
+    inner join days on supply.date_kst = days.date_kst and days.supply_due
+    where supply.verdict = 'MISMATCH'
+
+),
+
+found as (
+
+    select
+        date_kst,
+        'ledger' as domain,
+        'RECON_DRIFT_HIGH' as exception_type,
+        severity,
+        cast(null as string) as source_table,
+        cast(null as timestamp) as window_start_ts,
+        cast(null as timestamp) as window_end_ts,
+        'drift_abs' as metric,
+        drift_abs as metric_value,
+        concat(
+            '{"delta_balance_total": "', cast(delta_balance_total as string),
+            '", "net_flow_total": "', cast(net_flow_total as string),
+            '", "drift_abs": "', cast(drift_abs as string), '"}'
+        ) as message,
+        rule_id,
+        user_id as subject
+    from drifts
+    union all
+    select
+        date_kst,
+        'ledger' as domain,
+        'SUPPLY_MISMATCH' as exception_type,
+        severity,
+        cast(null as string) as source_table,
+        cast(null as timestamp) as window_start_ts,
+        cast(null as timestamp) as window_end_ts,
+        'supply_diff_abs' as metric,
+        abs(diff_amount) as metric_value,
+        concat(
+            '{"issued_supply": "', cast(issued_supply as string),
+            '", "wallet_total_balance": "', cast(wallet_total_balance as string),
+            '", "diff_amount": "', cast(diff_amount as string), '"}'
+        ) as message,
+        rule_id,
+        cast(null as string) as subject
+    from mismatches
+
+),
+
+suppressed as (
+
+    select date_kst from {{ ref('ledger_supply_balance_daily') }}
+    where verdict = 'SUPPRESSED'
+
+),
+
+judged as (
+
+    select
+        ledger.exception_id,
+        case when suppressed.date_kst is not null then 'SUPPRESSED' else 'CLEARED' end as resolution
+    from {{ ref('exception_ledger') }} as ledger
+    inner join days
+        on ledger.date_kst = days.date_kst
+        and case ledger.exception_type when 'RECON_DRIFT_HIGH' then days.recon_due when 'SUPPLY_MISMATCH' then days.supply_due end
+    left join suppressed on ledger.date_kst = suppressed.date_kst
+    where ledger.domain = 'ledger'
+
+),
+
+{{ exceptions_after_run('found', 'judged') }}
+
+select * from final

@@ -1,0 +1,16 @@
+{{ config(
+    materialized='table',
+    post_hook=[
+        "{{ merge_this_into('pipeline_day', ['pipeline_name', 'date_kst']) }}",
+        "{{ record_success('pipeline_b', 'controls_days') }}",
+    ],
+) }}
+
+{%- for model in [
+    'recon_daily_snapshot_flow', 'wallet_balance_daily', 'ledger_supply_balance_daily', 'ops_payment_failure_daily',
+    'ops_payment_refund_daily', 'ops_ledger_pairing_quality_daily', 'admin_tx_search', 'control_exceptions',
+] %}
+-- depends_on: {{ ref(model) }}
+{%- endfor %}
+
+{{ computed_days('pipeline_b', 'controls_days') }}

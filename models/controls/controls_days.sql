@@ -1,0 +1,210 @@
+{{ config(materialized='table') }}
+
+-- depends_on: {{ ref('silver_completed') }}
+{{- assert_pipeline_ready('pipeline_b') }}
+{%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_b'", 0) %}
+{%- set tolerance_us = read_value("select max(threshold) * 3600000000 from " ~ ref('rule_days') ~ " where metric = 'snapshot_tolerance_hours'", 0) | int %}
+{%- set last_computed = "date '" ~ read_value("select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_b'", '0001-01-01') ~ "'" %}
+{%- set positions = api.Relation.create(database=this.database, schema=this.schema, identifier='wallet_balance_daily', type='table') %}
+
+with changes as (
+
+    select * from {{ ref('change_log') }}
+    where change_seq > {{ from_seq }}
+
+),
+
+computed as (
+
+    select date_kst, inputs_digest from {{ ref('pipeline_day') }}
+    where pipeline_name = 'pipeline_b'
+
+),
+
+requested as (
+
+    {{ requested_days('pipeline_b') }}
+
+),
+
+-- wallets as of the last computed day
+wallets as (
+
+    select user_id, first_entry_ts, first_snapshot_ts
+    from {{ positions }}
+    where date_kst = {{ last_computed }}
+
+),
+
+feed as (
+
+    select min(first_snapshot_ts) as first_snapshot_ts from wallets
+
+),
+
+-- where a changed snapshot or entry stood and where it stands now
+moved as (
+
+    select table_name, subject, old_ts as ts from changes
+    where table_name in ('silver.wallet_snapshot', 'silver.ledger_entries') and old_ts is not null
+    union all
+    select table_name, subject, new_ts as ts from changes
+    where table_name in ('silver.wallet_snapshot', 'silver.ledger_entries') and new_ts is not null
+
+),
+
+-- earliest day a change can alter: a snapshot serves boundaries up to the tolerance before it, and the first
+-- snapshot of a wallet decides how the wallet opens, from its first entry on
+reaching as (
+
+    select
+        moved.subject,
+        moved.ts,
+        least(
+            {{ kst_date(from_epoch_us(epoch_us('moved.ts') ~ " - case when moved.table_name = 'silver.wallet_snapshot' then " ~ tolerance_us ~ " + 1 else 0 end")) }},
+            case
+                when moved.table_name = 'silver.wallet_snapshot' and moved.ts <= coalesce(wallets.first_snapshot_ts, moved.ts)
+                    then coalesce({{ kst_date('wallets.first_entry_ts') }}, date '9999-12-31')
+                else date '9999-12-31'
+            end
+        ) as first_day,
+        coalesce(moved.table_name = 'silver.wallet_snapshot' and moved.ts <= feed.first_snapshot_ts, false) as moves_feed_start
+    from moved
+    left join wallets on moved.subject = wallets.user_id
+    cross join feed
+
+),
+
+late as (
+
+    select * from reaching
+    where first_day <= {{ last_computed }} or moves_feed_start
+
+),
+
+-- latest day it can alter: that of the wallet's next snapshot
+later_snapshots as (
+
+    select
+        late.subject,
+        late.ts,
+        min(snapshots.snapshot_ts) as next_ts
+    from late
+    inner join {{ ref('wallet_snapshot') }} as snapshots
+        on late.subject = snapshots.user_id and late.ts < snapshots.snapshot_ts
+    group by late.subject, late.ts
+
+),
+
+altered as (
+
+    select distinct
+        case when late.moves_feed_start then date '0001-01-01' else late.first_day end as first_day,
+        case
+            when late.moves_feed_start then date '9999-12-31'
+            else coalesce({{ kst_date('later_snapshots.next_ts') }}, date '9999-12-31')
+        end as last_day
+    from late
+    left join later_snapshots on late.subject = later_snapshots.subject and late.ts = later_snapshots.ts
+
+),
+
+-- entries whose own row or pair a change can alter
+touched_refs as (
+
+    select old_ref as related_id from changes where table_name = 'silver.ledger_entries' and old_ref is not null
+    union
+    select new_ref as related_id from changes where table_name = 'silver.ledger_entries' and new_ref is not null
+    union
+    select subject as related_id from changes
+    where table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
+
+),
+
+entry_days as (
+
+    select distinct event_date_kst as date_kst from {{ ref('ledger_entries') }}
+    where event_date_kst <= {{ last_computed }} and related_id in (select related_id from touched_refs)
+    union
+    select old_date_kst as date_kst from changes where table_name = 'silver.ledger_entries'
+    union
+    select new_date_kst as date_kst from changes where table_name = 'silver.ledger_entries'
+
+),
+
+payment_days as (
+
+    select old_date_kst as date_kst from changes where row_key like 'PAYMENT_ORDERS|%'
+    union
+    select new_date_kst as date_kst from changes where row_key like 'PAYMENT_ORDERS|%'
+
+),
+
+known_days as (
+
+    select date_kst from computed
+    union
+    select date_kst from requested
+
+),
+
+digests as (
+
+    {{ controls_inputs_digest('known_days') }}
+
+),
+
+rejudged as (
+
+    select computed.date_kst
+    from computed
+    inner join digests on computed.date_kst = digests.date_kst
+    where computed.inputs_digest is distinct from digests.inputs_digest
+
+),
+
+flagged as (
+
+    select
+        known_days.date_kst,
+        digests.inputs_digest,
+        requested.date_kst is not null as is_requested,
+        requested.date_kst is not null or rejudged.date_kst is not null as is_whole,
+        exists (
+            select 1 from altered
+            where altered.first_day <= known_days.date_kst and known_days.date_kst <= altered.last_day
+        ) as is_altered,
+        known_days.date_kst >= least(
+            coalesce((select min(altered.first_day) from altered), date '9999-12-31'),
+            coalesce((select min(rejudged.date_kst) from rejudged), date '9999-12-31')
+        ) as is_after_alteration,
+        entry_days.date_kst is not null as has_entries,
+        payment_days.date_kst is not null as has_payments
+    from known_days
+    inner join digests on known_days.date_kst = digests.date_kst
+    left join requested on known_days.date_kst = requested.date_kst
+    left join rejudged on known_days.date_kst = rejudged.date_kst
+    left join entry_days on known_days.date_kst = entry_days.date_kst
+    left join payment_days on known_days.date_kst = payment_days.date_kst
+
+),
+
+final as (
+
+    select
+        date_kst,
+        {{ kst_day_start('date_kst') }} as day_start,
+        {{ kst_day_end('date_kst') }} as day_end,
+        {{ day_number('date_kst') }} as day_number,
+        is_requested,
+        is_whole or is_altered as recon_due,
+        is_whole or is_after_alteration as supply_due,
+        is_whole or has_entries as entries_due,
+        is_whole or has_payments as payments_due,
+        inputs_digest
+    from flagged
+
+)
+
+select * from final
+where recon_due or supply_due or entries_due or payments_due

@@ -1,0 +1,96 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge_scoped',
+    unique_key=['tx_id', 'wallet_id'],
+    meta={'scope': {'ref': 'ledger_entries_judged', 'when': "action = 'delete'", 'on': ['tx_id', 'wallet_id']}},
+) }}
+
+-- depends_on: {{ ref('change_log') }}
+with judged as (
+
+    select * from {{ ref('ledger_entries_judged') }}
+    where action = 'upsert' and {{ gate_is_open() }}
+
+),
+
+changed_orders as (
+
+    select order_ref from {{ ref('order_events_judged') }}
+    where action is not null and order_source = 'PAYMENT_ORDERS' and {{ gate_is_open() }}
+
+),
+
+-- latest status of every payment order that a new entry or a changed order asks for
+order_status as (
+
+    select order_ref, status
+    from {{ ref('order_events') }}
+    where order_source = 'PAYMENT_ORDERS'
+        and order_ref in (
+            select related_id from judged
+            union all
+            select order_ref from changed_orders
+        )
+
+),
+
+new_entries as (
+
+    select
+        judged.tx_id,
+        judged.wallet_id,
+        judged.event_time,
+        judged.event_date_kst,
+        judged.entry_type,
+        judged.amount,
+        judged.amount_signed,
+        judged.related_id,
+        cast(null as string) as related_type,
+        order_status.status,
+        judged.event_time as created_at,
+        {{ run_id() }} as run_id,
+        judged.rule_id,
+        judged.version_ts
+    from judged
+    left join order_status on judged.related_id = order_status.order_ref
+
+),
+
+-- entries that stand already and whose payment order got another status
+refreshed_entries as (
+
+    select
+        entries.tx_id,
+        entries.wallet_id,
+        entries.event_time,
+        entries.event_date_kst,
+        entries.entry_type,
+        entries.amount,
+        entries.amount_signed,
+        entries.related_id,
+        entries.related_type,
+        order_status.status,
+        entries.created_at,
+        {{ run_id() }} as run_id,
+        entries.rule_id,
+        entries.version_ts
+    from {{ this }} as entries
+    inner join changed_orders on entries.related_id = changed_orders.order_ref
+    left join order_status on entries.related_id = order_status.order_ref
+    where entries.status is distinct from order_status.status
+        and not exists (
+            select 1 from {{ ref('ledger_entries_judged') }} as touched
+            where touched.action is not null and touched.tx_id = entries.tx_id and touched.wallet_id = entries.wallet_id
+        )
+
+),
+
+final as (
+
+    select * from new_entries
+    union all
+    select * from refreshed_entries
+
+)
+
+select * from final

@@ -1,0 +1,11 @@
+{{ config(materialized='table') }}
+
+-- depends_on: {{ ref('silver_input') }}
+{{ judged_rows(
+    staged=['stg_transaction_ledger'],
+    target=api.Relation.create(database=this.database, schema=this.schema, identifier='ledger_entries', type='table'),
+    key=['tx_id', 'wallet_id'],
+    content=['event_time', 'event_date_kst', 'entry_type', 'amount', 'amount_signed', 'related_id', 'rule_id'],
+    first_stands=true,
+    immutable=['amount', 'entry_type', 'related_id']
+) }}

@@ -1,0 +1,33 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge_scoped',
+    unique_key=['order_ref', 'order_source'],
+    meta={'scope': {'ref': 'order_events_judged', 'when': "action = 'delete'", 'on': ['order_ref', 'order_source']}},
+) }}
+
+-- depends_on: {{ ref('change_log') }}
+with judged as (
+
+    select * from {{ ref('order_events_judged') }}
+    where action = 'upsert' and {{ gate_is_open() }}
+
+),
+
+final as (
+
+    select
+        order_ref,
+        order_source,
+        user_id,
+        merchant_name,
+        amount,
+        status,
+        event_time,
+        event_date_kst,
+        {{ run_id() }} as run_id,
+        version_ts
+    from judged
+
+)
+
+select * from final

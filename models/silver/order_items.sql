@@ -1,0 +1,31 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge_scoped',
+    unique_key=['item_id'],
+    meta={'scope': {'ref': 'order_items_judged', 'when': "action = 'delete'", 'on': ['item_id']}},
+) }}
+
+-- depends_on: {{ ref('change_log') }}
+with judged as (
+
+    select * from {{ ref('order_items_judged') }}
+    where action = 'upsert' and {{ gate_is_open() }}
+
+),
+
+final as (
+
+    select
+        item_id,
+        order_id,
+        order_ref,
+        product_id,
+        quantity,
+        price_at_purchase,
+        {{ run_id() }} as run_id,
+        version_ts
+    from judged
+
+)
+
+select * from final

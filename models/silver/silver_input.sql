@@ -1,0 +1,54 @@
+{{ config(materialized='table') }}
+
+with state as (
+
+    select * from {{ ref('pipeline_state') }}
+    where pipeline_name = 'pipeline_silver'
+
+),
+
+arrived as (
+
+    select
+        coalesce(max(batch_seq), 0) * 4294967296 + 4294967295 as to_seq,
+        coalesce(max(status_seq), 0) as to_status_seq
+    from {{ source('bronze', 'load_registry') }}
+
+),
+
+row_rules as (
+
+    select {{ sha256_hex(concat_sorted("concat(rule_digest, cast(valid_from_day as string), cast(valid_to_day as string))")) }} as rules_digest
+    from {{ ref('rule_days') }}
+    where domain = 'silver' and metric in ('entry_type_allowed', 'payment_status_allowed')
+
+),
+
+previous as (
+
+    select
+        coalesce(max(consumed_ingest_seq), 0) as from_seq,
+        coalesce(max(consumed_status_seq), 0) as from_status_seq,
+        max(rules_digest) as rules_digest
+    from state
+
+),
+
+final as (
+
+    select
+        previous.from_seq,
+        arrived.to_seq,
+        previous.from_status_seq,
+        arrived.to_status_seq,
+        row_rules.rules_digest,
+        coalesce(previous.rules_digest <> row_rules.rules_digest, false) as replays_all,
+        coalesce(previous.rules_digest <> row_rules.rules_digest, false)
+        or arrived.to_status_seq > previous.from_status_seq as replays
+    from previous
+    cross join arrived
+    cross join row_rules
+
+)
+
+select * from final

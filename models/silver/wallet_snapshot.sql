@@ -1,0 +1,33 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge_scoped',
+    unique_key=['snapshot_ts', 'user_id'],
+    meta={'scope': {'ref': 'wallet_snapshot_judged', 'when': "action = 'delete'", 'on': ['snapshot_ts', 'user_id']}},
+) }}
+
+-- depends_on: {{ ref('change_log') }}
+with judged as (
+
+    select * from {{ ref('wallet_snapshot_judged') }}
+    where action = 'upsert' and {{ gate_is_open() }}
+
+),
+
+final as (
+
+    select
+        snapshot_ts,
+        snapshot_date_kst,
+        user_id,
+        balance_available,
+        balance_frozen,
+        balance_total,
+        source_updated_at,
+        {{ run_id() }} as run_id,
+        rule_id,
+        version_ts
+    from judged
+
+)
+
+select * from final
