@@ -43,9 +43,9 @@
 {% macro default__map_value(map, key) -%} try_element_at({{ map }}, '{{ key }}') {%- endmacro %}
 {% macro duckdb__map_value(map, key) -%} {{ map }}['{{ key }}'] {%- endmacro %}
 
-{#- All texts of a group in ascending order, joined by `;`. NULLs are left out. -#}
+{#- All texts of a group in ascending order, joined by a comma. NULLs are left out. -#}
 {% macro concat_sorted(text) -%} {{ adapter.dispatch('concat_sorted', 'plura')(text) }} {%- endmacro %}
-{% macro default__concat_sorted(text) -%} array_join(sort_array(collect_list({{ text }})), ';') {%- endmacro %}
-{% macro duckdb__concat_sorted(text) -%} string_agg({{ text }}, ';' order by {{ text }}) {%- endmacro %}
+{% macro default__concat_sorted(text) -%} array_join(sort_array(collect_list({{ text }})), ', ') {%- endmacro %}
+{% macro duckdb__concat_sorted(text) -%} string_agg({{ text }}, ', ' order by {{ text }}) {%- endmacro %}
 
 {% macro duckdb__regex_group(text, pattern) -%} nullif(regexp_extract({{ text }}, {{ pattern }}, 1), '') {%- endmacro %}

@@ -63,3 +63,15 @@
         from {{ ref('entry_types') }}
     ) as types
 {%- endmacro %}
+
+{#- Digest of the data quality rules that a day is judged by. -#}
+{% macro guardrail_inputs_digest(days) -%}
+    select
+        days.date_kst,
+        coalesce({{ concat_sorted('rule.rule_digest') }}, '') as inputs_digest
+    from {{ days }} as days
+    left join {{ ref('rule_days') }} as rule
+        on (rule.domain = 'dq' or (rule.domain = 'silver' and rule.metric in ('entry_type_allowed', 'payment_status_allowed')))
+        and {{ valid_on('rule', 'days.date_kst') }}
+    group by days.date_kst
+{%- endmacro %}

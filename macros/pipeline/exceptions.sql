@@ -3,7 +3,7 @@
 {#-
   Rows of gold.exception_ledger as they stand after a run. `found`: CTE with the exceptions the run finds (date_kst,
   domain, exception_type, severity, source_table, window_start_ts, window_end_ts, metric, metric_value, message,
-  rule_id, subject); `judged`: CTE with the exceptions standing in the ledger that the run judges anew, with their
+  rule_id, subject, and `resolution` for those that are over already); `judged`: CTE with the exceptions standing in the ledger that the run judges anew, with their
   `resolution` should it not find them.
 -#}
 {% macro exceptions_after_run(found, judged) -%}
@@ -41,8 +41,8 @@
             identified.exception_id,
             identified.subject,
             {{ as_of() }} as updated_at,
-            cast(null as timestamp) as resolved_at,
-            cast(null as string) as resolution
+            case when identified.resolution is not null then coalesce(standing.resolved_at, {{ as_of() }}) end as resolved_at,
+            identified.resolution
         from identified
         left join standing on identified.exception_id = standing.exception_id
 

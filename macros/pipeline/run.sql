@@ -25,3 +25,8 @@
         {{ return(default) }}
     {%- endif -%}
 {%- endmacro %}
+
+{#- A table as earlier runs left it. By name, because a ref would close a circle: the table is written further down. -#}
+{% macro standing(schema, identifier) -%}
+    {{ return(api.Relation.create(database=this.database, schema=schema, identifier=identifier, type='table')) }}
+{%- endmacro %}

@@ -34,9 +34,9 @@
   Post-hook of the last node of a pipeline: its run succeeded. The watermark never moves back. `values`: further
   columns and their values.
 -#}
-{% macro record_success(pipeline, days=none, values={}) -%}
+{% macro record_success(pipeline, days=none, values={}, processed_end=none) -%}
     {%- set state = ref('pipeline_state') -%}
-    {%- set processed_end = as_of() -%}
+    {%- set processed_end = processed_end or as_of() -%}
     {%- if days -%}
         {%- set processed_end = "(select max(day_end) from " ~ ref(days) ~ ")" -%}
         {%- do values.update({'consumed_change_seq': "(select coalesce(max(change_seq), 0) from " ~ ref('change_log') ~ ")"}) -%}
@@ -44,16 +44,43 @@
     update {{ state }} set
         status = 'success',
         last_success_ts = {{ as_of() }},
-        last_processed_end = greatest(
-            coalesce(last_processed_end, {{ processed_end }}, timestamp '1970-01-01 00:00:00'),
-            coalesce({{ processed_end }}, last_processed_end, timestamp '1970-01-01 00:00:00')
-        ),
+        last_processed_end = case
+            when last_processed_end is null or last_processed_end < {{ processed_end }} then {{ processed_end }}
+            else last_processed_end
+        end,
         last_run_id = {{ run_id() }},
         {%- for column, value in values.items() %}
         {{ column }} = {{ value }},
         {%- endfor %}
         updated_at = {{ as_of() }}
     where pipeline_name = '{{ pipeline }}'
+{%- endmacro %}
+
+{#- The same for the guardrail: a backfill leaves the watermark of the tiles where it is. -#}
+{% macro record_guardrail_success() -%}
+    {%- set input = ref('guardrail_input') -%}
+    {{ record_success(
+        'pipeline_a',
+        values={
+            'consumed_ingest_seq': '(select to_seq from ' ~ input ~ ')',
+            'consumed_status_seq': '(select to_status_seq from ' ~ input ~ ')',
+            'dq_zero_window_counts': zero_window_counts(),
+        },
+        processed_end='last_processed_end' if days_are_named()
+            else '(select ' ~ from_epoch_us('(last_tile + 1) * tile_us') ~ ' from ' ~ input ~ ')',
+    ) }}
+{%- endmacro %}
+
+{#- JSON object of source to elapsed empty windows in its latest window. -#}
+{% macro zero_window_counts() -%}
+    (
+        select concat('{', {{ concat_sorted("concat('\"', source_table, '\": ', cast(zero_windows as string))") }} , '}')
+        from (
+            select source_table, max_by(zero_windows, concat(cast(window_end_ts as string), cast(window_start_ts as string), cast(evaluation as string))) as zero_windows
+            from {{ ref('dq_status') }}
+            group by source_table
+        ) as newest
+    )
 {%- endmacro %}
 
 {#- Rows of gold.pipeline_day for the days a run of B or C computed. -#}

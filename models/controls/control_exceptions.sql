@@ -42,7 +42,8 @@ found as (
             '", "drift_abs": "', cast(drift_abs as string), '"}'
         ) as message,
         rule_id,
-        user_id as subject
+        user_id as subject,
+        cast(null as string) as resolution
     from drifts
     union all
     select
@@ -61,7 +62,8 @@ found as (
             '", "diff_amount": "', cast(diff_amount as string), '"}'
         ) as message,
         rule_id,
-        cast(null as string) as subject
+        cast(null as string) as subject,
+        cast(null as string) as resolution
     from mismatches
 
 ),

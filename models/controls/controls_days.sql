@@ -5,7 +5,7 @@
 {%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_b'", 0) %}
 {%- set tolerance_us = read_value("select max(threshold) * 3600000000 from " ~ ref('rule_days') ~ " where metric = 'snapshot_tolerance_hours'", 0) | int %}
 {%- set last_computed = "date '" ~ read_value("select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_b'", '0001-01-01') ~ "'" %}
-{%- set positions = api.Relation.create(database=this.database, schema=this.schema, identifier='wallet_balance_daily', type='table') %}
+{%- set positions = standing('gold', 'wallet_balance_daily') %}
 
 with changes as (
 

@@ -5,7 +5,7 @@
   is due. Their limits are read as values, so that older partitions are skipped unread.
 -#}
 {%- set days = ref('controls_days') %}
-{%- set positions = api.Relation.create(database=this.database, schema=this.schema, identifier='wallet_balance_daily', type='table') %}
+{%- set positions = standing('gold', 'wallet_balance_daily') %}
 {%- set first_due = read_value('select min(date_kst) from ' ~ days ~ ' where supply_due', '9999-12-30') %}
 {%- set last_due = read_value('select max(date_kst) from ' ~ days ~ ' where supply_due', '0001-01-02') %}
 {%- set base_day = read_value("select max(date_kst) from " ~ positions ~ " where date_kst < date '" ~ first_due ~ "'", none) %}

@@ -3,7 +3,7 @@
 -- depends_on: {{ ref('silver_input') }}
 {{ judged_rows(
     staged=['stg_transaction_ledger'],
-    target=api.Relation.create(database=this.database, schema=this.schema, identifier='ledger_entries', type='table'),
+    target=standing('silver', 'ledger_entries'),
     key=['tx_id', 'wallet_id'],
     content=['event_time', 'event_date_kst', 'entry_type', 'amount', 'amount_signed', 'related_id', 'rule_id'],
     first_stands=true,

@@ -3,7 +3,7 @@
 -- depends_on: {{ ref('silver_input') }}
 {{ judged_rows(
     staged=['stg_order_items'],
-    target=api.Relation.create(database=this.database, schema=this.schema, identifier='order_items', type='table'),
+    target=standing('silver', 'order_items'),
     key=['item_id'],
     content=['order_id', 'order_ref', 'product_id', 'quantity', 'price_at_purchase']
 ) }}

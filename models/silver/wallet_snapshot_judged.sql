@@ -3,7 +3,7 @@
 -- depends_on: {{ ref('silver_input') }}
 {{ judged_rows(
     staged=['stg_user_wallets'],
-    target=api.Relation.create(database=this.database, schema=this.schema, identifier='wallet_snapshot', type='table'),
+    target=standing('silver', 'wallet_snapshot'),
     key=['snapshot_ts', 'user_id'],
     content=['snapshot_date_kst', 'balance_available', 'balance_frozen', 'balance_total', 'source_updated_at', 'rule_id']
 ) }}

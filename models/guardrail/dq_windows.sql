@@ -1,0 +1,188 @@
+{{ config(materialized='table') }}
+
+{%- set input = ref('guardrail_input') %}
+{%- set from_seq = read_value('select from_seq from ' ~ input, 0) | int %}
+{%- set from_status_seq = read_value('select from_status_seq from ' ~ input, 0) | int %}
+{%- set tile_us = read_value('select tile_us from ' ~ input, 600000000) | int %}
+{%- set first_tile = read_value('select first_tile from ' ~ input, 0) | int %}
+{%- set last_tile = read_value('select last_tile from ' ~ input, -1) | int %}
+
+with arrived as (
+
+    -- rows that came, left or came back since the last run
+    select source_table, day_start, tile_start, seen_day_start, source_time
+    from {{ ref('guardrail_rows') }}
+    where ingest_seq > {{ from_seq }}
+        or batch_id in (
+            select batch_id from {{ source('bronze', 'load_registry') }} where status_seq > {{ from_status_seq }}
+        )
+
+),
+
+arrived_days as (
+
+    select distinct source_table, day_start from arrived
+
+),
+
+arrived_tiles as (
+
+    select distinct source_table, tile_start from arrived
+    where exists (select 1 from {{ standing('silver', 'dq_status') }} where window_kind = 'tile')
+
+),
+
+earliest_arrivals as (
+
+    select source_table, min(source_time) as source_time from arrived
+    group by source_table
+
+),
+
+sources as (
+
+    select 'bronze.transaction_ledger_raw' as source_table
+    union all
+    select 'bronze.user_wallets_raw' as source_table
+    union all
+    select 'bronze.payment_orders_raw' as source_table
+
+),
+
+written as (
+
+    select
+        source_table,
+        window_kind,
+        window_start_ts,
+        window_end_ts,
+        date_kst,
+        max_by(coalesce(freshness_sec, 999999999999), evaluation) as freshness_sec
+    from {{ standing('silver', 'dq_status') }}
+    group by source_table, window_kind, window_start_ts, window_end_ts, date_kst
+
+),
+
+-- windows whose figures the arrivals change: those that hold them, and later ones that looked back past them
+reopened as (
+
+    select written.source_table, written.window_kind, written.window_start_ts
+    from written
+    left join arrived_days
+        on written.window_kind = 'day' and written.source_table = arrived_days.source_table
+        and written.window_start_ts = arrived_days.day_start
+    left join arrived_tiles
+        on written.window_kind = 'tile' and written.source_table = arrived_tiles.source_table
+        and written.window_start_ts = arrived_tiles.tile_start
+    left join earliest_arrivals on written.source_table = earliest_arrivals.source_table
+    where arrived_days.day_start is not null
+        or arrived_tiles.tile_start is not null
+        or (
+            earliest_arrivals.source_time < written.window_end_ts
+            and written.freshness_sec * 1000000 >= {{ epoch_us('written.window_end_ts') }} - {{ epoch_us('written.window_start_ts') }}
+        )
+
+),
+{% if days_are_named() %}
+asked_days as (
+
+    select {{ from_day_number('n') }} as date_kst
+    from (select {{ explode_range(day_number(named_from()), day_number(named_to())) }} as n) as numbers
+    where {{ kst_day_end(from_day_number('n')) }} <= {{ as_of() }}
+
+),
+{% else %}
+asked_days as (
+
+    -- every closed day since a source was first seen
+    select {{ from_day_number('n') }} as date_kst
+    from (
+        select {{ explode_range('first_day', 'last_day') }} as n
+        from (
+            select
+                min({{ day_number(kst_date('first_seen')) }}) as first_day,
+                {{ day_number(kst_date(as_of())) }} - 1 as last_day
+            from (
+                select min(source_time) as first_seen from earliest_arrivals
+                union all
+                select min(window_start_ts) as first_seen from {{ standing('silver', 'dq_status') }} where window_kind = 'day'
+            ) as seen
+        ) as bounds
+        where first_day is not null
+    ) as numbers
+
+),
+{% endif %}
+digests as (
+
+    {{ guardrail_inputs_digest("(select date_kst from asked_days union select date_kst from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_a')") }}
+
+),
+
+rejudged_days as (
+
+    select done.date_kst
+    from {{ ref('pipeline_day') }} as done
+    inner join digests on done.date_kst = digests.date_kst
+    where done.pipeline_name = 'pipeline_a' and done.inputs_digest is distinct from digests.inputs_digest
+
+),
+
+day_windows as (
+
+    select sources.source_table, asked_days.date_kst
+    from asked_days
+    cross join sources
+    {%- if not days_are_named() %}
+    left join written
+        on sources.source_table = written.source_table and asked_days.date_kst = written.date_kst and written.window_kind = 'day'
+    where written.source_table is null
+    {%- endif %}
+    union
+    select sources.source_table, rejudged_days.date_kst
+    from rejudged_days
+    cross join sources
+    union
+    select source_table, {{ kst_date('window_start_ts') }} as date_kst
+    from reopened
+    where window_kind = 'day'
+
+),
+
+tile_windows as (
+    {% if not days_are_named() %}
+    select sources.source_table, {{ from_epoch_us('tiles.n * ' ~ tile_us) }} as window_start_ts
+    from (select {{ explode_range(first_tile, last_tile) }} as n) as tiles
+    cross join sources
+    union
+    {%- endif %}
+    select source_table, window_start_ts
+    from reopened
+    where window_kind = 'tile'
+
+),
+
+final as (
+
+    select
+        day_windows.source_table,
+        'day' as window_kind,
+        {{ kst_day_start('day_windows.date_kst') }} as window_start_ts,
+        {{ kst_day_end('day_windows.date_kst') }} as window_end_ts,
+        day_windows.date_kst,
+        digests.inputs_digest
+    from day_windows
+    left join digests on day_windows.date_kst = digests.date_kst
+    union all
+    select
+        source_table,
+        'tile' as window_kind,
+        window_start_ts,
+        {{ from_epoch_us(epoch_us('window_start_ts') ~ ' + ' ~ tile_us) }} as window_end_ts,
+        {{ kst_date('window_start_ts') }} as date_kst,
+        cast(null as string) as inputs_digest
+    from tile_windows
+
+)
+
+select * from final

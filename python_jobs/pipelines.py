@@ -1,0 +1,253 @@
+"""Runs the pipelines of the lake through dbt, in the right order, with one run_id."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from python_jobs.warehouse import LakeError, open_duckdb
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+PIPELINES: dict[str, str] = {
+    "guardrail": "pipeline_a",
+    "silver": "pipeline_silver",
+    "controls": "pipeline_b",
+    "analytics": "pipeline_c",
+}
+"""Names of the pipelines on the command line and in gold.pipeline_state, in the order they run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What one run is to do.
+
+    ``first_day`` and ``last_day`` name KST days, both included; without them every closed day that is not done or is
+    due again is computed. ``as_of`` is the run's instant (aware).
+    """
+
+    project_dir: Path
+    warehouse: Path
+    target: str = "duckdb"
+    pipelines: tuple[str, ...] = tuple(PIPELINES)
+    first_day: date | None = None
+    last_day: date | None = None
+    run_id: str = field(default_factory=lambda: new_run_id(datetime.now(UTC)))
+    as_of: datetime = field(default_factory=lambda: datetime.now(UTC))
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """Outcome of a run: ``problems`` holds one line per failed node and is empty on success."""
+
+    run_id: str
+    seconds: float
+    problems: tuple[str, ...]
+    node_seconds: dict[str, float]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every node of the run succeeded."""
+        return not self.problems
+
+
+Progress = Callable[[int, int, str], None]
+"""Called with the nodes done, the nodes in all and the name of the node that ended."""
+
+
+def new_run_id(now: datetime) -> str:
+    """Return an id that sorts by time and is unique among runs of one second."""
+    return f"lake_{now.astimezone(UTC):%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
+
+
+def parse_project(project_dir: Path, warehouse: Path, target: str = "duckdb") -> Manifest:
+    """Parse the dbt project once; the result serves any number of runs.
+
+    Raises:
+        LakeError: the project does not parse, or the target is unknown.
+    """
+    from dbt.cli.main import dbtRunner
+
+    with _dbt_environment(project_dir, warehouse, target):
+        _install_packages(project_dir)
+        result = dbtRunner().invoke(["parse", *_quiet(project_dir, target)])
+    if result.exception is not None or not result.success:
+        raise LakeError(f"the dbt project in {project_dir} does not parse: {_one_line(result.exception)}")
+    manifest: Manifest = result.result  # type: ignore[assignment]
+    return manifest
+
+
+def run_pipelines(
+    request: RunRequest, *, progress: Progress | None = None, manifest: Manifest | None = None
+) -> RunResult:
+    """Run the pipelines that a request names.
+
+    Raises:
+        LakeError: the run could not start; a failed node is no exception but a problem in the result.
+    """
+    from dbt.cli.main import dbtRunner
+
+    started = datetime.now(UTC)
+    manifest = manifest or parse_project(request.project_dir, request.warehouse, request.target)
+    selected = [f"tag:{PIPELINES[name]}" for name in PIPELINES if name in request.pipelines]
+    arguments = [
+        "build",
+        "--select",
+        "tag:shared",
+        *selected,
+        "--exclude-resource-type",
+        "unit_test",
+        "--vars",
+        _variables(request),
+        *_quiet(request.project_dir, request.target),
+    ]
+    watch = _Watch(progress)
+    with _dbt_environment(request.project_dir, request.warehouse, request.target):
+        result = dbtRunner(manifest=manifest, callbacks=[watch]).invoke(arguments)
+    problems = [line for node in (result.result or []) if (line := _problem(node))]  # type: ignore[union-attr]
+    if result.exception is not None:
+        problems.append(_one_line(result.exception))
+        if request.target == "duckdb":
+            _record_failure(request)
+    if request.target == "duckdb" and any("bad_rate_within_threshold" in line for line in problems):
+        problems = [line for line in problems if "bad_rate_within_threshold" not in line]
+        problems += _gate_problems(request.warehouse)
+    return RunResult(
+        run_id=request.run_id,
+        seconds=(datetime.now(UTC) - started).total_seconds(),
+        problems=tuple(problems),
+        node_seconds={r.node.name: r.execution_time for r in (result.result or []) if hasattr(r, "node")},  # type: ignore[union-attr]
+    )
+
+
+def _variables(request: RunRequest) -> str:
+    import json
+
+    last_day = request.last_day or request.first_day
+    return json.dumps(
+        {
+            "run_id": request.run_id,
+            "as_of": request.as_of.astimezone(UTC).isoformat(),
+            "date_from": request.first_day.isoformat() if request.first_day else "",
+            "date_to": last_day.isoformat() if last_day else "",
+            **request.variables,
+        }
+    )
+
+
+def _quiet(project_dir: Path, target: str) -> list[str]:
+    return [
+        "--project-dir",
+        str(project_dir),
+        "--profiles-dir",
+        str(project_dir / "profiles"),
+        "--target",
+        target,
+        "--log-level",
+        "none",
+        "--log-level-file",
+        "info",
+    ]
+
+
+@contextmanager
+def _dbt_environment(project_dir: Path, warehouse: Path, target: str) -> Iterator[None]:
+    """Point dbt's profile at the warehouse, and close its connection afterwards."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    before = {name: os.environ.get(name) for name in ("PLURA_DUCKDB_PATH", "PLURA_TARGET")}
+    os.environ.update(PLURA_DUCKDB_PATH=str(warehouse), PLURA_TARGET=target)
+    folder = Path.cwd()
+    os.chdir(project_dir)
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        DuckDBConnectionManager.close_all_connections()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _install_packages(project_dir: Path) -> None:
+    """Install the local dbt packages when they are missing; nothing is fetched."""
+    from dbt.cli.main import dbtRunner
+
+    if (project_dir / "packages.yml").exists() and not (project_dir / "dbt_packages").exists():
+        result = dbtRunner().invoke(["deps", "--project-dir", str(project_dir), "--log-level", "none"])
+        if not result.success:
+            shutil.rmtree(project_dir / "dbt_packages", ignore_errors=True)
+            raise LakeError(f"dbt packages of {project_dir} could not be installed: {_one_line(result.exception)}")
+
+
+class _Watch:
+    """Counts finished nodes in the event stream of dbt."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._done = 0
+
+    def __call__(self, event: Any) -> None:
+        if self._progress is None or event.info.name not in {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}:
+            return
+        self._done += 1
+        self._progress(self._done, event.data.total, event.data.node_info.node_name)
+
+
+def _problem(node: Any) -> str | None:
+    status = str(node.status)
+    if status not in {"error", "fail", "runtime error"}:
+        return None
+    return f"{node.node.name}: {_one_line(node.message)}"
+
+
+def _one_line(message: object) -> str:
+    """The telling line of an error of dbt or DuckDB."""
+    lines = [line.strip() for line in str(message).splitlines() if line.strip()]
+    telling = [line for line in lines if "Error" in line or ":" in line] or lines or ["unknown error"]
+    for line in telling:
+        if "UpstreamReadinessError" in line:
+            return line
+    skipped = ("Compilation Error in", "Runtime Error in", "Database Error in")
+    kept = [line for line in telling if not line.startswith(skipped)] or telling
+    return kept[0][:400]
+
+
+def _gate_problems(warehouse: Path) -> list[str]:
+    """One line per Silver table that the bad-rate gate stopped, with the figures and what to do."""
+    with open_duckdb(warehouse, read_only=True) as connection:
+        rows = connection.execute(
+            "select source_table, bad_rows, total_rows, bad_rate, threshold, rule_id from silver.bad_rate_gate"
+            " where is_breached order by source_table"
+        ).fetchall()
+    return [
+        f"bad-rate gate: {table} has {bad} bad of {total} pending rows ({rate} > {threshold}, rule {rule});"
+        " nothing was published. See silver.bad_records, then load corrected rows, withdraw the batch or change the rule"
+        for table, bad, total, rate, threshold, rule in rows
+    ]
+
+
+def _record_failure(request: RunRequest) -> None:
+    """Record a run that dbt could not even start; one that started has left its mark already."""
+    try:
+        with open_duckdb(request.warehouse) as connection:
+            for name in request.pipelines:
+                connection.execute(
+                    "update gold.pipeline_state set status = 'failure', last_run_id = ?, updated_at = ? where pipeline_name = ?",
+                    [request.run_id, request.as_of.astimezone(UTC).replace(tzinfo=None), PIPELINES[name]],
+                )
+    except (duckdb.Error, LakeError):
+        return  # no state table yet, or no warehouse to write to: the problem itself is reported

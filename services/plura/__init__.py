@@ -1,0 +1,1 @@
+"""plura: controls, lookup and operations events of a payment platform."""

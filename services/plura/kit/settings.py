@@ -1,0 +1,30 @@
+"""Settings of the processes, read once at the entry point and passed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_DIR = Path(__file__).resolve().parents[3]
+
+
+class LakeSettings(BaseSettings):
+    """Settings of the lake, from environment variables with the prefix ``PLURA_``."""
+
+    model_config = SettingsConfigDict(env_prefix="PLURA_", frozen=True)
+
+    project_dir: Path = Field(default=PROJECT_DIR, description="Folder of the dbt project.")
+    duckdb_path: Path = Field(default=Path("data/plura.duckdb"), description="DuckDB file of the warehouse.")
+    target: str = Field(default="duckdb", description="dbt target that commands use unless told otherwise.")
+    data_docs_dir: Path = Field(default=Path("data/data_docs"), description="Folder of the Data Docs of loaded batches.")
+
+    def resolved(self, path: Path) -> Path:
+        """Return ``path``, taken from the project folder when it is relative."""
+        return path if path.is_absolute() else self.project_dir / path
+
+    @property
+    def warehouse(self) -> Path:
+        """Absolute path of the DuckDB file."""
+        return self.resolved(self.duckdb_path)
