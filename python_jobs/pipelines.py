@@ -204,7 +204,9 @@ class _Watch:
         if self._progress is None or event.info.name not in {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}:
             return
         self._done += 1
-        self._progress(self._done, event.data.total, event.data.node_info.node_name)
+        # dbt calls the number of all nodes `total` in some events and `num_models` in others
+        total = getattr(event.data, "total", 0) or getattr(event.data, "num_models", 0)
+        self._progress(self._done, max(total, self._done), event.data.node_info.node_name)
 
 
 def _problem(node: Any) -> str | None:

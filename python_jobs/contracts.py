@@ -1,0 +1,106 @@
+"""The contract of Bronze, read from the dbt sources; nothing about the raw tables is written down twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SOURCES = Path("models") / "bronze" / "_bronze__sources.yml"
+RULES = Path("seeds") / "rules.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a Bronze table.
+
+    ``spellings`` are the accepted names of its key in a line; ``is_stamped`` columns are filled by the load.
+    """
+
+    name: str
+    data_type: str
+    description: str
+    required: bool = False
+    spellings: tuple[str, ...] = ()
+    minimum: float | None = None
+    exclusive_minimum: float | None = None
+    allowed_values: tuple[str, ...] = ()
+    is_stamped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One Bronze table; ``source`` is the name of its files, None for the loader's own tables."""
+
+    name: str
+    source: str | None
+    columns: tuple[Column, ...]
+
+    @property
+    def value_columns(self) -> tuple[Column, ...]:
+        """The columns that come out of a line."""
+        return tuple(column for column in self.columns if not column.is_stamped)
+
+
+def read_contracts(project_dir: Path) -> dict[str, Table]:
+    """Return the Bronze tables of the dbt project by name, in the order of the file."""
+    document = yaml.safe_load((project_dir / SOURCES).read_text(encoding="utf-8"))
+    allowed = _allowed_values(project_dir)
+    tables = [_table(entry, allowed) for source in document["sources"] for entry in source["tables"]]
+    return {table.name: table for table in tables}
+
+
+def json_schema(table: Table) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of one line of a table's files."""
+    kinds = {"string": ["string", "number", "boolean"], "boolean": ["boolean", "string"], "timestamp": ["string"]}
+    properties = {
+        spelling: {"type": [*kinds.get(column.data_type, ["string", "number"]), "null"], "description": column.description}
+        for column in table.value_columns
+        for spelling in column.spellings
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": table.name,
+        "type": "object",
+        "properties": properties,
+        "allOf": [
+            {"anyOf": [{"required": [spelling]} for spelling in column.spellings]}
+            for column in table.value_columns
+            if column.required
+        ],
+        "additionalProperties": True,
+    }
+
+
+def _table(entry: dict[str, Any], allowed: dict[str, tuple[str, ...]]) -> Table:
+    columns = []
+    for column in entry["columns"]:
+        meta = column.get("meta", {})
+        columns.append(
+            Column(
+                name=column["name"],
+                data_type=column["data_type"],
+                description=column["description"],
+                required=meta.get("required", False),
+                spellings=tuple(meta.get("spellings", [column["name"]])),
+                minimum=meta.get("minimum"),
+                exclusive_minimum=meta.get("exclusive_minimum"),
+                allowed_values=allowed.get(meta.get("allowed_values_rule", ""), ()),
+                is_stamped=meta.get("ingest", False),
+            )
+        )
+    return Table(name=entry["name"], source=entry.get("meta", {}).get("file"), columns=tuple(columns))
+
+
+def _allowed_values(project_dir: Path) -> dict[str, tuple[str, ...]]:
+    """Allowed values by ``domain/metric``, of the rule's latest version that holds for every table."""
+    values: dict[str, tuple[str, ...]] = {}
+    with (project_dir / RULES).open(encoding="utf-8", newline="") as file:
+        for rule in sorted(csv.DictReader(file), key=lambda row: row["effective_start_ts"]):
+            if rule["allowed_values"] and not rule["scope"]:
+                values[f"{rule['domain']}/{rule['metric']}"] = tuple(json.loads(rule["allowed_values"]))
+    return values

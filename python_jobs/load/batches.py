@@ -1,0 +1,128 @@
+"""The registry of load batches: what was loaded, withdrawn and reinstated."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from python_jobs.warehouse import LakeError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from python_jobs.load.bronze import Stamps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One file loaded into one table; ``status`` is ``loaded`` or ``withdrawn``."""
+
+    batch_id: str
+    batch_seq: int
+    table_name: str
+    source_file: str
+    row_count: int
+    malformed_count: int
+    status: str
+    reason: str | None
+    loaded_at: datetime
+
+
+_COLUMNS = "batch_id, batch_seq, table_name, source_file, row_count, malformed_count, status, reason, loaded_at"
+
+
+def batch_id_of(table_name: str, content_sha256: str, extracted_at: datetime | None) -> str:
+    """Return the id of a file's batch: the same file, table and extraction instant give the same id."""
+    instant = utc_naive(extracted_at).isoformat() if extracted_at else ""
+    return hashlib.sha256(f"{table_name}|{content_sha256}|{instant}".encode()).hexdigest()[:16]
+
+
+def utc_naive(instant: datetime) -> datetime:
+    """Return an aware instant as the warehouse stores it: UTC without a zone."""
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def find_batch(connection: duckdb.DuckDBPyConnection, batch_id: str) -> Batch | None:
+    """Return the batch with an id, or None."""
+    row = connection.execute(f"select {_COLUMNS} from bronze.load_registry where batch_id = ?", [batch_id]).fetchone()
+    return _batch(row) if row else None
+
+
+def list_batches(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
+    """Return all batches in the order they were first loaded."""
+    rows = connection.execute(f"select {_COLUMNS} from bronze.load_registry order by batch_seq").fetchall()
+    return [_batch(row) for row in rows]
+
+
+def next_batch_seq(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the number of the next batch."""
+    row = connection.execute("select coalesce(max(batch_seq), 0) + 1 from bronze.load_registry").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def register_batch(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    stamps: Stamps,
+    table_name: str,
+    source_file: str,
+    content_sha256: str,
+    row_count: int,
+    malformed_count: int,
+) -> None:
+    """Add a batch to the registry; runs in the transaction of the caller."""
+    connection.execute(
+        "insert into bronze.load_registry"
+        " (batch_id, batch_seq, extracted_at, loaded_at, status_changed_at, table_name, source_file, content_sha256,"
+        "  row_count, malformed_count, status, status_seq)"
+        " values ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, 'loaded', 0)",
+        [
+            stamps.batch_id,
+            stamps.batch_seq,
+            stamps.extracted_at,
+            stamps.loaded_at,
+            table_name,
+            source_file,
+            content_sha256,
+            row_count,
+            malformed_count,
+        ],
+    )
+
+
+def set_batch_status(
+    connection: duckdb.DuckDBPyConnection, batch_id: str, status: str, *, reason: str, now: datetime
+) -> Batch:
+    """Withdraw a batch from what Silver and the guardrail read, or reinstate it; the next run heals Silver and Gold.
+
+    Args:
+        connection: the warehouse.
+        batch_id: the batch, or a beginning of its id that no other batch shares.
+        status: ``withdrawn`` or ``loaded``.
+        reason: why, kept in the registry.
+        now: instant of the change, aware.
+
+    Raises:
+        LakeError: no or several batches match, or the batch has that status already.
+    """
+    matches = [batch for batch in list_batches(connection) if batch.batch_id.startswith(batch_id)]
+    if len(matches) != 1:
+        what = "no batch" if not matches else f"{len(matches)} batches"
+        raise LakeError(f"{what} with the id {batch_id!r}: plura lake batches lists them")
+    if matches[0].status == status:
+        raise LakeError(f"batch {matches[0].batch_id} ({matches[0].source_file}) is {status} already")
+    connection.execute(
+        "update bronze.load_registry set status = $2, reason = $3, status_changed_at = $4,"
+        " status_seq = (select max(status_seq) + 1 from bronze.load_registry) where batch_id = $1",
+        [matches[0].batch_id, status, reason, utc_naive(now)],
+    )
+    changed = find_batch(connection, matches[0].batch_id)
+    assert changed is not None
+    return changed
+
+
+def _batch(row: tuple[object, ...]) -> Batch:
+    return Batch(**dict(zip(_COLUMNS.split(", "), row, strict=True)))  # type: ignore[arg-type]

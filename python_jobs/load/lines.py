@@ -1,0 +1,163 @@
+"""Reading JSON lines: plain or gzip files in bounded memory, nothing of a broken line lost."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from python_jobs.warehouse import LakeError
+
+LONGEST_LINE = 16 * 1024 * 1024
+"""Bytes of a line beyond which a file is refused, so that memory stays bounded."""
+
+_BLOCK = 8 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Malformed:
+    """A line that is no JSON object; bytes that are not UTF-8 are written as ``\\xNN``."""
+
+    line_number: int
+    raw_line: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """Consecutive lines of a file, the first of which is line ``first_number``; ``malformed`` ones are None here."""
+
+    first_number: int
+    texts: list[str | None]
+    bytes_read: int
+    malformed: list[Malformed] = field(default_factory=list)
+
+
+def content_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's uncompressed content.
+
+    Raises:
+        LakeError: the file cannot be read or is a broken gzip file.
+    """
+    digest = hashlib.sha256()
+    for block in _blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def read_lines(path: Path) -> Iterator[Lines]:
+    """Yield the lines of a file block by block, without line ends and byte order mark.
+
+    Raises:
+        LakeError: the file cannot be read, is a broken gzip file, or has a line longer than ``LONGEST_LINE``.
+    """
+    number, rest = 1, b""
+    for block in _blocks(path):
+        data = rest + block
+        end = data.rfind(b"\n") + 1
+        if len(data) - end > LONGEST_LINE:
+            line_number = number + data.count(b"\n")
+            raise LakeError(
+                f"{path}:{line_number}: the line is longer than {LONGEST_LINE >> 20} MiB;"
+                " is this a file of JSON lines? Nothing of it was loaded"
+            )
+        if end:
+            lines = _decoded(data[:end], number, len(block))
+            yield lines
+            number += len(lines.texts)
+        rest = data[end:]
+    if rest:
+        yield _decoded(rest + b"\n", number, 0)
+
+
+def parse_line(text: str) -> dict[str, Any]:
+    """Return the object of a line, with numbers as their exact text; of a repeated key the first value stands.
+
+    Raises:
+        ValueError: the line is no strict JSON object.
+    """
+    try:
+        record = _decode(text)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from error
+    except RecursionError:
+        raise ValueError("not JSON: nested too deeply") from None
+    if not isinstance(record, dict):
+        raise ValueError("not a JSON object")
+    if "\\u" in text:
+        try:
+            json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("not JSON: an escape is half of a surrogate pair") from None
+    return record
+
+
+def scalar_text(value: Any) -> str | None:
+    """Return the text of a scalar of ``parse_line``; objects and lists fit no column and give None."""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    return value if isinstance(value, str) else None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(pairs))
+
+
+# numbers stay text: no digit is lost on the way to decimal columns
+_decode = json.JSONDecoder(
+    parse_float=str, parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_first_wins
+).decode
+
+
+def _decoded(data: bytes, first_number: int, bytes_read: int) -> Lines:
+    """The lines of whole-line bytes; only a block with a line that is not UTF-8 is decoded line by line."""
+    if first_number == 1 and data.startswith(_BOM):
+        data = data[len(_BOM) :]
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
+    try:
+        texts: list[str | None] = list(data.decode().split("\n"))
+        texts.pop()
+        return Lines(first_number=first_number, texts=texts, bytes_read=bytes_read)
+    except UnicodeDecodeError:
+        pass
+    lines = Lines(first_number=first_number, texts=[], bytes_read=bytes_read)
+    for number, line in enumerate(data[:-1].split(b"\n"), first_number):
+        try:
+            lines.texts.append(line.decode())
+        except UnicodeDecodeError as error:
+            lines.texts.append(None)
+            text = line.decode(errors="backslashreplace")
+            lines.malformed.append(
+                Malformed(line_number=number, raw_line=text, error=f"not UTF-8 at byte {error.start + 1}")
+            )
+    return lines
+
+
+def _open(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if is_gzip else path.open("rb")  # type: ignore[return-value]
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    try:
+        with _open(path) as file:
+            while block := file.read(_BLOCK):
+                yield block
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise LakeError(f"{path} is a broken gzip file ({error}): fetch it again; nothing of it was loaded") from error
+    except OSError as error:
+        raise LakeError(f"{path} cannot be read ({error.strerror or error}); nothing of it was loaded") from error
