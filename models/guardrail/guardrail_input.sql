@@ -20,7 +20,7 @@ arrived as (
 tile_rule as (
 
     select cast(coalesce(max(threshold), 10) * 60000000 as bigint) as tile_us
-    from {{ ref('rule_days') }}
+    from {{ ref('rule_days') }} as rule_days
     where domain = 'dq' and metric = 'tile_minutes' and scope is null and {{ valid_on('rule_days', kst_date(as_of())) }}
 
 ),

@@ -18,7 +18,7 @@ with counted as (
 
 rules as (
 
-    select * from {{ ref('rule_days') }}
+    select * from {{ ref('rule_days') }} as rule_days
     where domain = 'silver' and {{ valid_on('rule_days', kst_date(as_of())) }}
 
 ),
