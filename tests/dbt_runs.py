@@ -24,16 +24,14 @@ def dbt_settings(project: Path, warehouse: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(folder)
-        DuckDBConnectionManager.close_all_connections()
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         if before is None:
             del os.environ["PLURA_DUCKDB_PATH"]
         else:
             os.environ["PLURA_DUCKDB_PATH"] = before
 
 
-def invoke_dbt(
-    arguments: Sequence[str], *, work: Path, project: Path = PROJECT, warehouse: Path | None = None
-) -> Any:
+def invoke_dbt(arguments: Sequence[str], *, work: Path, project: Path = PROJECT, warehouse: Path | None = None) -> Any:
     """Run one dbt command and return the result of dbtRunner.
 
     ``work`` takes dbt's artifacts and logs, and the warehouse when none is named.

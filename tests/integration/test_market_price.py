@@ -46,7 +46,9 @@ class Lake:
             )
 
     def prices(self) -> Prices:
-        rows = self.sql("select date_kst, symbol, close_price, high_price, low_price, quote_cnt from gold.fact_market_price")
+        rows = self.sql(
+            "select date_kst, symbol, close_price, high_price, low_price, quote_cnt from gold.fact_market_price"
+        )
         return {(day, symbol): (close, high, low, count) for day, symbol, close, high, low, count in rows}
 
 

@@ -23,9 +23,7 @@ BRONZE = {
         "order_id string, user_id string, merchant_name string, amount decimal(18,2), status string, "
         "created_at timestamp"
     ),
-    "orders_raw": (
-        "order_id bigint, user_id string, total_amount decimal(18,2), status string, created_at timestamp"
-    ),
+    "orders_raw": ("order_id bigint, user_id string, total_amount decimal(18,2), status string, created_at timestamp"),
     "order_items_raw": (
         "item_id bigint, order_id bigint, product_id bigint, quantity int, price_at_purchase decimal(18,2)"
     ),
@@ -132,7 +130,9 @@ KEYS = {
 }
 
 # A run's own clock and chance make a model's result depend on when it runs.
-FORBIDDEN = re.compile(r"target\.type|current_timestamp|current_date|\bnow\(|\brandom\b|\brand\(|\buuid\(", re.IGNORECASE)
+FORBIDDEN = re.compile(
+    r"target\.type|current_timestamp|current_date|\bnow\(|\brandom\b|\brand\(|\buuid\(", re.IGNORECASE
+)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,9 @@ def test_every_model_seed_snapshot_source_and_column_is_described(manifest: Node
 
 def test_every_description_of_rows_names_the_grain_first(manifest: Node) -> None:
     nodes = [n for n in manifest["nodes"].values() if n["resource_type"] in {"model", "seed", "snapshot"}]
-    vague = [n["unique_id"] for n in [*nodes, *manifest["sources"].values()] if not n["description"].startswith("One row")]
+    vague = [
+        n["unique_id"] for n in [*nodes, *manifest["sources"].values()] if not n["description"].startswith("One row")
+    ]
     assert vague == []
 
 
@@ -253,7 +255,9 @@ def test_controls_and_analytics_do_not_read_each_other(models: dict[str, Node]) 
 
 
 def test_no_model_asks_for_the_engine_the_time_or_chance(models: dict[str, Node]) -> None:
-    assert {name: FORBIDDEN.findall(node["raw_code"]) for name, node in models.items() if FORBIDDEN.search(node["raw_code"])} == {}
+    assert {
+        name: FORBIDDEN.findall(node["raw_code"]) for name, node in models.items() if FORBIDDEN.search(node["raw_code"])
+    } == {}
 
 
 def test_what_readers_use_is_public_and_steps_are_not(models: dict[str, Node]) -> None:
