@@ -1,0 +1,297 @@
+"""Bronze: JSON lines of load batches to typed rows."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+from typing import NoReturn, TypeAlias
+
+from .clock import as_utc
+from .numbers import money
+
+Value: TypeAlias = str | int | bool | Decimal | datetime | None
+
+META = {"source_extracted_at": "timestamp"}
+COLUMNS: dict[str, dict[str, str]] = {
+    "user_wallets_raw": {
+        "user_id": "string",
+        "balance": "decimal",
+        "frozen_amount": "decimal",
+        "updated_at": "timestamp",
+        "is_deleted": "boolean",
+    },
+    "transaction_ledger_raw": {
+        "tx_id": "string",
+        "wallet_id": "string",
+        "type": "string",
+        "amount": "decimal",
+        "related_id": "string",
+        "created_at": "timestamp",
+        "updated_at": "timestamp",
+    },
+    "payment_orders_raw": {
+        "order_id": "string",
+        "user_id": "string",
+        "merchant_name": "string",
+        "amount": "decimal",
+        "status": "string",
+        "created_at": "timestamp",
+        "updated_at": "timestamp",
+    },
+    "orders_raw": {
+        "order_id": "bigint",
+        "user_id": "string",
+        "total_amount": "decimal",
+        "status": "string",
+        "created_at": "timestamp",
+        "updated_at": "timestamp",
+    },
+    "order_items_raw": {
+        "item_id": "bigint",
+        "order_id": "bigint",
+        "product_id": "bigint",
+        "quantity": "int",
+        "price_at_purchase": "decimal",
+        "updated_at": "timestamp",
+    },
+    "products_raw": {
+        "product_id": "bigint",
+        "product_name": "string",
+        "price_krw": "decimal",
+        "stock_quantity": "int",
+        "category": "string",
+        "is_display": "boolean",
+        "updated_at": "timestamp",
+    },
+}
+SPELLINGS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("transaction_ledger_raw", "type"): ("entry_type", "type"),
+    ("transaction_ledger_raw", "created_at"): ("event_time", "source_created_at", "created_at"),
+    ("payment_orders_raw", "created_at"): ("created_at", "event_time"),
+    ("orders_raw", "created_at"): ("created_at", "event_time"),
+}
+INTEGER_BITS = {"bigint": 64, "int": 32}
+INTEGER_DIGITS = 16  # of decimal(18,2)
+
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+TIMESTAMP = re.compile(
+    r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
+    r"([T ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})(\.(?P<fraction>[0-9]+))?)?"
+    r"(?P<offset>Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One loaded file: `table` is the Bronze table without schema, `lines` its lines in file order."""
+
+    table: str
+    lines: tuple[str, ...]
+    extracted_at: datetime | None
+    loaded_at: datetime
+    batch_seq: int
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BronzeRow:
+    """One line of a batch. A malformed line has no values.
+
+    `unreadable` names the columns whose line held a value that does not fit the column's type.
+    """
+
+    table: str
+    ingest_seq: int
+    raw: str
+    ingested_at: datetime
+    source_extracted_at: datetime | None
+    malformed: bool = False
+    values: dict[str, Value] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
+
+    def text(self, column: str) -> str | None:
+        """Text without surrounding blanks; a blank text is NULL."""
+        value = self.values.get(column)
+        return (value.strip() or None) if isinstance(value, str) else None
+
+    def amount(self, column: str) -> Decimal | None:
+        """Money value."""
+        value = self.values.get(column)
+        return value if isinstance(value, Decimal) else None
+
+    def integer(self, column: str) -> int | None:
+        """Whole number."""
+        value = self.values.get(column)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def flag(self, column: str) -> bool | None:
+        """Truth value."""
+        value = self.values.get(column)
+        return value if isinstance(value, bool) else None
+
+    def instant(self, column: str) -> datetime | None:
+        """Instant in UTC."""
+        value = self.values.get(column)
+        return value if isinstance(value, datetime) else None
+
+
+class NumberText(str):
+    """A JSON number as it is written in the line, so that no digit is lost."""
+
+    __slots__ = ()
+
+
+def standing_batches(batches: Iterable[Batch]) -> list[Batch]:
+    """Registered batches that are not withdrawn, in order of arrival.
+
+    The same table, content and extraction instant is one batch: the first load names its arrival, the last
+    one whether it stands (loading a withdrawn file again reinstates it).
+    """
+    registry: dict[tuple[str, tuple[str, ...], datetime | None], Batch] = {}
+    for batch in sorted(batches, key=lambda one: one.batch_seq):
+        key = (batch.table, batch.lines, as_utc(batch.extracted_at) if batch.extracted_at else None)
+        registry[key] = replace(registry.get(key, batch), withdrawn=batch.withdrawn)
+    return [batch for batch in registry.values() if not batch.withdrawn]
+
+
+def bronze_rows(batches: Iterable[Batch]) -> list[BronzeRow]:
+    """Rows of all standing batches in order of arrival; blank lines are skipped."""
+    return [
+        parse_line(batch, number, line)
+        for batch in standing_batches(batches)
+        for number, line in enumerate(batch.lines, start=1)
+        if line.strip()
+    ]
+
+
+def parse_line(batch: Batch, number: int, line: str) -> BronzeRow:
+    """Row of one line; `number` is its 1-based place in the file."""
+    extracted_at = as_utc(batch.extracted_at) if batch.extracted_at else None
+    row = BronzeRow(
+        table=batch.table,
+        ingest_seq=batch.batch_seq * 2**32 + number,
+        raw=line,
+        ingested_at=as_utc(batch.loaded_at),
+        source_extracted_at=extracted_at,
+    )
+    record = parse_object(line)
+    if record is None:
+        return replace(row, malformed=True)
+    values: dict[str, Value] = {}
+    unreadable = set()
+    for column, kind in (COLUMNS[batch.table] | META).items():
+        found = [record.get(key) for key in SPELLINGS.get((batch.table, column), (column,))]
+        given = next((value for value in found if value is not None), None)
+        values[column] = convert(given, kind)
+        if given is not None and values[column] is None:
+            unreadable.add(column)
+    row = replace(row, values=values, unreadable=frozenset(unreadable))
+    return replace(row, source_extracted_at=row.instant("source_extracted_at") or extracted_at)
+
+
+def parse_object(line: str) -> dict[str, object] | None:
+    """The line's JSON object, numbers as NumberText; None when the line is not one strict JSON object."""
+    try:
+        line.encode("utf-8")
+        parsed = json.loads(line, parse_int=NumberText, parse_float=NumberText, parse_constant=refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """NaN and the infinities are no JSON."""
+    raise ValueError(name)
+
+
+def convert(given: object, kind: str) -> Value:
+    """JSON value as a value of the column type; None when it does not fit."""
+    if given is None:
+        return None
+    match kind:
+        case "string":
+            return to_text(given)
+        case "decimal":
+            return to_decimal(given)
+        case "timestamp":
+            return to_timestamp(given)
+        case "boolean":
+            return to_boolean(given)
+        case _:
+            return to_integer(given, INTEGER_BITS[kind])
+
+
+def to_text(given: object) -> str | None:
+    """Strings as they are, numbers as written, booleans as words; objects and arrays do not fit."""
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    return str(given) if isinstance(given, str) else None
+
+
+def to_number(given: object) -> Decimal | None:
+    """Exact number of a JSON number or of a string that spells one."""
+    if not isinstance(given, str) or not NUMBER.fullmatch(given.strip()):
+        return None
+    try:
+        return Decimal(given.strip())
+    except InvalidOperation:  # an exponent beyond what any column holds
+        return None
+
+
+def to_decimal(given: object) -> Decimal | None:
+    """decimal(18,2), never rounded."""
+    number = to_number(given)
+    if number is None or (number and number.adjusted() >= INTEGER_DIGITS):
+        return None
+    cents = money(number)
+    return abs(cents) if not cents and not number else (cents if cents == number else None)
+
+
+def to_integer(given: object, bits: int) -> int | None:
+    """Whole number of the given width."""
+    number = to_number(given)
+    if number is None or (number and not -20 <= number.adjusted() <= 20):
+        return None
+    whole = int(number)
+    return whole if whole == number and -(2 ** (bits - 1)) <= whole < 2 ** (bits - 1) else None
+
+
+def to_boolean(given: object) -> bool | None:
+    """true, false or these words in any case."""
+    if isinstance(given, bool):
+        return given
+    return {"true": True, "false": False}.get(given.strip().lower()) if isinstance(given, str) else None
+
+
+def to_timestamp(given: object) -> datetime | None:
+    """ISO-8601 instant in UTC; naive is UTC, a date alone its midnight, digits beyond microseconds are cut."""
+    if not isinstance(given, str) or isinstance(given, NumberText):
+        return None
+    found = TIMESTAMP.fullmatch(given.strip())
+    if found is None:
+        return None
+    parts = found.groupdict()
+    try:
+        return datetime(
+            int(parts["year"]),
+            int(parts["month"]),
+            int(parts["day"]),
+            int(parts["hour"] or 0),
+            int(parts["minute"] or 0),
+            int(parts["second"] or 0),
+            int((parts["fraction"] or "").ljust(6, "0")[:6]),
+            tzinfo=to_offset(parts["offset"]),
+        ).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def to_offset(text: str | None) -> timezone:
+    """Time zone of Z, +09, +0900 or +09:00."""
+    if text is None or text == "Z":
+        return UTC
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
