@@ -1,6 +1,6 @@
 """Every generic test fails on a bad table with exactly the rows it promises, and passes on a good one.
 
-dbt runs once, over a throwaway project whose sources are the tables of generic_test_cases, and whose failures are stored.
+dbt runs once, over a throwaway project whose sources are the tables of generic_test_cases; failures are stored.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[Row]) 
 
 
 def write_project(folder: Path, cases: dict[str, Case]) -> None:
-    """A dbt project without models: our generic tests over the good and the bad table of every case."""
+    """Write a dbt project without models: our generic tests over the good and the bad table of every case."""
     shutil.copytree(PROJECT / "tests" / "dbt" / "generic", folder / "tests" / "generic")
     (folder / "macros").mkdir()
     for name in ("run.sql", "rows_of_run.sql"):

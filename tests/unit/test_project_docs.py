@@ -137,7 +137,7 @@ FORBIDDEN = re.compile(
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    """The manifest of the project with every optional model on."""
+    """Parse the project with every optional model on."""
     return parse_project(tmp_path_factory.mktemp("parse"), ["--vars", "{market_price: true}"])
 
 
