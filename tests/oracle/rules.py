@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,14 +31,15 @@ class Rule:
     start: datetime
     end: datetime
 
-    def severity(self, value: Decimal, *, inclusive: bool) -> str | None:
+    def severity(self, value: Decimal | Fraction, *, inclusive: bool) -> str | None:
         """CRITICAL, WARN or None. `inclusive` compares with >= (guardrail), else with > (controls).
 
         The threshold counts as CRITICAL only where the severity map names neither crit nor warn.
         """
 
         def passed(limit: Decimal) -> bool:
-            return value >= limit if inclusive else value > limit
+            exact = Fraction(limit)
+            return Fraction(value) >= exact if inclusive else Fraction(value) > exact
 
         limits = [(self.limits.get("crit"), "CRITICAL"), (self.limits.get("warn"), "WARN")]
         if all(limit is None for limit, _ in limits):

@@ -1,0 +1,98 @@
+"""Expected content of every Silver and Gold table after a run from scratch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any, TypeAlias
+
+from .analytics import dropped, fact
+from .bronze import Batch
+from .clock import as_utc, day_range, kst_day
+from .controls import (
+    admin_index,
+    control_exceptions,
+    day_tags,
+    pairing_quality,
+    payment_failure,
+    payment_refund,
+    recon,
+    supply,
+)
+from .guardrail import day_rows, guard_rows
+from .rules import Record, parse_entry_types, parse_rules
+from .silver import SilverTables, silver
+
+TableRow: TypeAlias = dict[str, Any]
+
+
+def expected(
+    batches: Iterable[Batch],
+    rules: Iterable[Record],
+    entry_types: Iterable[Record],
+    as_of: datetime,
+    days: Iterable[date] | None = None,
+    salt: str = "local-salt-v1",
+) -> dict[str, list[TableRow]]:
+    """Table name to rows with exactly the columns that the loads, rules and days determine.
+
+    Instants are naive UTC datetimes, money and rates are decimals at the scale of the column. `rules` and
+    `entry_types` are seed records. `days` are the KST days of controls and analytics, by default every closed
+    one from the first to the last Silver date. The bad-rate gate is not applied (see `silver.gate_breaches`);
+    `gold.exception_ledger` holds the open exceptions of the day rows and of the controls.
+    """
+    rule_versions, types = parse_rules(rules), parse_entry_types(entry_types)
+    tables = silver(batches, rule_versions, types, as_of)
+    chosen = closed_silver_days(tables, as_of) if days is None else sorted(set(days))
+    statuses, dq_exceptions = day_rows(guard_rows(tables), rule_versions, as_of)
+    tags = day_tags(statuses)
+    recon_rows = recon(tables, rule_versions, chosen, tags)
+    supply_rows = supply(tables, rule_versions, types, chosen, tags)
+    open_exceptions = [row_of(one, domain="dq", subject=None) for one in dq_exceptions]
+    open_exceptions += [
+        row_of(one, domain="ledger", source_table=None, window_start_ts=None, window_end_ts=None)
+        for one in control_exceptions(recon_rows, supply_rows)
+    ]
+    return {
+        "silver.wallet_snapshot": rows_of(tables.wallet_snapshot.values()),
+        "silver.ledger_entries": rows_of(tables.ledger_entries.values()),
+        "silver.order_events": rows_of(tables.order_events.values()),
+        "silver.order_items": rows_of(tables.order_items.values()),
+        "silver.products": rows_of(tables.products.values()),
+        "silver.bad_records": [
+            {"source_table": one.table, "reason": one.reason, "record_json": one.raw, "bronze_table": one.bronze_table}
+            for one in tables.bad_rows
+        ],
+        "silver.dq_status": rows_of(statuses),
+        "gold.recon_daily_snapshot_flow": rows_of(recon_rows),
+        "gold.ledger_supply_balance_daily": rows_of(supply_rows),
+        "gold.ops_payment_failure_daily": rows_of(payment_failure(tables, rule_versions, chosen)),
+        "gold.ops_payment_refund_daily": rows_of(payment_refund(tables, rule_versions, chosen)),
+        "gold.ops_ledger_pairing_quality_daily": rows_of(pairing_quality(tables, types, chosen)),
+        "gold.admin_tx_search": rows_of(admin_index(tables, types, chosen)),
+        "gold.fact_payment_anonymized": rows_of(fact(tables, rule_versions, chosen, salt)),
+        "gold.fact_payment_dropped_daily": rows_of(dropped(tables, chosen)),
+        "gold.exception_ledger": open_exceptions,
+    }
+
+
+def closed_silver_days(tables: SilverTables, as_of: datetime) -> Sequence[date]:
+    """Every closed KST day from the first to the last date of ledger, orders and wallet snapshots."""
+    dates = {entry.event_date_kst for entry in tables.ledger_entries.values()}
+    dates |= {order.event_date_kst for order in tables.order_events.values()}
+    dates |= {snapshot.snapshot_date_kst for snapshot in tables.wallet_snapshot.values()}
+    today = kst_day(as_utc(as_of))
+    return [day for day in day_range(min(dates), max(dates)) if day < today] if dates else []
+
+
+def rows_of(items: Iterable[object]) -> list[TableRow]:
+    """Dataclasses as table rows."""
+    return [row_of(item) for item in items]
+
+
+def row_of(item: Any, **constants: object) -> TableRow:
+    """One dataclass, and columns that are the same for all of its kind, as a table row."""
+    columns: Mapping[str, object] = {one.name: getattr(item, one.name) for one in fields(item)} | constants
+    return {
+        name: value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
+        for name, value in columns.items()
+    }
