@@ -455,16 +455,16 @@ def test_a_row_needs_a_date_or_a_moved_span() -> None:
 
 
 def test_the_tolerance_is_the_one_of_the_boundary() -> None:
-    """From D2 00:00 KST on 1 h: 03:00 of D2 no longer closes D1, the old snapshot does and is stale."""
+    """From D2 00:00 KST on 1 h: 03:00 of D2 no longer closes D1, 20:00 of D1 does and is stale after 4 h."""
     short = rule(
         "ledger",
         "snapshot_tolerance_hours",
         threshold="1",
         effective_start_ts=f"{day_start(D2):%Y-%m-%d %H:%M:%S}",
     )
-    snaps = [snap("a", kst(D1, "06:00"), 5), snap("a", kst(D2, "03:00"), 6)]
-    entries = [entry("t", "a", "CHARGE", 1, kst(D1, "10:00"))]
-    assert recon_of(lake(snaps, entries), "coverage", "verdict") == [("FULL", "OK")]
+    snaps = [snap("a", kst(D1, "20:00"), 5), snap("a", kst(D2, "03:00"), 6)]
+    entries = [entry("t", "a", "CHARGE", 1, kst(D1, "22:00"))]
+    assert recon_of(lake(snaps, entries), "coverage", "verdict") == [("NO_OPENING", "OK")]
     assert recon_of(lake(snaps, entries, rules=[*RULES, short]), "coverage", "verdict") == [
         ("STALE_SNAPSHOT", "UNRECONCILED")
     ]
