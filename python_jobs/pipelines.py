@@ -217,14 +217,15 @@ def _problem(node: Any) -> str | None:
 
 
 def _one_line(message: object) -> str:
-    """The telling line of an error of dbt or DuckDB."""
+    """The telling line of an error of dbt, DuckDB or a Python model."""
     lines = [line.strip() for line in str(message).splitlines() if line.strip()]
-    telling = [line for line in lines if "Error" in line or ":" in line] or lines or ["unknown error"]
-    for line in telling:
+    for line in lines:
         if "UpstreamReadinessError" in line:
             return line
-    skipped = ("Compilation Error in", "Runtime Error in", "Database Error in")
-    kept = [line for line in telling if not line.startswith(skipped)] or telling
+    if any(line.startswith("Traceback") for line in lines):
+        return lines[-1][:400]
+    skipped = ("Compilation Error in", "Runtime Error in", "Database Error in", "Runtime Error")
+    kept = [line for line in lines if not line.startswith(skipped)] or lines or ["unknown error"]
     return kept[0][:400]
 
 

@@ -134,9 +134,10 @@ day_windows as (
     from asked_days
     cross join sources
     {%- if not days_are_named() %}
-    left join written
-        on sources.source_table = written.source_table and asked_days.date_kst = written.date_kst and written.window_kind = 'day'
-    where written.source_table is null
+    -- by the days done, not by the rows there: retention removes rows and must not bring them back
+    where asked_days.date_kst not in (
+        select done.date_kst from {{ ref('pipeline_day') }} as done where done.pipeline_name = 'pipeline_a'
+    )
     {%- endif %}
     union
     select sources.source_table, rejudged_days.date_kst

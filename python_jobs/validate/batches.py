@@ -1,0 +1,137 @@
+"""Runs the suites over the new files of a load."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from python_jobs.contracts import Column, Table, read_contracts
+from python_jobs.load import bronze
+from python_jobs.load.lines import Lines, read_lines
+from python_jobs.validate.suites import expectations, fits_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from great_expectations.data_context import FileDataContext
+
+SAMPLE_LINES = 200_000
+"""Lines of a table that one load checks at most, spread over its files; the load itself judges every line."""
+
+_FEWEST_LINES_PER_FILE = 1_000
+
+
+@dataclass(kw_only=True)
+class Validator:
+    """Checks files against the contract of their tables and keeps Data Docs of the outcome.
+
+    Values stay out of Data Docs: they show counts only, because a batch holds personal data.
+    """
+
+    project_dir: Path
+    docs_dir: Path
+    index_page: Path | None = None
+
+    def __call__(self, files: list[tuple[Path, Table]]) -> list[str]:
+        """Check files, grouped by table, and return one line per expectation that is not met."""
+        context = self._context()
+        findings: list[str] = []
+        for table, group in groupby(files, key=lambda item: item[1]):
+            paths = [path for path, _ in group]
+            frame = _sample(self.project_dir, table, paths)
+            if len(frame):
+                findings += _check(context, table, frame)
+        pages = context.build_data_docs()
+        self.index_page = Path(next(iter(pages.values())).removeprefix("file://"))
+        return findings
+
+    def _context(self) -> FileDataContext:
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        self.docs_dir.mkdir(parents=True, exist_ok=True)
+        context = gx.get_context(mode="file", project_root_dir=self.docs_dir)
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        return context
+
+
+def _check(context: FileDataContext, table: Table, frame: pd.DataFrame) -> list[str]:
+    import great_expectations as gx
+
+    source = context.data_sources.add_or_update_pandas("incoming")
+    batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("new lines")
+    suite = context.suites.add_or_update(gx.ExpectationSuite(name=table.name, expectations=expectations(table)))
+    definition = context.validation_definitions.add_or_update(
+        gx.ValidationDefinition(name=table.name, data=batch, suite=suite)
+    )
+    checkpoint = context.checkpoints.add_or_update(
+        gx.Checkpoint(
+            name=table.name,
+            validation_definitions=[definition],
+            result_format={"result_format": "BASIC", "exclude_unexpected_values": True},
+        )
+    )
+    run = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=gx.RunIdentifier(run_time=datetime.now(UTC)))
+    return [
+        _finding(table, result, len(frame))
+        for outcome in run.run_results.values()
+        for result in outcome.results
+        if not result.success
+    ]
+
+
+def _finding(table: Table, result: Any, checked: int) -> str:
+    """One line for an expectation that is not met."""
+    config = result.expectation_config
+    unexpected = result.result.get("unexpected_count", 0)
+    column = config.kwargs.get("column", "")
+    expectation = config.type.removeprefix("expect_column_values_to_").removeprefix("expect_").replace("_", " ")
+    return f"bronze.{table.name}: {unexpected} of {checked} checked lines: {column} should {expectation}"
+
+
+def _sample(project_dir: Path, table: Table, paths: list[Path]) -> pd.DataFrame:
+    """The typed values of the first lines of each file, and whether each fits its type."""
+    per_file = max(SAMPLE_LINES // len(paths), _FEWEST_LINES_PER_FILE)
+    connection = duckdb.connect()
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        bronze.create_tables(connection, read_contracts(project_dir))
+        for number, path in enumerate(paths):
+            _insert_first_lines(connection, table, path, per_file, number)
+        typed = [column for column in table.value_columns if column.data_type != "string"]
+        columns = [*(column.name for column in table.value_columns), *(_fits(column) for column in typed)]
+        return connection.execute(f"select {', '.join(columns)} from bronze.{table.name}").df()
+    finally:
+        connection.close()
+
+
+def _insert_first_lines(
+    connection: duckdb.DuckDBPyConnection, table: Table, path: Path, lines_wanted: int, number: int
+) -> None:
+    stamps = bronze.Stamps(batch_id="sample", batch_seq=number, extracted_at=None, loaded_at=datetime(1970, 1, 1))  # noqa: DTZ001 - the warehouse stores UTC without a zone
+    for lines in read_lines(path):
+        first = Lines(
+            first_number=lines.first_number,
+            texts=lines.texts[:lines_wanted],
+            bytes_read=lines.bytes_read,
+            malformed=lines.malformed,
+        )
+        bronze.insert_lines(connection, table, first, stamps)
+        lines_wanted -= len(first.texts)
+        if lines_wanted <= 0:
+            return
+
+
+def _fits(column: Column) -> str:
+    """SQL: false where the line has a value that is not in the typed column."""
+    texts = ", ".join(f"json_extract_string(raw_json, '{spelling}')" for spelling in column.spellings)
+    value = f"coalesce({texts})" if len(column.spellings) > 1 else texts
+    return f"{column.name} is not null or {value} is null as {fits_column(column)}"
