@@ -131,6 +131,21 @@ def run_pipelines(
     )
 
 
+def write_docs(project_dir: Path, warehouse: Path, target: str = "duckdb") -> Path:
+    """Write the dbt docs as one page that needs no server, and return it.
+
+    Raises:
+        LakeError: dbt could not write them.
+    """
+    from dbt.cli.main import dbtRunner
+
+    with _dbt_environment(project_dir, warehouse, target):
+        result = dbtRunner().invoke(["docs", "generate", "--static", *_quiet(project_dir, target)])
+    if not result.success:
+        raise LakeError(f"dbt docs could not be written: {_one_line(result.exception)}")
+    return project_dir / "target" / "static_index.html"
+
+
 def _variables(request: RunRequest) -> str:
     import json
 
@@ -254,3 +269,11 @@ def _record_failure(request: RunRequest) -> None:
                 )
     except (duckdb.Error, LakeError):
         return  # no state table yet, or no warehouse to write to: the problem itself is reported
+
+
+def known_targets(project_dir: Path) -> list[str]:
+    """Return the targets of the dbt profile, the default one first."""
+    import yaml
+
+    text = (project_dir / "profiles" / "profiles.yml").read_text(encoding="utf-8")
+    return list(yaml.safe_load(text)["plura"]["outputs"])

@@ -1,0 +1,305 @@
+"""``plura lake``: generate, load, run and report; withdraw, reinstate and retention."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plura.cli.console import fail, out, progress_bar, warn
+from plura.kit.settings import LakeSettings
+from python_jobs.warehouse import LakeError, open_duckdb, warehouse_lock
+
+app = typer.Typer(help="The lake: raw files to audited Gold.", no_args_is_help=True)
+
+LONGEST_RANGE_DAYS = 3_660
+
+Target = Annotated[str | None, typer.Option(help="dbt target to work on; default: PLURA_TARGET, else duckdb.")]
+Wait = Annotated[float, typer.Option(help="Seconds to wait while another command holds the warehouse.", min=0)]
+
+
+@app.command()
+def generate(
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must be empty or not exist yet.")],
+    days: Annotated[int, typer.Option(help="KST days.", min=1, max=3660)] = 3,
+    wallets: Annotated[int, typer.Option(help="User wallets.", min=2)] = 2000,
+    entries: Annotated[int, typer.Option(help="Ledger entries over all days.", min=0)] = 50_000,
+    faults: Annotated[Path | None, typer.Option(help="JSON or YAML list of faults to plant: {kind, day, …}.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    first_day: Annotated[str, typer.Option(help="First KST day, YYYY-MM-DD.")] = "2026-02-01",
+) -> None:
+    """Write realistic Bronze JSON lines, one folder per table, and truth.json with what the controls must find."""
+    from python_jobs.generate import GenerateRequest, read_faults
+    from python_jobs.generate import generate as write
+
+    request = GenerateRequest(
+        out=out_dir,
+        days=days,
+        wallets=wallets,
+        entries=entries,
+        seed=seed,
+        first_day=_day(first_day, "--first-day"),
+        faults=read_faults(faults) if faults else (),
+    )
+    with progress_bar("generate") as advance:
+        report = write(request, advance)
+    counted = ", ".join(f"{count:,} {table}" for table, count in report.rows.items())
+    out.print(f"{out_dir}: {report.files} files, {days} days: {counted}; {len(request.faults)} planted faults")
+    out.print(f"next: plura lake load {out_dir}", highlight=False)
+
+
+@app.command()
+def load(
+    folder: Annotated[Path, typer.Argument(help="Folder with <table>/*.jsonl or <source>.jsonl, plain or gzip.")],
+    extracted_at: Annotated[
+        str | None, typer.Option(help="Extraction instant of lines that carry none, ISO-8601; without offset UTC.")
+    ] = None,
+    validate: Annotated[bool, typer.Option(help="Check the new files with Great Expectations first.")] = True,
+    target: Target = None,
+    wait: Wait = 0,
+) -> None:
+    """Load a folder of JSON lines into Bronze; a file that was loaded before changes nothing."""
+    from python_jobs.load import load_folder
+
+    settings = _settings(target)
+    instant = _instant(extracted_at, "--extracted-at") if extracted_at else None
+    validator = None
+    if validate:
+        from python_jobs.validate import Validator
+
+        validator = Validator(project_dir=settings.project_dir, docs_dir=settings.resolved(settings.data_docs_dir))
+    with warehouse_lock(settings.warehouse, wait_seconds=wait), progress_bar("load") as advance:
+        report = load_folder(
+            project_dir=settings.project_dir,
+            warehouse=settings.warehouse,
+            folder=folder,
+            now=datetime.now(UTC),
+            extracted_at=instant,
+            validator=validator,
+            progress=advance,
+        )
+    for text in report.warnings:
+        warn(text)
+    for text in report.problems:
+        fail(text)
+    rows = sum(file.rows for file in report.files if file.outcome == "loaded")
+    words = {"loaded": "loaded", "unchanged": "loaded before", "reinstated": "reinstated", "refused": "refused"}
+    counts = ", ".join(f"{report.count(key)} {word}" for key, word in words.items() if report.count(key))
+    out.print(f"{folder}: {rows:,} lines; files: {counts or 'nothing to load'}")
+    if report.data_docs:
+        out.print(f"Data Docs of the batches: {report.data_docs}", highlight=False)
+    if report.problems:
+        raise typer.Exit(1)
+    out.print("next: plura lake run", highlight=False)
+
+
+@app.command()
+def run(
+    day: Annotated[str | None, typer.Option("--date", help="One KST day, YYYY-MM-DD.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First KST day.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last KST day.")] = None,
+    pipeline: Annotated[
+        str, typer.Option(help="Pipelines to run, comma separated.")
+    ] = "guardrail,silver,controls,analytics",
+    target: Target = None,
+    as_of: Annotated[str | None, typer.Option(help="Instant of the run, ISO-8601; default: now.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Id written on every row; default: a new one.")] = None,
+    wait: Wait = 0,
+) -> None:
+    """Run the pipelines for KST days; without days, for every closed day that is not done or is due again."""
+    from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
+
+    settings = _settings(target)
+    now = _instant(as_of, "--as-of") if as_of else datetime.now(UTC)
+    first_day, last_day = _days(day, first, last, now)
+    names = tuple(name.strip() for name in pipeline.split(",") if name.strip())
+    unknown = [name for name in names if name not in PIPELINES]
+    if unknown or not names:
+        raise typer.BadParameter(
+            f"unknown pipeline {', '.join(unknown) or pipeline!r}: choose among {', '.join(PIPELINES)}",
+            param_hint="--pipeline",
+        )
+    request = RunRequest(
+        project_dir=settings.project_dir,
+        warehouse=settings.warehouse,
+        target=settings.target,
+        pipelines=names,
+        first_day=first_day,
+        last_day=last_day,
+        as_of=now,
+        run_id=run_id or new_run_id(now),
+    )
+    with warehouse_lock(settings.warehouse, wait_seconds=wait), progress_bar("run", counts=True) as advance:
+        result = run_pipelines(request, progress=advance)
+    for text in result.problems:
+        fail(text)
+    outcome = "succeeded" if result.succeeded else "failed"
+    out.print(f"run {result.run_id} of {', '.join(names)} {outcome} in {result.seconds:.1f} s", highlight=False)
+    if not result.succeeded:
+        raise typer.Exit(1)
+    out.print("next: plura lake report", highlight=False)
+
+
+@app.command()
+def report(
+    day: Annotated[str | None, typer.Option("--date", help="KST day; default: the latest one computed.")] = None,
+    target: Target = None,
+) -> None:
+    """Print the controls of a day: supply, reconciliation, payments, exceptions, data quality, state of pipelines."""
+    from plura.cli.lake_report import print_report
+    from python_jobs.report import day_report
+
+    settings = _settings(target)
+    wanted = _day(day, "--date") if day else None
+    with open_duckdb(settings.warehouse, read_only=True) as connection:
+        print_report(out, day_report(connection, wanted), settings)
+
+
+@app.command()
+def batches(target: Target = None) -> None:
+    """List the batches that were loaded."""
+    from rich.table import Table
+
+    from python_jobs.load import list_batches
+
+    settings = _settings(target)
+    table = Table("batch", "table", "file", "lines", "malformed", "status", "reason", "loaded at (UTC)")
+    with open_duckdb(settings.warehouse, read_only=True) as connection:
+        for batch in list_batches(connection):
+            table.add_row(
+                batch.batch_id,
+                batch.table_name,
+                batch.source_file,
+                f"{batch.row_count:,}",
+                f"{batch.malformed_count:,}",
+                batch.status,
+                batch.reason or "",
+                f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
+            )
+    out.print(table)
+
+
+@app.command()
+def withdraw(
+    batch: Annotated[str, typer.Argument(help="Batch id, or its beginning (plura lake batches).")],
+    reason: Annotated[str, typer.Option(help="Why, kept in the registry.")],
+    target: Target = None,
+    wait: Wait = 0,
+) -> None:
+    """Take a wrongly loaded batch out of what Silver reads; the next run heals Silver and Gold."""
+    _set_status(batch, "withdrawn", reason, target, wait)
+
+
+@app.command()
+def reinstate(
+    batch: Annotated[str, typer.Argument(help="Batch id, or its beginning (plura lake batches).")],
+    reason: Annotated[str, typer.Option(help="Why, kept in the registry.")],
+    target: Target = None,
+    wait: Wait = 0,
+) -> None:
+    """Bring a withdrawn batch back; the next run takes it in."""
+    _set_status(batch, "loaded", reason, target, wait)
+
+
+@app.command()
+def retention(
+    apply: Annotated[bool, typer.Option("--apply", help="Remove the rows; without it they are only counted.")] = False,
+    bad_records_days: Annotated[int, typer.Option(help="Days of silver.bad_records to keep.", min=1)] = 180,
+    dq_status_days: Annotated[int, typer.Option(help="Days of silver.dq_status to keep.", min=1)] = 400,
+    target: Target = None,
+    wait: Wait = 0,
+) -> None:
+    """Remove quarantined lines and data quality rows past their retention; a dry run unless --apply is given."""
+    from python_jobs.retention import retention as remove
+
+    settings = _settings(target)
+    with (
+        warehouse_lock(settings.warehouse, wait_seconds=wait),
+        open_duckdb(_existing(settings), read_only=not apply) as connection,
+    ):
+        removed = remove(
+            connection,
+            now=datetime.now(UTC),
+            apply=apply,
+            bad_records_days=bad_records_days,
+            dq_status_days=dq_status_days,
+        )
+    verb = "removed" if apply else "would be removed (dry run; --apply removes them)"
+    out.print(
+        f"silver.bad_records before {removed.bad_records_from}: {removed.bad_records:,} rows;"
+        f" silver.dq_status before {removed.dq_status_from}: {removed.dq_status:,} rows {verb}"
+    )
+
+
+def _set_status(batch: str, status: str, reason: str, target: str | None, wait: float) -> None:
+    from python_jobs.load import set_batch_status
+
+    settings = _settings(target)
+    with warehouse_lock(settings.warehouse, wait_seconds=wait), open_duckdb(_existing(settings)) as connection:
+        changed = set_batch_status(connection, batch, status, reason=reason, now=datetime.now(UTC))
+    out.print(f"batch {changed.batch_id} ({changed.table_name}, {changed.source_file}) is {changed.status} now")
+    out.print("next: plura lake run", highlight=False)
+
+
+def _settings(target: str | None) -> LakeSettings:
+    """Settings of the command.
+
+    Raises:
+        typer.BadParameter: the dbt profile has no such target.
+    """
+    from python_jobs.pipelines import known_targets
+
+    settings = LakeSettings()
+    if target:
+        settings = settings.model_copy(update={"target": target})
+    targets = known_targets(settings.project_dir)
+    if settings.target not in targets:
+        raise typer.BadParameter(
+            f"unknown target {settings.target!r}: profiles/profiles.yml has {', '.join(targets)}", param_hint="--target"
+        )
+    return settings
+
+
+def _existing(settings: LakeSettings) -> Path:
+    if not settings.warehouse.exists():
+        raise LakeError(f"there is no warehouse at {settings.warehouse}: load data first (plura lake load DIR)")
+    return settings.warehouse
+
+
+def _day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date: write it as YYYY-MM-DD", param_hint=option) from None
+
+
+def _instant(text: str, option: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no instant: write it as 2026-02-01T00:00:00Z", param_hint=option
+        ) from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _days(day: str | None, first: str | None, last: str | None, now: datetime) -> tuple[date | None, date | None]:
+    """The days a run is asked for; none for all that are due."""
+    if day and (first or last):
+        raise typer.BadParameter("give either --date or --from and --to", param_hint="--date")
+    if bool(first) != bool(last):
+        raise typer.BadParameter("--from and --to go together", param_hint="--from")
+    if not (day or first):
+        return None, None
+    first_day = _day(day or first or "", "--date" if day else "--from")
+    last_day = _day(day or last or "", "--date" if day else "--to")
+    if last_day < first_day:
+        raise typer.BadParameter(f"{last_day} lies before {first_day}", param_hint="--to")
+    if last_day - first_day > timedelta(days=LONGEST_RANGE_DAYS):
+        raise typer.BadParameter(f"more than {LONGEST_RANGE_DAYS} days; split the range", param_hint="--from")
+    today = (now + timedelta(hours=9)).astimezone(UTC).date()
+    if last_day >= today:
+        raise LakeError(f"the KST day {last_day} is still open: it can be computed from {last_day + timedelta(days=1)} 00:00 KST on")
+    return first_day, last_day
