@@ -58,7 +58,10 @@ def json_schema(table: Table) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of one line of a table's files."""
     kinds = {"string": ["string", "number", "boolean"], "boolean": ["boolean", "string"], "timestamp": ["string"]}
     properties = {
-        spelling: {"type": [*kinds.get(column.data_type, ["string", "number"]), "null"], "description": column.description}
+        spelling: {
+            "type": [*kinds.get(column.data_type, ["string", "number"]), "null"],
+            "description": column.description,
+        }
         for column in table.value_columns
         for spelling in column.spellings
     }

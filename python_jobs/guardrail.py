@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import narwhals as nw
+import pandas as pd
 
 _DAY = timedelta(days=1)
 
@@ -35,7 +36,7 @@ def window_metrics(*, rows: Any, windows: Any) -> Any:
         .to_pandas()
     )
     low, high = limits["low"].iloc[0], limits["high"].iloc[0]
-    if low is None or low != low:  # no window at all; NaT is unequal to itself
+    if pd.isna(low):  # no window at all
         return _figures(known.filter(nw.col("source_table").is_null()), "day").to_native()
     # tiles look back to the start of their day for the newest source time
     in_range = known.filter(nw.col("row_time") >= low.to_pydatetime() - _DAY, nw.col("row_time") < high.to_pydatetime())

@@ -84,7 +84,7 @@ def parse_project(project_dir: Path, warehouse: Path, target: str = "duckdb") ->
         result = dbtRunner().invoke(["parse", *_quiet(project_dir, target)])
     if result.exception is not None or not result.success:
         raise LakeError(f"the dbt project in {project_dir} does not parse: {_one_line(result.exception)}")
-    manifest: Manifest = result.result  # type: ignore[assignment]
+    manifest: Manifest = result.result
     return manifest
 
 
@@ -115,7 +115,7 @@ def run_pipelines(
     watch = _Watch(progress)
     with _dbt_environment(request.project_dir, request.warehouse, request.target):
         result = dbtRunner(manifest=manifest, callbacks=[watch]).invoke(arguments)
-    problems = [line for node in (result.result or []) if (line := _problem(node))]  # type: ignore[union-attr]
+    problems = [line for node in (result.result or []) if (line := _problem(node))]
     if result.exception is not None:
         problems.append(_one_line(result.exception))
         if request.target == "duckdb":
@@ -127,7 +127,7 @@ def run_pipelines(
         run_id=request.run_id,
         seconds=(datetime.now(UTC) - started).total_seconds(),
         problems=tuple(problems),
-        node_seconds={r.node.name: r.execution_time for r in (result.result or []) if hasattr(r, "node")},  # type: ignore[union-attr]
+        node_seconds={r.node.name: r.execution_time for r in (result.result or []) if hasattr(r, "node")},
     )
 
 
@@ -216,7 +216,12 @@ class _Watch:
         self._done = 0
 
     def __call__(self, event: Any) -> None:
-        if self._progress is None or event.info.name not in {"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"}:
+        if self._progress is None or event.info.name not in {
+            "LogModelResult",
+            "LogTestResult",
+            "LogSeedResult",
+            "LogSnapshotResult",
+        }:
             return
         self._done += 1
         # dbt calls the number of all nodes `total` in some events and `num_models` in others
@@ -253,7 +258,8 @@ def _gate_problems(warehouse: Path) -> list[str]:
         ).fetchall()
     return [
         f"bad-rate gate: {table} has {bad} bad of {total} pending rows ({rate} > {threshold}, rule {rule});"
-        " nothing was published. See silver.bad_records, then load corrected rows, withdraw the batch or change the rule"
+        " nothing was published. See silver.bad_records, then load corrected rows, withdraw the batch or change the"
+        " rule"
         for table, bad, total, rate, threshold, rule in rows
     ]
 
@@ -264,7 +270,8 @@ def _record_failure(request: RunRequest) -> None:
         with open_duckdb(request.warehouse) as connection:
             for name in request.pipelines:
                 connection.execute(
-                    "update gold.pipeline_state set status = 'failure', last_run_id = ?, updated_at = ? where pipeline_name = ?",
+                    "update gold.pipeline_state set status = 'failure', last_run_id = ?, updated_at = ?"
+                    " where pipeline_name = ?",
                     [request.run_id, request.as_of.astimezone(UTC).replace(tzinfo=None), PIPELINES[name]],
                 )
     except (duckdb.Error, LakeError):

@@ -37,13 +37,15 @@ class DayReport:
 
 _QUERIES = {
     "pipelines": """
-        select s.pipeline_name, s.status, s.last_success_ts, s.last_processed_end, s.last_run_id, d.run_id as day_run_id
+        select
+            s.pipeline_name, s.status, s.last_success_ts, s.last_processed_end, s.last_run_id, d.run_id as day_run_id
         from gold.pipeline_state as s
         left join gold.pipeline_day as d on s.pipeline_name = d.pipeline_name and d.date_kst = $1
         order by array_position(['pipeline_a', 'pipeline_silver', 'pipeline_b', 'pipeline_c'], s.pipeline_name)
     """,
     "supply": """
-        select issued_supply, wallet_total_balance, diff_amount, verdict, dq_tag, stale_wallet_count, max_snapshot_age_sec
+        select
+            issued_supply, wallet_total_balance, diff_amount, verdict, dq_tag, stale_wallet_count, max_snapshot_age_sec
         from gold.ledger_supply_balance_daily where date_kst = $1
     """,
     "recon": """
@@ -70,7 +72,9 @@ _QUERIES = {
     "fact": """
         select
             (select count(*) from gold.fact_payment_anonymized where date_kst = $1) as payments,
-            (select count(*) from gold.fact_payment_anonymized where date_kst = $1 and category is null) as without_category,
+            (
+                select count(*) from gold.fact_payment_anonymized where date_kst = $1 and category is null
+            ) as without_category,
             (select coalesce(sum(dropped_cnt), 0) from gold.fact_payment_dropped_daily where date_kst = $1) as dropped
     """,
     "quality": """
@@ -80,12 +84,16 @@ _QUERIES = {
         order by source_table
     """,
     "exceptions": f"""
-        select severity, domain, exception_type, source_table, metric, metric_value, subject, window_start_ts, window_end_ts
+        select
+            severity, domain, exception_type, source_table, metric, metric_value, subject,
+            window_start_ts, window_end_ts
         from gold.exception_ledger where date_kst = $1 and resolved_at is null
         order by severity, domain, exception_type, metric_value desc, subject limit {LISTED}
     """,
     "quarantine": """
-        select source_table, reason, count(*) as records, min(source_file) as first_file, min_by(line_number, source_file) as first_line
+        select
+            source_table, reason, count(*) as records,
+            min(source_file) as first_file, min_by(line_number, source_file) as first_line
         from silver.bad_records where detected_date_kst >= $1
         group by source_table, reason order by source_table, reason
     """,
@@ -98,7 +106,9 @@ def latest_day(connection: duckdb.DuckDBPyConnection) -> date:
     Raises:
         LakeError: no day has been computed.
     """
-    row = connection.execute("select max(date_kst) from gold.pipeline_day where pipeline_name <> 'pipeline_a'").fetchone()
+    row = connection.execute(
+        "select max(date_kst) from gold.pipeline_day where pipeline_name <> 'pipeline_a'"
+    ).fetchone()
     if row is None or row[0] is None:
         raise LakeError("no day has been computed yet: plura lake run --date YYYY-MM-DD")
     day: date = row[0]

@@ -24,7 +24,7 @@ def dbt_settings(project: Path, warehouse: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(folder)
-        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        DuckDBConnectionManager.close_all_connections()
         if before is None:
             del os.environ["PLURA_DUCKDB_PATH"]
         else:

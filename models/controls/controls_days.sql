@@ -163,20 +163,25 @@ rejudged as (
 
 ),
 
+altered_days as (
+
+    select distinct known_days.date_kst
+    from known_days
+    inner join altered on known_days.date_kst between altered.first_day and altered.last_day
+
+),
+
 flagged as (
 
     select
         known_days.date_kst,
         digests.inputs_digest,
         requested.date_kst is not null as is_requested,
-        requested.date_kst is not null or rejudged.date_kst is not null as is_whole,
-        exists (
-            select 1 from altered
-            where altered.first_day <= known_days.date_kst and known_days.date_kst <= altered.last_day
-        ) as is_altered,
+        (requested.date_kst is not null or rejudged.date_kst is not null) as is_whole,
+        altered_days.date_kst is not null as is_altered,
         known_days.date_kst >= least(
             coalesce((select min(altered.first_day) from altered), date '9999-12-31'),
-            coalesce((select min(rejudged.date_kst) from rejudged), date '9999-12-31')
+            coalesce((select min(again.date_kst) from rejudged as again), date '9999-12-31')
         ) as is_after_alteration,
         entry_days.date_kst is not null as has_entries,
         payment_days.date_kst is not null as has_payments
@@ -184,6 +189,7 @@ flagged as (
     inner join digests on known_days.date_kst = digests.date_kst
     left join requested on known_days.date_kst = requested.date_kst
     left join rejudged on known_days.date_kst = rejudged.date_kst
+    left join altered_days on known_days.date_kst = altered_days.date_kst
     left join entry_days on known_days.date_kst = entry_days.date_kst
     left join payment_days on known_days.date_kst = payment_days.date_kst
 

@@ -52,15 +52,15 @@ evaluated as (
         measured.zero_windows,
         coalesce(newest.evaluation, 0) + 1 as evaluation,
         newest.status_id as predecessor_id,
-        newest.evaluation is null
-        or measured.freshness_sec is distinct from newest.freshness_sec
-        or measured.event_count is distinct from newest.event_count
-        or measured.dup_rate is distinct from newest.dup_rate
-        or measured.bad_records_rate is distinct from newest.bad_records_rate
-        or measured.zero_windows is distinct from newest.zero_windows
-        or strongest.dq_tag is distinct from newest.dq_tag
-        or strongest.severity is distinct from newest.severity
-        or strongest.rule_id is distinct from newest.rule_id as differs
+        (newest.evaluation is null)
+        or (measured.freshness_sec is distinct from newest.freshness_sec)
+        or (measured.event_count is distinct from newest.event_count)
+        or (measured.dup_rate is distinct from newest.dup_rate)
+        or (measured.bad_records_rate is distinct from newest.bad_records_rate)
+        or (measured.zero_windows is distinct from newest.zero_windows)
+        or (strongest.dq_tag is distinct from newest.dq_tag)
+        or (strongest.severity is distinct from newest.severity)
+        or (strongest.rule_id is distinct from newest.rule_id) as differs
     from measured
     left join strongest
         on measured.source_table = strongest.source_table

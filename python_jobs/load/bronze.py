@@ -78,7 +78,8 @@ def typed(column: Column, text: str) -> str:
             f" then cast(try_cast(upper({bare}) as timestamptz) as timestamp) end"
         )
     if kind in {"bigint", "int"}:
-        return f"case when regexp_full_match({bare}, '[+-]?\\d+(\\.0*)?') then try_cast(split_part({bare}, '.', 1) as {kind}) end"
+        whole = f"try_cast(split_part({bare}, '.', 1) as {kind})"
+        return f"case when regexp_full_match({bare}, '[+-]?\\d+(\\.0*)?') then {whole} end"
     wide = f"case when regexp_full_match({bare}, '{_ANY_DECIMAL}') then try_cast({bare} as decimal(38,20)) end"
     return (
         f"case when regexp_full_match({bare}, '{_PLAIN_DECIMAL}') then try_cast({bare} as {kind})"
@@ -134,7 +135,8 @@ def insert_lines(connection: duckdb.DuckDBPyConnection, table: Table, lines: Lin
 def has_value(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, *, batch_id: str) -> bool:
     """Return whether any row of a batch has a value in a column."""
     row = connection.execute(
-        f"select exists (select 1 from bronze.{table.name} where batch_id = $1 and {column.name} is not null)", [batch_id]
+        f"select exists (select 1 from bronze.{table.name} where batch_id = $1 and {column.name} is not null)",
+        [batch_id],
     ).fetchone()
     return bool(row and row[0])
 

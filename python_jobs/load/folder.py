@@ -208,8 +208,7 @@ def _refuse_wrong_file(context: _Context, table: Table, path: Path, stamps: bron
     empty = [
         column
         for column in table.value_columns
-        if column.required
-        and not bronze.has_value(context.connection, table, column, batch_id=stamps.batch_id)
+        if column.required and not bronze.has_value(context.connection, table, column, batch_id=stamps.batch_id)
     ]
     if not empty:
         return

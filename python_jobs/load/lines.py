@@ -22,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, kw_only=True)
 class Malformed:
-    """A line that is no JSON object; bytes that are not UTF-8 are written as ``\\xNN``."""
+    r"""A line that is no JSON object; bytes that are not UTF-8 are written as ``\xNN``."""
 
     line_number: int
     raw_line: str
@@ -89,7 +89,7 @@ def parse_line(text: str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("not JSON: nested too deeply") from None
     if not isinstance(record, dict):
-        raise ValueError("not a JSON object")
+        raise ValueError("not a JSON object")  # noqa: TRY004 - the content is wrong, not the type of an argument
     if "\\u" in text:
         try:
             json.dumps(record, ensure_ascii=False).encode()

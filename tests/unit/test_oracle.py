@@ -557,7 +557,7 @@ def test_pairs_by_rank_across_midnight() -> None:
 
 
 def test_payments_and_the_fact() -> None:
-    """3 orders of no merchant, 1 failed; one has no user; lines 10 and 2 x 20 are outweighed by 4 x 10 only in a tie."""
+    """3 orders of no merchant, 1 failed; one has no user; lines 10, 2 x 20 are outweighed by 4 x 10 only in a tie."""
     orders = [
         {"order_id": "po_7", "user_id": "u", "amount": 50, "status": "PAID", "created_at": kst(D1, "01:00")},
         {"order_id": "po_8", "user_id": "u", "amount": 50, "status": "CANCELLED", "created_at": kst(D1, "01:00")},

@@ -25,6 +25,7 @@ def demo(
 ) -> None:
     """Take three generated days with planted faults from raw files to audited Gold, and print the controls."""
     from python_jobs.generate import Fault, GenerateRequest, generate
+
     from python_jobs.load import load_folder
     from python_jobs.pipelines import RunRequest, parse_project, run_pipelines, write_docs
     from python_jobs.report import day_report
@@ -34,7 +35,11 @@ def demo(
     room = settings.project_dir / "data" / "demo"
     shutil.rmtree(room, ignore_errors=True)
     warehouse, raw = room / "plura.duckdb", room / "raw"
-    faults = (Fault(kind="missing_entry", day=2), Fault(kind="mint_without_backing", day=3), Fault(kind="bad_amount", day=3))
+    faults = (
+        Fault(kind="missing_entry", day=2),
+        Fault(kind="mint_without_backing", day=3),
+        Fault(kind="bad_amount", day=3),
+    )
     with progress_bar("1/4 generate") as advance:
         generate(
             GenerateRequest(
@@ -76,9 +81,10 @@ def demo(
             report = day_report(connection)
     out.print("4/4 the controls of the last day\n", highlight=False)
     print_report(out, report, settings)
+    next_day = FIRST_DAY + timedelta(days=1)
     out.print(
         f"Planted faults and what they must raise: {_short(raw / 'truth.json')}\n"
-        f"Go on: PLURA_DUCKDB_PATH={_short(warehouse)} .venv/bin/plura lake report --date {FIRST_DAY + timedelta(days=1)}",
+        f"Go on: PLURA_DUCKDB_PATH={_short(warehouse)} .venv/bin/plura lake report --date {next_day}",
         highlight=False,
     )
 

@@ -301,5 +301,7 @@ def _days(day: str | None, first: str | None, last: str | None, now: datetime) -
         raise typer.BadParameter(f"more than {LONGEST_RANGE_DAYS} days; split the range", param_hint="--from")
     today = (now + timedelta(hours=9)).astimezone(UTC).date()
     if last_day >= today:
-        raise LakeError(f"the KST day {last_day} is still open: it can be computed from {last_day + timedelta(days=1)} 00:00 KST on")
+        raise LakeError(
+            f"the KST day {last_day} is still open: it can be computed from {last_day + timedelta(days=1)} 00:00 KST on"
+        )
     return first_day, last_day

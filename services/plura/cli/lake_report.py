@@ -149,7 +149,13 @@ def print_report(console: Console, report: DayReport, settings: LakeSettings) ->
             console,
             "Quarantined lines (silver.bad_records)",
             report.quarantine,
-            {"source_table": "meant for", "reason": "reason", "records": "lines", "first_file": "first file", "first_line": "line"},
+            {
+                "source_table": "meant for",
+                "reason": "reason",
+                "records": "lines",
+                "first_file": "first file",
+                "first_line": "line",
+            },
         )
     docs = settings.project_dir / "target" / "static_index.html"
     hint = f"open {docs}" if docs.exists() else "make docs writes target/static_index.html"

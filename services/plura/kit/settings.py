@@ -18,7 +18,9 @@ class LakeSettings(BaseSettings):
     project_dir: Path = Field(default=PROJECT_DIR, description="Folder of the dbt project.")
     duckdb_path: Path = Field(default=Path("data/plura.duckdb"), description="DuckDB file of the warehouse.")
     target: str = Field(default="duckdb", description="dbt target that commands use unless told otherwise.")
-    data_docs_dir: Path = Field(default=Path("data/data_docs"), description="Folder of the Data Docs of loaded batches.")
+    data_docs_dir: Path = Field(
+        default=Path("data/data_docs"), description="Folder of the Data Docs of loaded batches."
+    )
 
     def resolved(self, path: Path) -> Path:
         """Return ``path``, taken from the project folder when it is relative."""

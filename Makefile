@@ -1,0 +1,49 @@
+# One entry point per action, for people and CI alike. Nothing outside this folder is changed.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test lint format docs bench-lake lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready  ## create .venv with everything installed from the locked requirements
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/dbt deps --quiet
+	@touch $@
+
+demo: setup  ## three generated days from raw files to audited Gold, and their controls
+	$(BIN)/plura demo
+
+test: setup  ## all tests
+	$(BIN)/python -m pytest
+
+lint: setup  ## formatting, types, layering of imports, SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 models tests/dbt
+
+format: setup  ## format Python
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup  ## dbt docs as one page, target/static_index.html
+	$(BIN)/dbt docs generate --static --quiet
+
+bench-lake: setup  ## time and memory of the lake against a hand-written floor
+	$(BIN)/python -m bench.lake
+
+lock: setup  ## compile requirements/*.in to locked versions with hashes
+	for name in base dev; do $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --no-emit-index-url --no-strip-extras requirements/$$name.in -o requirements/$$name.txt; done
+
+clean:  ## remove what the build wrote, but no data
+	rm -rf target logs dbt_packages
