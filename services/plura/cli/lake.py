@@ -24,8 +24,8 @@ Wait = Annotated[float, typer.Option(help="Seconds to wait while another command
 def generate(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must be empty or not exist yet.")],
     days: Annotated[int, typer.Option(help="KST days.", min=1, max=3660)] = 3,
-    wallets: Annotated[int, typer.Option(help="User wallets.", min=2)] = 2000,
-    entries: Annotated[int, typer.Option(help="Ledger entries over all days.", min=0)] = 50_000,
+    wallets: Annotated[int, typer.Option(help="Wallets: treasury, merchants, customers.", min=3)] = 2000,
+    entries: Annotated[int, typer.Option(help="Ledger entries over all days.", min=10)] = 50_000,
     faults: Annotated[Path | None, typer.Option(help="JSON or YAML list of faults to plant: {kind, day, …}.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     first_day: Annotated[str, typer.Option(help="First KST day, YYYY-MM-DD.")] = "2026-02-01",
