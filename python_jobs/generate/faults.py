@@ -150,7 +150,10 @@ class Planter:
         """
         left = [armed.fault.name for armed in (*self._ledger, *self._orders)]
         if left:
-            raise LakeError(f"too few entries to plant {', '.join(left)}: raise --entries or leave the fault out")
+            raise LakeError(
+                f"nothing fits {', '.join(left)}: too few entries, or the source is silent that day; raise --entries or"
+                " leave the fault out"
+            )
 
     def ledger(self, entry: Entry) -> None:
         """Write what the ledger shows of an entry."""
