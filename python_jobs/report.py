@@ -119,7 +119,7 @@ def day_report(connection: duckdb.DuckDBPyConnection, day: date | None = None) -
     """Read the controls of a day, by default of the latest one computed.
 
     Raises:
-        LakeError: the pipelines have never run on this warehouse.
+        LakeError: the pipelines have never run on this warehouse, or not for that day.
     """
     ran = connection.execute(
         "select count(*) from information_schema.tables where table_schema = 'gold' and table_name = 'pipeline_day'"
@@ -127,6 +127,9 @@ def day_report(connection: duckdb.DuckDBPyConnection, day: date | None = None) -
     if not ran or not ran[0]:
         raise LakeError("the pipelines have never run on this warehouse: plura lake run")
     day = day or latest_day(connection)
+    computed = connection.execute("select count(*) from gold.pipeline_day where date_kst = $1", [day]).fetchone()
+    if not computed or not computed[0]:
+        raise LakeError(f"no pipeline has computed {day} yet: plura lake run --date {day}")
     rows = {name: _rows(connection, sql, day) for name, sql in _QUERIES.items()}
     count = connection.execute(
         "select count(*) from gold.exception_ledger where date_kst = $1 and resolved_at is null", [day]

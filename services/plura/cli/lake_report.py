@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -34,26 +35,90 @@ _PIPELINES = {
     "pipeline_b": "B controls",
     "pipeline_c": "C analytics",
 }
+_NARROWEST = 100
+"""Columns of the page; narrower terminals wrap, so that no figure is ever cut."""
 
 
 def print_report(console: Console, report: DayReport, settings: LakeSettings) -> None:
     """Print the report of a day."""
+    console.width = max(console.width, _NARROWEST)
     console.rule(f"[bold]Controls of {report.day} (KST)[/]")
-    for row in report.pipelines:
-        row["pipeline_name"] = _PIPELINES.get(row["pipeline_name"], row["pipeline_name"])
-        row["computed"] = "yes" if row["day_run_id"] else "" if row["pipeline_name"] == "Silver" else "no"
+    _print_summary(console, report)
+    _print_pipelines(console, report)
+    _print_money(console, report)
+    _print_operations(console, report)
+    _print_findings(console, report)
+    docs = settings.project_dir / "target" / "static_index.html"
+    hint = f"open {docs}" if docs.exists() else "make docs writes target/static_index.html"
+    console.print(f"Lineage and columns (dbt docs): {hint}", highlight=False)
+
+
+def _print_summary(console: Console, report: DayReport) -> None:
+    """What a controller looks at first: one line per control."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, verdict, text in summary(report):
+        table.add_row(name, Text(verdict, style=_COLOURS.get(verdict, "")), text)
+    console.print(table)
+    console.print()
+
+
+def summary(report: DayReport) -> list[tuple[str, str, str]]:
+    """Return name, verdict and explanation of each control of a day."""
+    supply = report.supply[0] if report.supply else None
+    counts: dict[str, int] = {}
+    for row in report.recon:
+        counts[row["verdict"]] = counts.get(row["verdict"], 0) + row["wallets"]
+    # the verdict that asks for the most attention speaks for the day
+    verdict = next((one for one in ("DRIFT", "SUPPRESSED", "UNRECONCILED", "OK") if one in counts), "NO_DATA")
+    wallets = ", ".join(f"{count:,} {one}" for one, count in sorted(counts.items(), key=lambda item: -item[1]))
+    tags = [
+        f"{row['dq_tag']} on {row['source_table'].removeprefix('bronze.')}" for row in report.quality if row["dq_tag"]
+    ]
+    severities = [row["severity"] for row in report.quality if row["severity"]]
+    failed = [row["pipeline_name"] for row in report.pipelines if row["status"] != "success"]
+    return [
+        ("supply", "NO_DATA", "not computed")
+        if supply is None
+        else ("supply", supply["verdict"], f"issued less wallets: {supply['diff_amount']:,} KRW"),
+        ("reconciliation", verdict, f"wallets: {wallets or 'none'}"),
+        ("data quality", min(severities, default="OK"), ", ".join(tags) or "no tag"),
+        (
+            "exceptions",
+            min((row["severity"] for row in report.exceptions), default="OK"),
+            f"{report.exception_count:,} open",
+        ),
+        (
+            "pipelines",
+            "failure" if failed else "success",
+            f"last run failed: {', '.join(failed)}" if failed else "last run of each succeeded",
+        ),
+    ]
+
+
+def _print_pipelines(console: Console, report: DayReport) -> None:
+    rows = [
+        row
+        | {
+            "pipeline": _PIPELINES.get(row["pipeline_name"], row["pipeline_name"]),
+            "computed": "yes" if row["day_run_id"] else "" if row["pipeline_name"] == "pipeline_silver" else "no",
+        }
+        for row in report.pipelines
+    ]
     _print(
         console,
         "State of the pipelines",
-        report.pipelines,
+        rows,
         {
-            "pipeline_name": "pipeline",
+            "pipeline": "pipeline",
             "status": "last run",
             "last_success_ts": "last success (UTC)",
             "last_processed_end": "processed up to (UTC)",
             "computed": "this day computed",
         },
     )
+
+
+def _print_money(console: Console, report: DayReport) -> None:
     _print(
         console,
         "Supply: issued against wallet balances, KRW",
@@ -86,6 +151,9 @@ def print_report(console: Console, report: DayReport, settings: LakeSettings) ->
                 "severity": "severity",
             },
         )
+
+
+def _print_operations(console: Console, report: DayReport) -> None:
     _print(
         console,
         "Payments by merchant",
@@ -116,6 +184,9 @@ def print_report(console: Console, report: DayReport, settings: LakeSettings) ->
         f" {fact['dropped']:,} dropped without user\n",
         highlight=False,
     )
+
+
+def _print_findings(console: Console, report: DayReport) -> None:
     _print(
         console,
         "Data quality of the day",
@@ -133,12 +204,11 @@ def print_report(console: Console, report: DayReport, settings: LakeSettings) ->
     )
     _print(
         console,
-        f"Open exceptions: {report.exception_count}",
+        f"Open exceptions: {report.exception_count:,}",
         report.exceptions,
         {
             "severity": "severity",
             "exception_type": "exception",
-            "metric": "metric",
             "metric_value": "value",
             "subject": "wallet",
             "source_table": "source",
@@ -147,7 +217,7 @@ def print_report(console: Console, report: DayReport, settings: LakeSettings) ->
     if report.quarantine:
         _print(
             console,
-            "Quarantined lines (silver.bad_records)",
+            "Lines quarantined since (silver.bad_records)",
             report.quarantine,
             {
                 "source_table": "meant for",
@@ -157,31 +227,32 @@ def print_report(console: Console, report: DayReport, settings: LakeSettings) ->
                 "first_line": "line",
             },
         )
-    docs = settings.project_dir / "target" / "static_index.html"
-    hint = f"open {docs}" if docs.exists() else "make docs writes target/static_index.html"
-    console.print(f"Lineage and columns (dbt docs): {hint}", highlight=False)
 
 
 def _print(console: Console, title: str, rows: Rows, columns: dict[str, str]) -> None:
     if not rows:
         console.print(f"[bold]{title}[/]\n  none\n", highlight=False)
         return
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=box.SIMPLE_HEAD)
     for key, header in columns.items():
-        table.add_column(header, justify="right" if _is_number(rows[0][key]) else "left")
+        is_number = any(_is_number(row[key]) for row in rows)
+        table.add_column(header, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row[key]) for key in columns))
+        table.add_row(*(_cell(key, row[key]) for key in columns))
     console.print(table)
-    console.print()
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | Decimal)
 
 
-def _cell(value: Any) -> Text:
+def _cell(column: str, value: Any) -> Text:
     if value is None:
         return Text("-", style="dim")
+    if column.endswith("_rate"):
+        return Text(f"{value * 100:.2f} %")
+    if column == "source_table":
+        return Text(value.removeprefix("bronze."))
     if isinstance(value, datetime):
         return Text(f"{value:%Y-%m-%d %H:%M:%S}")
     if _is_number(value):
