@@ -207,12 +207,10 @@ class Planter:
         self._truth.add_delta(entry.wallet, entry.at, entry.kind, entry.cents, times=-1, is_late=True)
 
     def _unknown_type(self, entry: Entry) -> None:
-        self._write(entry, self._text(entry, kind="CASHBACK"))
-        self._quarantined(entry, "invalid_entry_type")
+        self._quarantined(entry, self._text(entry, kind="CASHBACK"), "invalid_entry_type")
 
     def _bad_amount(self, entry: Entry) -> None:
-        self._write(entry, self._text(entry, amount=f"{money(entry.cents)}x"))
-        self._quarantined(entry, "invalid_amount")
+        self._quarantined(entry, self._text(entry, amount=f"{money(entry.cents)}x"), "invalid_amount")
 
     def _missing_event_time(self, entry: Entry) -> None:
         # without a time of its own the line counts in the day of its extraction
@@ -260,7 +258,9 @@ class Planter:
             amount=money(_TAMPERED),
         )
 
-    def _quarantined(self, entry: Entry, reason: str) -> None:
+    def _quarantined(self, entry: Entry, line: str, reason: str) -> None:
+        self._files.write(LEDGER, line)
+        self._truth.rows[LEDGER, entry.day] += 1
         self._truth.add_delta(entry.wallet, entry.at, entry.kind, entry.cents, times=-1)
         self._truth.add_bad_line(LEDGER, SILVER_LEDGER, reason, entry.day)
 
@@ -275,6 +275,7 @@ class Planter:
         )
 
     def _write(self, entry: Entry, *lines: str) -> None:
+        self._truth.see(entry.wallet, entry.at)
         for line in lines or (self._text(entry),):
             self._files.write(LEDGER, line)
             self._truth.rows[LEDGER, entry.day] += 1

@@ -150,7 +150,7 @@ class Platform:
     def _join(self, at: int) -> None:
         wallet = self._customers[self._active]
         self._active += 1
-        self._truth.first_entries[wallet] = at
+        self._truth.joined[wallet] = at
         self._charge(wallet, 0, at)
 
     def _run_day(self, day: int) -> None:
@@ -321,6 +321,7 @@ class Platform:
             ),
         )
         self._truth.rows[LEDGER, at // DAY] += 1
+        self._truth.see(wallet, at)
 
     def _ledger_line(
         self, *, tx_id: str, wallet_id: str, kind: str, amount: str, related_id: str | None, created_at: str | None

@@ -33,6 +33,8 @@ ISSUING = frozenset({"CHARGE", "MINT", "WITHDRAW", "BURN"})
 
 TOLERANCE = 12 * HOUR
 
+_NEVER = 1 << 62
+
 # default rules of the guardrail: share of rows that warns and that is critical
 _WARN, _CRITICAL = 0.001, 0.01
 
@@ -59,6 +61,7 @@ class Truth:
     deltas: list[Delta] = field(default_factory=list)
     skews: list[tuple[int, int, int]] = field(default_factory=list)
     bad_lines: list[dict[str, str]] = field(default_factory=list)
+    joined: dict[int, int] = field(default_factory=dict)
     first_entries: dict[int, int] = field(default_factory=dict)
     last_entries: dict[tuple[int, int], int] = field(default_factory=dict)
     lost_snapshots: set[tuple[int, int]] = field(default_factory=set)
@@ -76,6 +79,11 @@ class Truth:
         signed = SIGNS[kind] * cents * times
         supply = signed if kind in ISSUING else 0
         self.deltas.append(Delta(wallet=wallet, at=at, signed=signed, supply=supply, is_late=is_late))
+
+    def see(self, wallet: int, at: int) -> None:
+        """Note that a valid ledger line of a newcomer was written."""
+        if wallet in self.joined:
+            self.first_entries[wallet] = min(at, self.first_entries.get(wallet, at))
 
     def add_bad_line(self, source: str, target: str, reason: str, day: int) -> None:
         """Note a line that Silver must quarantine; ``day`` is the one its row counts in."""
@@ -138,8 +146,11 @@ class Truth:
         opening, closing = self._closing(wallet, day - 1), self._closing(wallet, day)
         if closing is None:
             return 0
-        low = opening if opening is not None else self.first_entries.get(wallet, closing) - 1
-        flow = sum(d.signed for d in deltas if d.wallet == wallet and low < d.at <= closing)
+        # without an opening the wallet opens where it was first seen
+        low = opening if opening is not None else min(self._virtual(wallet, closing), closing)
+        # what a newcomer really had before it was first seen is missing in the ledger as well
+        since = -_NEVER if low == self._virtual(wallet, _NEVER) else low
+        flow = sum(d.signed for d in deltas if d.wallet == wallet and since < d.at <= closing)
         return flow - self._skew(wallet, closing) + self._skew(wallet, low)
 
     def _supply_difference(self, day: int, deltas: list[Delta]) -> int:
@@ -160,15 +171,19 @@ class Truth:
 
     def _closing(self, wallet: int, day: int) -> int | None:
         """The snapshot that serves the end of a day: the extract after it, else the latest one before it."""
-        joined = self.first_entries.get(wallet)
+        joined = self.joined.get(wallet, -DAY)
         for number in range(day, -2, -1):
             instant = extract_instant(number, wallet)
-            if joined is not None and instant < joined:
+            if instant < joined:
                 break
             if number not in self.lost_extracts and (wallet, number) not in self.lost_snapshots:
                 return instant
-        # a wallet that is new to the feed starts with nothing just before its first entry
-        return joined - 1 if joined is not None and joined < (day + 1) * DAY else None
+        virtual = self._virtual(wallet, _NEVER)
+        return virtual if virtual < (day + 1) * DAY else None
+
+    def _virtual(self, wallet: int, default: int) -> int:
+        """A wallet that is new to the feed starts with nothing just before its first entry."""
+        return self.first_entries[wallet] - 1 if wallet in self.first_entries else default
 
     def _unreconciled(self) -> set[tuple[int, int]]:
         """Wallets and days whose closing snapshot is too old for the entries after it."""
