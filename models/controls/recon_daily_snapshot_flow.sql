@@ -42,7 +42,7 @@ listed as (
 
 ),
 
-compared as (
+covered as (
 
     select
         *,
@@ -53,10 +53,29 @@ compared as (
             when opening_is_virtual then 'NEW_WALLET'
             when not has_opening_boundary then 'NO_OPENING'
             else 'FULL'
-        end as coverage,
-        case when closing_ts is not null then closing_balance - opening_balance end as delta_balance_total,
-        case when closing_ts is not null then net_flow_span else net_flow_kst_day end as net_flow_total
+        end as coverage
     from listed
+
+),
+
+-- one snapshot on both sides of a day that it does not cover proves nothing, not even a drift of 0
+assessed as (
+
+    select
+        *,
+        coverage in ('NO_SNAPSHOT', 'NO_CLOSING')
+        or (coverage in ('STALE_SNAPSHOT', 'NO_OPENING') and opening_ts = closing_ts) as is_incomparable
+    from covered
+
+),
+
+compared as (
+
+    select
+        *,
+        case when not is_incomparable then closing_balance - opening_balance end as delta_balance_total,
+        case when closing_ts is not null then net_flow_span else net_flow_kst_day end as net_flow_total
+    from assessed
 
 ),
 
@@ -104,8 +123,7 @@ final as (
         coverage,
         case
             when is_suppressed then 'SUPPRESSED'
-            when coverage in ('NO_SNAPSHOT', 'NO_CLOSING') then 'UNRECONCILED'
-            when coverage in ('STALE_SNAPSHOT', 'NO_OPENING') and opening_ts = closing_ts then 'UNRECONCILED'
+            when is_incomparable then 'UNRECONCILED'
             when severity is not null then 'DRIFT'
             else 'OK'
         end as verdict,
