@@ -105,14 +105,17 @@ def key_parts(row: BronzeRow, source: str) -> tuple[str | None, ...]:
     return tuple(row.text(column) for column in columns[source])
 
 
-def day_rows(rows: Iterable[GuardRow], rules: Rules, as_of: datetime) -> tuple[list[DqStatus], list[DqException]]:
-    """Day rows of every closed KST day from the earliest source time on, for all three sources."""
+def day_rows(
+    rows: Iterable[GuardRow], rules: Rules, as_of: datetime, named: Iterable[date] = ()
+) -> tuple[list[DqStatus], list[DqException]]:
+    """Day rows of all three sources, for every closed KST day from the earliest source time on and for `named` days."""
     known_rows = list(rows)
     times = [row.source_time for row in known_rows if row.source_time is not None]
-    if not times:
-        return [], []
+    days = set(named)
+    if times:
+        days |= set(day_range(kst_day(min(times)), kst_day(as_utc(as_of)) - timedelta(days=1)))
     statuses, exceptions = [], []
-    for day in day_range(kst_day(min(times)), kst_day(as_utc(as_of)) - timedelta(days=1)):
+    for day in sorted(days):
         for source in SOURCES:
             status, found = evaluate(known_rows, source, (day_start(day), day_end(day)), "day", rules, as_of)
             statuses.append(status)

@@ -37,13 +37,14 @@ def expected(
 
     Instants are naive UTC datetimes, money and rates are decimals at the scale of the column. `rules` and
     `entry_types` are seed records. `days` are the KST days of controls and analytics, by default every closed
-    one from the first to the last Silver date. The bad-rate gate is not applied (see `silver.gate_breaches`);
-    `gold.exception_ledger` holds the open exceptions of the day rows and of the controls.
+    one from the first to the last Silver date; named days get day rows of the guardrail in any case. The bad-rate
+    gate is not applied (see `silver.gate_breaches`); `gold.exception_ledger` holds the open exceptions of the day
+    rows and of the controls.
     """
     rule_versions, types = parse_rules(rules), parse_entry_types(entry_types)
     tables = silver(batches, rule_versions, types, as_of)
     chosen = closed_silver_days(tables, as_of) if days is None else sorted(set(days))
-    statuses, dq_exceptions = day_rows(guard_rows(tables), rule_versions, as_of)
+    statuses, dq_exceptions = day_rows(guard_rows(tables), rule_versions, as_of, named=() if days is None else chosen)
     tags = day_tags(statuses)
     recon_rows = recon(tables, rule_versions, chosen, tags)
     supply_rows = supply(tables, rule_versions, types, chosen, tags)
@@ -59,7 +60,12 @@ def expected(
         "silver.order_items": rows_of(tables.order_items.values()),
         "silver.products": rows_of(tables.products.values()),
         "silver.bad_records": [
-            {"source_table": one.table, "reason": one.reason, "record_json": one.raw, "bronze_table": one.bronze_table}
+            {
+                "source_table": one.table,
+                "reason": one.reason,
+                "record_json": one.raw,
+                "bronze_table": f"bronze.{one.bronze_table}",
+            }
             for one in tables.bad_rows
         ],
         "silver.dq_status": rows_of(statuses),
