@@ -1,0 +1,502 @@
+"""Every scenario of the reference, from its files to Gold: the promised outcome, and each table equal to the oracle's.
+
+What the reference makes of a scenario, and why ours differs, stands in docs/decisions/reference-scenarios.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SCENARIOS
+from tests.dbt_runs import PROJECT
+from tests.lakes import Lake
+from tests.oracle.bronze import Batch
+from tests.oracle.lake import TableRow, expected
+from tests.oracle.rules import parse_entry_types, parse_rules, read_csv
+from tests.oracle.silver import gate_breaches, silver
+
+FIRST = date(2026, 2, 1)
+SECOND = date(2026, 2, 2)
+EXTRACTED = datetime(2026, 2, 1, tzinfo=UTC)
+"""09:00 KST of the first day: the extraction instant of scenarios whose lines carry one extract and no other time."""
+NOW = datetime(2026, 2, 3, tzinfo=UTC)
+
+RULES = read_csv(PROJECT / "seeds" / "rules.csv")
+ENTRY_TYPES = read_csv(PROJECT / "seeds" / "entry_types.csv")
+
+LEDGER = "bronze.transaction_ledger_raw"
+WALLETS = "bronze.user_wallets_raw"
+ORDERS = "bronze.payment_orders_raw"
+SILVER = ("wallet_snapshot", "ledger_entries", "order_events", "order_items", "products")
+GOLD = (
+    "recon_daily_snapshot_flow",
+    "ledger_supply_balance_daily",
+    "ops_payment_failure_daily",
+    "ops_payment_refund_daily",
+    "ops_ledger_pairing_quality_daily",
+    "admin_tx_search",
+    "fact_payment_anonymized",
+)
+
+
+def folder_of(name: str) -> Path:
+    """Folder of a scenario, which stands beside this repository and is read in place."""
+    folder = SCENARIOS / name
+    if not folder.is_dir():
+        reason = f"the reference scenario {name} is not beside this repository"
+        if os.environ.get("CI") == "true" or os.environ.get("PLURA_REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+def batches_of(name: str, extracted_at: datetime | None) -> list[Batch]:
+    """The scenario's files as the oracle takes them."""
+    return [
+        Batch(f"{file.stem}_raw", tuple(file.read_text().splitlines()), extracted_at, NOW, seq)
+        for seq, file in enumerate(sorted(folder_of(name).glob("*.jsonl")), start=1)
+    ]
+
+
+def comparable(rows: Iterable[TableRow], columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """Rows cut to columns and sorted; a message counts by its content, figures in it by 6 digits."""
+
+    def text(name: str, value: Any) -> str:
+        if name == "message":
+            content = json.loads(value, parse_float=Decimal, parse_int=Decimal)
+            value = {key: f"{one:.6f}" if isinstance(one, Decimal) else one for key, one in content.items()}
+        return f"{value}"
+
+    return sorted(tuple(text(name, row[name]) for name in columns) for row in rows)
+
+
+def assert_tables(lake: Lake, tables: dict[str, list[TableRow]], days: Sequence[date]) -> None:
+    """Each table holds the oracle's rows and no others; the guardrail's are those of the days the run named."""
+    of_days = f"date_kst between '{min(days)}' and '{max(days)}'"
+    conditions = {
+        "silver.dq_status": f"window_kind = 'day' and {of_days}",
+        "gold.exception_ledger": f"resolved_at is null and {of_days}",
+    }
+    for name, rows in tables.items():
+        wanted = [row for row in rows if name not in conditions or row["date_kst"] in days]
+        found = lake.table(name, where=conditions.get(name, "true"))
+        columns = sorted(rows[0]) if rows else ["nothing"]
+        if not wanted:
+            assert found == [], name
+        assert comparable(found, columns) == comparable(wanted, columns), name
+
+
+def run_scenario(
+    lake: Lake, name: str, *days: date, extracted_at: datetime | None = EXTRACTED
+) -> dict[str, list[TableRow]]:
+    """Load and run a scenario that passes the gate; every table is compared with the oracle's, which is returned."""
+    lake.now = NOW
+    lake.load_folder(folder_of(name), extracted_at=extracted_at)
+    lake.run_clean(days[0], days[-1])
+    tables = expected(batches_of(name, extracted_at), RULES, ENTRY_TYPES, NOW, days)
+    assert_tables(lake, tables, days)
+    return tables
+
+
+def run_into_gate(lake: Lake, name: str, **stopped: int) -> list[tuple[Any, ...]]:
+    """Load and run a scenario that the bad-rate gate stops; returns source table, reason and line of the bad records.
+
+    ``stopped`` names the Silver tables over the threshold with their bad rows. Nothing but the guardrail's tables and
+    the bad records may be written.
+    """
+    lake.now = NOW
+    lake.load_folder(folder_of(name), extracted_at=EXTRACTED)
+    result = lake.run(FIRST)
+    batches = batches_of(name, EXTRACTED)
+    rules = parse_rules(RULES)
+    breaches = gate_breaches(silver(batches, rules, parse_entry_types(ENTRY_TYPES), NOW), rules, NOW)
+    assert {breach.table.removeprefix("silver."): breach.bad for breach in breaches} == stopped
+    assert len(result.problems) == len(stopped)
+    for table, bad in stopped.items():
+        assert any(f"bad-rate gate: silver.{table} has {bad} bad of" in problem for problem in result.problems)
+
+    tables = expected(batches, RULES, ENTRY_TYPES, NOW, [FIRST])
+    published = {"silver.bad_records", "silver.dq_status"}
+    quarantined = {name: rows for name, rows in tables.items() if name in published}
+    quarantined["gold.exception_ledger"] = [row for row in tables["gold.exception_ledger"] if row["domain"] == "dq"]
+    assert_tables(lake, quarantined, [FIRST])
+    for table in (*(f"silver.{name}" for name in SILVER), "silver.change_log", *(f"gold.{name}" for name in GOLD)):
+        assert lake.sql(f"select count(*) from {table}") == [(0,)], table
+    assert lake.sql("select pipeline_name, status, last_processed_end from gold.pipeline_state order by all") == [
+        ("pipeline_a", "success", None),
+        ("pipeline_b", "failure", None),
+        ("pipeline_c", "failure", None),
+        ("pipeline_silver", "failure", None),
+    ]
+    return lake.sql("select source_table, reason, line_number from silver.bad_records order by all")
+
+
+def recon(lake: Lake) -> list[tuple[Any, ...]]:
+    """Day, wallet, coverage and verdict of the reconciliation."""
+    return lake.sql(
+        "select date_kst, user_id, coverage, verdict from gold.recon_daily_snapshot_flow order by date_kst, user_id"
+    )
+
+
+def supply(lake: Lake) -> list[tuple[Any, ...]]:
+    """Day, verdict and tag of the supply balance."""
+    return lake.sql("select date_kst, verdict, dq_tag from gold.ledger_supply_balance_daily order by date_kst")
+
+
+def net_flows(lake: Lake) -> list[tuple[Any, ...]]:
+    """Day, wallet and flow of the KST day."""
+    return lake.sql("select date_kst, user_id, net_flow_kst_day from gold.recon_daily_snapshot_flow order by all")
+
+
+def pairing(lake: Lake) -> list[tuple[Any, ...]]:
+    """Day, entries, and shares: without related id, fully paired groups, groups with a payment order."""
+    return lake.sql(
+        "select date_kst, entry_cnt, related_id_null_rate, pair_candidate_rate, join_payment_orders_rate"
+        " from gold.ops_ledger_pairing_quality_daily order by all"
+    )
+
+
+def categories(lake: Lake) -> list[tuple[Any, ...]]:
+    """Day, amount and category of the anonymized payments."""
+    return lake.sql("select date_kst, amount, category from gold.fact_payment_anonymized order by all")
+
+
+def dq_tags(lake: Lake) -> dict[str, tuple[str | None, str | None]]:
+    """Tag and severity of the first day's day rows by source."""
+    rows = lake.sql(
+        "select source_table, dq_tag, severity from silver.dq_status where window_kind = 'day' and date_kst = ?",
+        [FIRST],
+    )
+    return {source: (tag, severity) for source, tag, severity in rows}
+
+
+def won(amount: str) -> Decimal:
+    """Amount or share as the tables hold it."""
+    return Decimal(amount)
+
+
+def test_every_scenario_has_a_test() -> None:
+    """A scenario that is added beside the repository needs a test here."""
+    folder = folder_of("")
+    names = {path.name for path in folder.iterdir() if path.is_dir()}
+    assert names == {name.removeprefix("test_scenario_") for name in globals() if name.startswith("test_scenario_")}
+
+
+def test_default_rules_are_those_of_the_reference() -> None:
+    """Same rule ids with the same threshold, limits and allowed values; ours may name a source besides."""
+    ours = {rule.rule_id: rule for rule in parse_rules(RULES).versions}
+    theirs = json.loads((folder_of("") / "dim_rule_scd2.json").read_text(), parse_float=Decimal, parse_int=Decimal)
+    for rule in theirs:
+        mine = ours[rule["rule_id"]]
+        assert (mine.domain, mine.metric) == (rule["domain"], rule["metric"])
+        assert mine.threshold == rule.get("threshold")
+        assert mine.limits == rule.get("severity_map", {})
+        assert list(mine.allowed) == rule.get("allowed_values", [])
+
+
+def test_scenario_one_day_normal(lake: Lake) -> None:
+    """No exception: one extract at 09:00 KST with entries after it proves nothing about the wallets that moved."""
+    run_scenario(lake, "one_day_normal", FIRST)
+    assert lake.exceptions() == []
+    assert set(dq_tags(lake).values()) == {(None, None)}
+    assert recon(lake) == [
+        (FIRST, "user_1", "STALE_SNAPSHOT", "UNRECONCILED"),
+        (FIRST, "user_2", "STALE_SNAPSHOT", "UNRECONCILED"),
+        (FIRST, "user_3", "FULL", "OK"),
+    ]
+    assert supply(lake) == [(FIRST, "NO_BASELINE", None)]
+    assert [lake.sql(f"select count(*) from silver.{table}")[0][0] for table in SILVER] == [3, 10, 10, 5, 4]
+    assert lake.sql("select balance_total, rule_id from silver.wallet_snapshot where user_id = 'user_1'") == [
+        (won("1000.00"), "silver_bad_records_default")
+    ]
+    assert lake.sql("select amount_signed, status, rule_id from silver.ledger_entries where tx_id = 'tx_pay_1004'") == [
+        (won("-130.00"), "PAID", "silver_entry_type_allowed_v1")
+    ]
+    assert pairing(lake) == [(FIRST, 10, 0, 1, 1)]
+    # po_1001 is commerce order 1001, whose line is a product of category_1
+    assert [category for _, _, category in categories(lake)] == [
+        "category_1",
+        "category_2",
+        "category_3",
+        "category_1",
+        "category_1",
+    ]
+
+
+def test_scenario_drift_mismatch(lake: Lake) -> None:
+    """From one snapshot no drift can be claimed, whatever the ledger moved."""
+    run_scenario(lake, "drift_mismatch", FIRST)
+    assert recon(lake) == [
+        (FIRST, "user_1", "STALE_SNAPSHOT", "UNRECONCILED"),
+        (FIRST, "user_2", "STALE_SNAPSHOT", "UNRECONCILED"),
+        (FIRST, "user_3", "FULL", "OK"),
+    ]
+    assert supply(lake) == [(FIRST, "NO_BASELINE", None)]
+    assert lake.exceptions() == []
+
+
+def test_scenario_backfill_two_days(lake: Lake) -> None:
+    """Day 1: money moved by 330 between two snapshots that are equal. Day 2 has no snapshot at its end."""
+    run_scenario(lake, "backfill_two_days", FIRST, SECOND, extracted_at=None)
+    assert recon(lake) == [
+        (FIRST, "user_1", "FULL", "DRIFT"),
+        (FIRST, "user_2", "FULL", "DRIFT"),
+        (FIRST, "user_3", "FULL", "OK"),
+        (SECOND, "user_1", "STALE_SNAPSHOT", "UNRECONCILED"),
+        (SECOND, "user_2", "STALE_SNAPSHOT", "UNRECONCILED"),
+        (SECOND, "user_3", "FULL", "OK"),
+    ]
+    assert lake.exceptions() == [
+        (FIRST, "RECON_DRIFT_HIGH", "CRITICAL", None, "user_1"),
+        (FIRST, "RECON_DRIFT_HIGH", "CRITICAL", None, "user_2"),
+    ]
+    assert lake.sql("select distinct drift_abs from gold.recon_daily_snapshot_flow where verdict = 'DRIFT'") == [
+        (won("330.00"),)
+    ]
+    assert lake.sql("select count(*), count(distinct (snapshot_ts, user_id)) from silver.wallet_snapshot") == [(6, 6)]
+    assert pairing(lake) == [(FIRST, 6, 0, 1, 1), (SECOND, 6, 0, 1, 1)]
+    assert lake.sql("select date_kst, total_cnt, failed_cnt from gold.ops_payment_failure_daily order by all") == [
+        (FIRST, 3, 0),
+        (SECOND, 3, 0),
+    ]
+    assert [category for _, _, category in categories(lake)] == ["category_1", "category_2", "category_3"] * 2
+
+
+def test_scenario_supply_mismatch(lake: Lake) -> None:
+    """Issued 2000 - 100 against 200 in wallets; the payments of 00:01Z are rolled into the balances and cancel."""
+    run_scenario(lake, "supply_mismatch", FIRST)
+    assert lake.sql(
+        "select issued_supply, wallet_total_balance, diff_amount, is_ok, verdict from gold.ledger_supply_balance_daily"
+    ) == [(won("1900.00"), won("200.00"), won("1700.00"), False, "MISMATCH")]
+    assert lake.exceptions() == [(FIRST, "SUPPLY_MISMATCH", "CRITICAL", None, None)]
+    assert (FIRST, "system", "NO_SNAPSHOT", "UNRECONCILED") in recon(lake)
+
+
+def test_scenario_stale_source(lake: Lake) -> None:
+    """The newest ledger row is a week old at the end of the day: the day's controls are suppressed."""
+    run_scenario(lake, "stale_source", FIRST)
+    assert dq_tags(lake)[LEDGER] == ("SOURCE_STALE", "CRITICAL")
+    assert supply(lake) == [(FIRST, "SUPPRESSED", "SOURCE_STALE")]
+    assert {verdict for *_, verdict in recon(lake)} <= {"SUPPRESSED"}
+    assert {kind for _, kind, *_ in lake.exceptions()} == {"SOURCE_STALE", "EVENT_DROP_SUSPECTED"}
+
+
+def test_scenario_zero_window(lake: Lake) -> None:
+    """A ledger that has never had an event: no freshness can be told, but the day is empty."""
+    run_scenario(lake, "zero_window", FIRST)
+    assert dq_tags(lake)[LEDGER] == ("EVENT_DROP_SUSPECTED", "CRITICAL")
+    assert supply(lake) == [(FIRST, "SUPPRESSED", "EVENT_DROP_SUSPECTED")]
+    assert lake.sql("select count(*) from silver.order_events") == [(3,)]
+
+
+def test_scenario_gating_effect(lake: Lake) -> None:
+    """No ledger event, and wallets last extracted a week ago: SOURCE_STALE goes before EVENT_DROP_SUSPECTED."""
+    run_scenario(lake, "gating_effect", FIRST, extracted_at=None)
+    tags = dq_tags(lake)
+    assert (tags[LEDGER][0], tags[WALLETS][0]) == ("EVENT_DROP_SUSPECTED", "SOURCE_STALE")
+    assert supply(lake) == [(FIRST, "SUPPRESSED", "SOURCE_STALE")]
+
+
+def test_scenario_dup_tx_id(lake: Lake) -> None:
+    """Two of 14 lines repeat others: suspicious, but each entry stands and flows once."""
+    run_scenario(lake, "dup_tx_id", FIRST)
+    assert dq_tags(lake)[LEDGER] == ("DUP_SUSPECTED", "CRITICAL")
+    assert lake.sql("select dup_rate from silver.dq_status where source_table = ?", [LEDGER]) == [(won("0.142857"),)]
+    assert lake.sql("select count(*), count(distinct (tx_id, wallet_id)) from silver.ledger_entries") == [(12, 12)]
+    assert net_flows(lake) == [(FIRST, "user_1", won("-750.00")), (FIRST, "user_2", won("750.00"))]
+    assert pairing(lake) == [(FIRST, 12, 0, 1, 1)]
+
+
+def test_scenario_pairing_quality(lake: Lake) -> None:
+    """po_pair_1 is a pair; po_pair_2 has one wallet on both sides; of po_pair_3 only the first receipt is paid."""
+    run_scenario(lake, "pairing_quality", FIRST)
+    assert pairing(lake) == [(FIRST, 8, won("0.125000"), won("0.333333"), won("0.666667"))]
+    assert lake.sql("select tx_id, paired_tx_id from gold.admin_tx_search order by tx_id") == [
+        ("tx_pair_1", "tx_pair_2"),
+        ("tx_pair_2", "tx_pair_1"),
+        ("tx_pair_3", None),
+        ("tx_pair_4", None),
+        ("tx_pair_5", "tx_pair_6"),
+        ("tx_pair_6", "tx_pair_5"),
+        ("tx_pair_7", None),
+        ("tx_pair_8", None),
+    ]
+
+
+def test_scenario_analytics_multi_item(lake: Lake) -> None:
+    """Three lines of a commerce order and no payment order: no fact row."""
+    run_scenario(lake, "analytics_multi_item", FIRST)
+    assert lake.sql("select count(*) from silver.order_items") == [(3,)]
+    assert categories(lake) == []
+
+
+def test_scenario_analytics_missing_product(lake: Lake) -> None:
+    """Entries at the very instant of the extract are in its balances, so nothing is left to reconcile."""
+    run_scenario(lake, "analytics_missing_product", FIRST)
+    assert categories(lake) == []
+    assert recon(lake) == [(FIRST, "user_1", "FULL", "OK"), (FIRST, "user_2", "FULL", "OK")]
+
+
+def test_scenario_timezone_boundary(lake: Lake) -> None:
+    """14:59Z is 23:59 KST of the first day, 15:00Z already belongs to the second."""
+    run_scenario(lake, "timezone_boundary", FIRST, SECOND)
+    assert net_flows(lake) == [
+        (FIRST, "user_1", won("-100.00")),
+        (FIRST, "user_2", won("100.00")),
+        (SECOND, "user_1", won("-230.00")),
+        (SECOND, "user_2", won("230.00")),
+    ]
+    assert lake.sql("select date_kst, total_cnt from gold.ops_payment_failure_daily order by all") == [
+        (FIRST, 1),
+        (SECOND, 2),
+    ]
+
+
+def test_scenario_hold_release_zero_flow(lake: Lake) -> None:
+    """Holding and releasing moves no money, pairs with nothing and raises nothing in the controls."""
+    run_scenario(lake, "hold_release_zero_flow", FIRST)
+    assert net_flows(lake) == [(FIRST, "user_1", won("0.00"))]
+    assert (
+        lake.sql("select amount, amount_signed, paired_tx_id from gold.admin_tx_search")
+        == [(won("100.00"), won("0.00"), None)] * 2
+    )
+    assert pairing(lake) == [(FIRST, 2, 0, 0, 0)]
+    assert "RECON_DRIFT_HIGH" not in {kind for _, kind, *_ in lake.exceptions()}
+
+
+def test_scenario_large_amount_precision(lake: Lake) -> None:
+    """18 digits, exact to the won's hundredth."""
+    run_scenario(lake, "large_amount_precision", FIRST)
+    assert net_flows(lake) == [
+        (FIRST, "user_1", won("-10000000000000099.99")),
+        (FIRST, "user_2", won("10000000000000099.99")),
+    ]
+    assert [amount for _, amount, _ in categories(lake)] == [won("100.00"), won("9999999999999999.99")]
+
+
+def test_scenario_related_id_type_cast(lake: Lake) -> None:
+    """The numeric order id 3001 and the text "3001" meet; the product's file is missing, so no category is known."""
+    run_scenario(lake, "related_id_type_cast", FIRST)
+    assert pairing(lake) == [(FIRST, 2, 0, 1, 1)]
+    assert categories(lake) == [(FIRST, won("100.00"), None)]
+
+
+def test_scenario_default(lake: Lake) -> None:
+    """Both wallets valid, the payment has its category; the ledger's file is missing, which is an event drop."""
+    run_scenario(lake, "default", FIRST)
+    assert lake.sql("select user_id, balance_total, snapshot_date_kst from silver.wallet_snapshot order by all") == [
+        ("user_1", won("1000.00"), FIRST),
+        ("user_2", won("500.00"), FIRST),
+    ]
+    assert categories(lake) == [(FIRST, won("100.00"), "general")]
+    assert supply(lake) == [(FIRST, "SUPPRESSED", "EVENT_DROP_SUSPECTED")]
+
+
+def test_scenario_tx_id_multi_entry(lake: Lake) -> None:
+    """An entry is immutable: the second line with another amount is bad, 1 of 6 stops the run."""
+    assert run_into_gate(lake, "tx_id_multi_entry", ledger_entries=1) == [
+        ("silver.ledger_entries", "conflicting_entry", 6)
+    ]
+    assert dq_tags(lake)[LEDGER] == ("DUP_SUSPECTED", "CRITICAL")
+
+
+def test_scenario_missing_required(lake: Lake) -> None:
+    """One entry without tx_id, one wallet without user."""
+    assert run_into_gate(lake, "missing_required", ledger_entries=1, wallet_snapshot=1) == [
+        ("silver.ledger_entries", "missing_tx_or_wallet", 9),
+        ("silver.wallet_snapshot", "missing_user_id", 4),
+    ]
+    assert dq_tags(lake) == {
+        LEDGER: ("CONTRACT_VIOLATION", "CRITICAL"),
+        WALLETS: ("CONTRACT_VIOLATION", "CRITICAL"),
+        ORDERS: (None, None),
+    }
+
+
+def test_scenario_invalid_amount(lake: Lake) -> None:
+    """Amounts null, 0 and -10, and a balance of -5."""
+    assert run_into_gate(lake, "invalid_amount", ledger_entries=3, wallet_snapshot=1) == [
+        ("silver.ledger_entries", "invalid_amount", 9),
+        ("silver.ledger_entries", "non_positive_amount", 10),
+        ("silver.ledger_entries", "non_positive_amount", 11),
+        ("silver.wallet_snapshot", "negative_balance", 4),
+    ]
+
+
+def test_scenario_unknown_entry_type(lake: Lake) -> None:
+    """Type UNKNOWN is in no rule."""
+    assert run_into_gate(lake, "unknown_entry_type", ledger_entries=1) == [
+        ("silver.ledger_entries", "invalid_entry_type", 9)
+    ]
+
+
+def test_scenario_missing_event_time(lake: Lake) -> None:
+    """An entry without a time is of no day; the guardrail counts it as of its extraction and says so."""
+    assert run_into_gate(lake, "missing_event_time", ledger_entries=1) == [
+        ("silver.ledger_entries", "missing_event_time", 7)
+    ]
+    assert dq_tags(lake)[LEDGER] == ("CONTRACT_VIOLATION", "CRITICAL")
+
+
+def test_scenario_bad_records_rate_exceed(lake: Lake) -> None:
+    """1 of 51 is 1.96 %, more than 1 %."""
+    assert run_into_gate(lake, "bad_records_rate_exceed", ledger_entries=1) == [
+        ("silver.ledger_entries", "missing_tx_or_wallet", 51)
+    ]
+
+
+def test_scenario_status_not_allowed(lake: Lake) -> None:
+    """Payment orders are checked as well: BROKEN is no status."""
+    assert run_into_gate(lake, "status_not_allowed", order_events=1) == [("silver.order_events", "invalid_status", 5)]
+
+
+def test_scenario_status_null_and_invalid(lake: Lake) -> None:
+    """A missing status is allowed, an unknown one is not."""
+    assert run_into_gate(lake, "status_null_and_invalid", order_events=1) == [
+        ("silver.order_events", "invalid_status", 5)
+    ]
+
+
+def plura(warehouse: Path, *arguments: str) -> str:
+    """Run a command of the lake as a user does and return what it prints."""
+    environment = os.environ | {
+        "PLURA_DUCKDB_PATH": str(warehouse),
+        "PLURA_DATA_DOCS_DIR": str(warehouse.parent / "data_docs"),
+        "COLUMNS": "160",
+    }
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "plura"), "lake", *arguments],
+        env=environment,
+        cwd=warehouse.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_one_day_normal_by_the_command_line(tmp_path: Path) -> None:
+    """Load, run and report in processes of their own; the second load changes nothing."""
+    folder = folder_of("one_day_normal")
+    warehouse = tmp_path / "plura.duckdb"
+    extracted = ("--extracted-at", "2026-02-01T00:00:00Z")
+    assert "6 loaded" in plura(warehouse, "load", str(folder), *extracted)
+    assert (tmp_path / "data_docs").is_dir()
+    assert "succeeded" in plura(warehouse, "run", "--date", f"{FIRST}")
+    assert "6 loaded before" in plura(warehouse, "load", str(folder), *extracted)
+    report = plura(warehouse, "report", "--date", f"{FIRST}")
+    assert "Controls of 2026-02-01 (KST)" in report
+    assert "NO_BASELINE" in report
+    assert "UNRECONCILED" in report
+    assert "Open exceptions: 0" in report
