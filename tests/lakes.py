@@ -30,16 +30,16 @@ CLOCKS = {"run_id", "generated_at", "updated_at", "detected_at", "detected_date_
 class Lake:
     """A warehouse below ``work``; ``manifest`` is the parsed project (fixture of the same name).
 
-    ``now`` is the instant of loads and runs (aware); a test may move it. ``rules`` is the text of seeds/rules.csv that
-    the runs read instead of the project's own. Without ``checks`` the runs leave out dbt's data tests, and with them
-    the one of the bad-rate gate, which saves a third of their time.
+    ``now`` is the instant of loads and runs (aware); a test may move it. ``seeds`` are texts of seed files
+    that the runs read instead of the project's own, by name (``rules``, ``entry_types``). Without ``checks`` the runs
+    leave out dbt's data tests, and with them the one of the bad-rate gate, which saves a third of their time.
     """
 
     work: Path
     manifest: Manifest
     now: datetime = datetime(2026, 3, 10, tzinfo=UTC)
     variables: dict[str, Any] = field(default_factory=dict)
-    rules: str | None = None
+    seeds: dict[str, str] = field(default_factory=dict)
     checks: bool = True
     _loads: int = 0
 
@@ -84,23 +84,24 @@ class Lake:
             variables=self.variables,
             **named,
         )
-        with self._rules_in_place(), _dbt_flags(checks=self.checks):
+        with self._seeds_in_place(), _dbt_flags(checks=self.checks):
             return run_pipelines(request, manifest=self.manifest)
 
     @contextmanager
-    def _rules_in_place(self) -> Iterator[None]:
-        """Let dbt find seeds/rules.csv below the warehouse while the block runs."""
-        seed = self.manifest.nodes["seed.plura.rules"]
-        before = seed.root_path
-        if self.rules is not None:
-            folder = self.work / "rules" / "seeds"
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "rules.csv").write_text(self.rules, encoding="utf-8")
-            seed.root_path = str(folder.parent)
+    def _seeds_in_place(self) -> Iterator[None]:
+        """Let dbt find the seeds of the test below the warehouse while the block runs."""
+        nodes = {name: self.manifest.nodes[f"seed.plura.{name}"] for name in self.seeds}
+        before = {name: node.root_path for name, node in nodes.items()}
+        for name, node in nodes.items():
+            file = self.work / "project" / node.original_file_path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(self.seeds[name], encoding="utf-8")
+            node.root_path = str(self.work / "project")
         try:
             yield
         finally:
-            seed.root_path = before
+            for name, node in nodes.items():
+                node.root_path = before[name]
 
     def run_clean(self, first_day: date | None = None, last_day: date | None = None, **options: Any) -> RunResult:
         """Run pipelines and insist on success."""
