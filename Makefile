@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint format docs bench-lake lock clean
+.PHONY: help setup demo test lint format docs pictures bench-lake lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -38,11 +38,14 @@ format: setup  ## format Python
 docs: setup  ## dbt docs as one page, target/static_index.html
 	$(BIN)/dbt docs generate --static --quiet
 
+pictures: demo  ## draw the pictures of the README from the demo
+	$(BIN)/python docs/pictures/draw.py
+
 bench-lake: setup  ## time and memory of the lake against a hand-written floor
 	$(BIN)/python -m bench.lake
 
 lock: setup  ## compile requirements/*.in to locked versions with hashes
-	for name in base dev; do $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+	for name in base dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url --no-strip-extras requirements/$$name.in -o requirements/$$name.txt; done
 
 clean:  ## remove what the build wrote, but no data

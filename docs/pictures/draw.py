@@ -1,0 +1,184 @@
+"""Draws the pictures of the README: the lineage from dbt's manifest, the report from the demo's warehouse.
+
+``make pictures`` runs it after ``make demo``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from plura.cli.lake_report import print_report
+from plura.kit.settings import LakeSettings
+from python_jobs.report import day_report
+from python_jobs.warehouse import open_duckdb
+
+HERE = Path(__file__).parent
+WIDTH, HEIGHT, GAP = 218, 30, 12
+
+# column, heading, colour, nodes from top to bottom
+COLUMNS: list[tuple[str, list[tuple[str, str, list[str]]]]] = [
+    (
+        "Bronze",
+        [
+            (
+                "raw lines as they came",
+                "#b4793b",
+                [
+                    "user_wallets_raw",
+                    "transaction_ledger_raw",
+                    "payment_orders_raw",
+                    "orders_raw",
+                    "order_items_raw",
+                    "products_raw",
+                ],
+            )
+        ],
+    ),
+    (
+        "Silver",
+        [
+            ("A guardrail", "#a23b72", ["dq_status"]),
+            (
+                "cleaned, latest valid version",
+                "#5b7083",
+                ["wallet_snapshot", "ledger_entries", "order_events", "order_items", "products", "bad_records"],
+            ),
+        ],
+    ),
+    (
+        "Gold",
+        [
+            (
+                "B controls",
+                "#2f7d5b",
+                [
+                    "recon_daily_snapshot_flow",
+                    "ledger_supply_balance_daily",
+                    "ops_payment_failure_daily",
+                    "ops_payment_refund_daily",
+                    "ops_ledger_pairing_quality_daily",
+                    "admin_tx_search",
+                ],
+            ),
+            ("A, B findings", "#a23b72", ["exception_ledger"]),
+            ("C analytics", "#3b62a2", ["fact_payment_anonymized"]),
+        ],
+    ),
+    ("Readers", [("exposures", "#666666", [])]),
+]
+# which days and arrivals a run has to look at: steps of the run, not lineage of the data
+STEERING = frozenset(
+    {
+        "analytics_days",
+        "bad_rate_gate",
+        "change_log",
+        "controls_days",
+        "dq_windows",
+        "guardrail_input",
+        "load_registry",
+        "malformed_lines",
+        "pipeline_day",
+        "pipeline_state",
+        "silver_completed",
+        "silver_input",
+    }
+)
+# what a table with several writers is written from
+FEEDERS = {"exception_ledger": ("dq_status", "control_exceptions")}
+
+
+def draw_lineage(manifest: dict[str, Any]) -> str:
+    """Return the lineage between the contract tables as SVG; steps in between are left out."""
+    exposures = sorted(one["name"] for one in manifest["exposures"].values())
+    placed: dict[str, tuple[int, int, str]] = {}
+    parts: list[str] = []
+    bottom = 0
+    for number, (title, groups) in enumerate(COLUMNS):
+        x, y = 20 + number * (WIDTH + 110), 30
+        parts.append(f'<text x="{x}" y="{y}" class="title">{title}</text>')
+        for heading, colour, names in groups:
+            y += 28
+            parts.append(f'<text x="{x}" y="{y}" class="heading">{heading}</text>')
+            y += 10
+            for name in names or exposures:
+                placed[name] = (x, y, colour)
+                y += HEIGHT + GAP
+        bottom = max(bottom, y)
+    boxes = [
+        f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="5" fill="{colour}"/>'
+        f'<text x="{x + WIDTH / 2}" y="{y + 19}" class="box">{escape(name)}</text>'
+        for name, (x, y, colour) in placed.items()
+    ]
+    lines = [_line(placed[start], placed[end]) for start, end in sorted(edges(manifest, set(placed)))]
+    width = 40 + len(COLUMNS) * (WIDTH + 110) - 110
+    style = (
+        "text{font-family:sans-serif}.title{font-size:18px;font-weight:bold}.heading{font-size:12px;fill:#666}"
+        ".box{font-size:12px;fill:#fff;text-anchor:middle}"
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {bottom + 10}" width="{width}">'
+        f'<style>{style}</style><rect width="100%" height="100%" fill="#fff"/>'
+        + "".join([*parts, *lines, *boxes])
+        + "</svg>\n"
+    )
+
+
+def edges(manifest: dict[str, Any], shown: set[str]) -> set[tuple[str, str]]:
+    """Return pairs of shown nodes of which the second reads the first, directly or through steps in between."""
+    nodes = {**manifest["nodes"], **manifest["sources"], **manifest["exposures"]}
+    found: set[tuple[str, str]] = set()
+    for node in nodes.values():
+        if node["name"] not in shown:
+            continue
+        waiting, seen = list(node.get("depends_on", {}).get("nodes", [])), {node["name"]}
+        waiting += [key for key, one in nodes.items() if one["name"] in FEEDERS.get(node["name"], ())]
+        while waiting:
+            parent = nodes[waiting.pop()]
+            name = parent["name"]
+            if name in seen or name in STEERING:
+                continue
+            seen.add(name)
+            if name in shown:
+                found.add((name, node["name"]))
+            else:
+                waiting += parent.get("depends_on", {}).get("nodes", [])
+    return found
+
+
+def _line(start: tuple[int, int, str], end: tuple[int, int, str]) -> str:
+    x1, y1, colour = start[0] + WIDTH, start[1] + HEIGHT / 2, start[2]
+    x2, y2 = end[0], end[1] + HEIGHT / 2
+    if x2 < x1:  # within a column, around its left side
+        x1 = start[0]
+        path = f"M{x1},{y1} C{x1 - 45},{y1} {x2 - 45},{y2} {x2},{y2}"
+    else:
+        path = f"M{x1},{y1} C{x1 + 60},{y1} {x2 - 60},{y2} {x2},{y2}"
+    return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6" opacity="0.55"/>'
+
+
+def draw_report(day: date, settings: LakeSettings) -> str:
+    """Return the report of a day of the demo as SVG."""
+    console = Console(record=True, width=104, file=io.StringIO(), force_terminal=True)
+    with open_duckdb(settings.project_dir / "data" / "demo" / "plura.duckdb", read_only=True) as connection:
+        print_report(console, day_report(connection, day), settings.model_copy(update={"project_dir": Path()}))
+    lines = console.export_svg(title=f"plura lake report --date {day}").splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def main() -> None:
+    """Write both pictures beside this file."""
+    settings = LakeSettings()
+    manifest = json.loads((settings.project_dir / "target" / "manifest.json").read_text(encoding="utf-8"))
+    (HERE / "lineage.svg").write_text(draw_lineage(manifest), encoding="utf-8")
+    (HERE / "report.svg").write_text(draw_report(date(2026, 2, 3), settings), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
