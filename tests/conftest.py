@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 SCENARIOS = PROJECT.parent / "shared" / "data" / "reference_scenarios"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dbt_artifacts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep dbt's artifacts and logs of the tests out of the project, and those of parallel tests apart."""
+    folder = tmp_path_factory.mktemp("dbt")
+    os.environ["DBT_TARGET_PATH"] = str(folder / "target")
+    os.environ["DBT_LOG_PATH"] = str(folder / "logs")
 
 
 @pytest.fixture(scope="session")
