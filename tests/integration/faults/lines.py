@@ -1,0 +1,68 @@
+"""Lines as the sources write them, and instants of KST wall clocks."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+Line = dict[str, Any]
+
+
+def kst(day: date, clock: str) -> str:
+    """Text of a KST wall clock time, as a source writes it."""
+    return f"{day}T{clock}+09:00"
+
+
+def instant(day: date, clock: str) -> datetime:
+    """The same as an aware instant."""
+    return datetime.fromisoformat(kst(day, clock))
+
+
+def stored(day: date, clock: str) -> datetime:
+    """The same as the tables hold it: UTC without a zone."""
+    return instant(day, clock).astimezone(UTC).replace(tzinfo=None)
+
+
+def entry(tx: Any, wallet: Any, kind: Any, amount: Any, at: Any, related: Any = None, **more: Any) -> Line:
+    """Ledger line booked at an instant."""
+    return {
+        "tx_id": tx,
+        "wallet_id": wallet,
+        "type": kind,
+        "amount": amount,
+        "related_id": related,
+        "created_at": at,
+    } | more
+
+
+def snapshot(user: Any, balance: Any, at: str, **more: Any) -> Line:
+    """Wallet line extracted at an instant."""
+    return {"user_id": user, "balance": balance, "frozen_amount": 0, "source_extracted_at": at} | more
+
+
+def payment(order: Any, status: Any, amount: Any, at: Any, **more: Any) -> Line:
+    """Payment order of user u1 at Shop A."""
+    return {
+        "order_id": order,
+        "user_id": "u1",
+        "merchant_name": "Shop A",
+        "amount": amount,
+        "status": status,
+        "created_at": at,
+    } | more
+
+
+def item(number: Any, order: Any, product: Any, quantity: Any, price: Any, **more: Any) -> Line:
+    """Line of a commerce order."""
+    return {
+        "item_id": number,
+        "order_id": order,
+        "product_id": product,
+        "quantity": quantity,
+        "price_at_purchase": price,
+    } | more
+
+
+def product(number: Any, category: Any, price: Any = 1, **more: Any) -> Line:
+    """Product of a category."""
+    return {"product_id": number, "product_name": f"product {number}", "category": category, "price_krw": price} | more
