@@ -1,89 +1,142 @@
 """Figures of the data quality guardrail.
 
 One code path for DuckDB relations and Spark data frames: everything is a lazy narwhals expression, so the rows stay in
-the engine and only the limits of the windows (one row) reach the driver.
+the engine and only the limits of the windows and the names of the sources (a few rows) reach the driver.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import narwhals as nw
-import pandas as pd
 
 _DAY = timedelta(days=1)
+_KST = timedelta(hours=9)
+
+_LOOK_BACK = 2 * _DAY
+"""How far before the first window the newest row of a living source is looked for; daily extracts are a day apart."""
 
 
 def window_metrics(*, rows: Any, windows: Any) -> Any:
-    """Count the rows of every window that is to be evaluated.
+    """Count the rows of every window that is to be evaluated, and find the newest source times before its end.
 
     Args:
         rows: one row per Bronze row (model guardrail_rows), native frame of the engine.
         windows: the windows to evaluate (model dq_windows), native frame of the engine.
 
     Returns:
-        A native frame with one row per source, kind and window that holds rows: ``event_count`` rows, ``bad_count``
-        of them against the contract, ``usable_count`` with a usable key, ``distinct_count`` distinct (key, version
-        time), and ``newest_source_ts`` (UTC). Kinds are ``day`` and ``tile`` by the row's time, and ``seen``: days by
-        source time over the whole history, of which only ``newest_source_ts`` counts.
+        A native frame. Kinds ``day`` and ``tile``: one row per window that holds rows, by the time of the row, with
+        ``event_count`` rows, ``bad_count`` of them against the contract, ``usable_count`` with a usable key, and
+        ``distinct_count`` distinct (key, version time). Kinds ``seen_day`` and ``seen_tile``: one row per source and
+        day or tile in which it was seen, with ``newest_source_ts`` (UTC). Seen days reach back to the last one before
+        all windows; seen tiles to the start of the day of the first tile.
     """
     known = nw.from_native(rows).filter(~nw.col("is_withdrawn"))
-    limits = (
-        nw.from_native(windows)
-        .select(nw.col("window_start_ts").min().alias("low"), nw.col("window_end_ts").max().alias("high"))
-        .collect("pyarrow")
-        .to_pandas()
-    )
-    low, high = limits["low"].iloc[0], limits["high"].iloc[0]
-    if pd.isna(low):  # no window at all
-        return _figures(known.filter(nw.col("source_table").is_null()), "day").to_native()
-    # tiles look back to the start of their day for the newest source time
-    in_range = known.filter(nw.col("row_time") >= low.to_pydatetime() - _DAY, nw.col("row_time") < high.to_pydatetime())
-    seen = (
-        known.filter(nw.col("source_time") < high.to_pydatetime())
-        .group_by("source_table", "seen_day_start")
-        .agg(nw.col("source_time").max().alias("newest_source_ts"))
-        .select(
-            "source_table",
-            nw.lit("seen").alias("window_kind"),
-            nw.col("seen_day_start").alias("window_start_ts"),
-            nw.lit(0, nw.Int64).alias("event_count"),
-            nw.lit(0, nw.Int64).alias("bad_count"),
-            "newest_source_ts",
-            nw.lit(0, nw.Int64).alias("usable_count"),
-            nw.lit(0, nw.Int64).alias("distinct_count"),
+    wanted = nw.from_native(windows)
+    limits = _limits(wanted)
+    if not limits:
+        return _newest(known.filter(nw.col("source_table").is_null()), "day").to_native()
+    first_day = min(_day_start(low) for low, _ in limits.values())
+    end = max(high for _, high in limits.values())
+    parts = [_newest(_seen(known, first_day, end), "day")]
+    for kind, (low, high) in limits.items():
+        windows_of_kind = wanted.filter(nw.col("window_kind") == kind).select(
+            "source_table", nw.col("window_start_ts").alias(f"{kind}_start")
         )
-    )
-    parts = [_figures(in_range, "day"), _figures(in_range, "tile"), seen]
+        in_windows = _between(known, low, high).join(windows_of_kind, on=["source_table", f"{kind}_start"], how="semi")
+        parts.append(_counts(in_windows, kind))
+        if kind == "tile":
+            parts.append(_newest(_between(known, _day_start(low), high), "tile"))
     return nw.concat(parts, how="vertical").to_native()
 
 
-def _figures(rows: nw.LazyFrame[Any], kind: str) -> nw.LazyFrame[Any]:
-    """Figures per source and window of one kind (``day`` or ``tile``)."""
-    start = f"{kind}_start"
-    counts = rows.group_by("source_table", start).agg(
-        nw.len().cast(nw.Int64).alias("event_count"),
-        nw.col("is_bad").sum().cast(nw.Int64).alias("bad_count"),
-        nw.col("source_time").max().alias("newest_source_ts"),
+def _limits(windows: nw.LazyFrame[Any]) -> dict[str, tuple[datetime, datetime]]:
+    """Start of the first and end of the last window of each kind that there is."""
+    limits = windows.group_by("window_kind").agg(
+        nw.col("window_start_ts").min().alias("low"), nw.col("window_end_ts").max().alias("high")
     )
-    keys = (
-        rows.filter(~nw.col("key_1").is_null(), ~nw.col("version_ts").is_null())
-        .group_by("source_table", start, "key_1", "key_2", "version_ts")
-        .agg(nw.len().cast(nw.Int64).alias("copies"))
+    return {row["window_kind"]: (row["low"], row["high"]) for row in limits.collect("pyarrow").iter_rows(named=True)}
+
+
+def _day_start(instant: datetime) -> datetime:
+    """Start of the KST day of an instant, both in UTC."""
+    return (instant + _KST).replace(hour=0, minute=0, second=0, microsecond=0) - _KST
+
+
+def _between(rows: nw.LazyFrame[Any], low: datetime, high: datetime) -> nw.LazyFrame[Any]:
+    """Rows whose time lies in [low, high).
+
+    The third condition follows from the first, because the time of a row is its source time where it has one. That is
+    a column of Bronze, so the engine skips older rows unread.
+    """
+    return rows.filter(
+        nw.col("row_time") >= low,
+        nw.col("row_time") < high,
+        (nw.col("source_time") >= low) | nw.col("source_time").is_null(),
+    )
+
+
+def _seen(rows: nw.LazyFrame[Any], first_day: datetime, end: datetime) -> nw.LazyFrame[Any]:
+    """Rows before ``end`` among which is the newest one before ``first_day`` of every source.
+
+    The whole history is read only for a source that was silent for long.
+    """
+    since = first_day - _LOOK_BACK
+    recent = rows.filter(nw.col("source_time") >= since, nw.col("source_time") < first_day)
+    living = recent.select("source_table").unique().collect("pyarrow")["source_table"].to_list()
+    return rows.filter(
+        nw.col("source_time") < end,
+        (nw.col("source_time") >= since) | ~nw.col("source_table").is_in(living),
+    )
+
+
+def _newest(rows: nw.LazyFrame[Any], unit: str) -> nw.LazyFrame[Any]:
+    """Newest source time per source and ``day`` or ``tile``."""
+    start = f"{unit}_start"
+    return (
+        rows.filter(~nw.col("source_time").is_null())
         .group_by("source_table", start)
-        .agg(
-            nw.col("copies").sum().cast(nw.Int64).alias("usable_count"),
-            nw.len().cast(nw.Int64).alias("distinct_count"),
+        .agg(nw.col("source_time").max().alias("newest_source_ts"))
+        .select(
+            "source_table",
+            nw.lit(f"seen_{unit}").alias("window_kind"),
+            nw.col(start).alias("window_start_ts"),
+            *(nw.lit(None, nw.Int64).alias(name) for name in ("event_count", "bad_count")),
+            "newest_source_ts",
+            *(nw.lit(None, nw.Int64).alias(name) for name in ("usable_count", "distinct_count")),
         )
     )
-    return counts.join(keys, on=["source_table", start], how="left").select(
-        "source_table",
-        nw.lit(kind).alias("window_kind"),
-        nw.col(start).alias("window_start_ts"),
-        "event_count",
-        "bad_count",
-        "newest_source_ts",
-        nw.col("usable_count").fill_null(0),
-        nw.col("distinct_count").fill_null(0),
+
+
+def _counts(rows: nw.LazyFrame[Any], kind: str) -> nw.LazyFrame[Any]:
+    """Counts per source and window of one kind (``day`` or ``tile``)."""
+    start = f"{kind}_start"
+    is_usable = ~nw.col("key_1").is_null() & ~nw.col("version_ts").is_null()
+    versions = rows.group_by("source_table", start, "key_1", "key_2", "version_ts").agg(
+        nw.len().cast(nw.Int64).alias("copies"),
+        nw.col("is_bad").sum().cast(nw.Int64).alias("bad_copies"),
+    )
+    return (
+        versions.with_columns(
+            nw.when(is_usable).then(nw.col("copies")).otherwise(0).alias("usable_copies"),
+            nw.when(is_usable).then(1).otherwise(0).alias("is_distinct"),
+        )
+        .group_by("source_table", start)
+        .agg(
+            nw.col("copies").sum().cast(nw.Int64).alias("event_count"),
+            nw.col("bad_copies").sum().cast(nw.Int64).alias("bad_count"),
+            nw.col("usable_copies").sum().cast(nw.Int64).alias("usable_count"),
+            nw.col("is_distinct").sum().cast(nw.Int64).alias("distinct_count"),
+        )
+        .select(
+            "source_table",
+            nw.lit(kind).alias("window_kind"),
+            nw.col(start).alias("window_start_ts"),
+            "event_count",
+            "bad_count",
+            nw.lit(None, nw.Datetime("us")).alias("newest_source_ts"),
+            "usable_count",
+            "distinct_count",
+        )
     )

@@ -24,10 +24,10 @@ newest as (
     inner join metrics
         on windows.source_table = metrics.source_table
         and (
-            (metrics.window_kind = 'seen' and windows.window_kind = 'day' and metrics.window_start_ts < windows.window_end_ts)
-            or (metrics.window_kind = 'seen' and windows.window_kind = 'tile'
+            (metrics.window_kind = 'seen_day' and windows.window_kind = 'day' and metrics.window_start_ts < windows.window_end_ts)
+            or (metrics.window_kind = 'seen_day' and windows.window_kind = 'tile'
                 and metrics.window_start_ts < {{ kst_day_start('windows.date_kst') }})
-            or (metrics.window_kind = 'tile' and windows.window_kind = 'tile' and metrics.window_start_ts <= windows.window_start_ts)
+            or (metrics.window_kind = 'seen_tile' and windows.window_kind = 'tile' and metrics.window_start_ts <= windows.window_start_ts)
         )
     group by windows.source_table, windows.window_kind, windows.window_start_ts
 

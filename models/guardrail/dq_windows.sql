@@ -3,6 +3,7 @@
 {%- set input = ref('guardrail_input') %}
 {%- set from_seq = read_value('select from_seq from ' ~ input, 0) | int %}
 {%- set from_status_seq = read_value('select from_status_seq from ' ~ input, 0) | int %}
+{%- set to_status_seq = read_value('select to_status_seq from ' ~ input, 1) | int %}
 {%- set tile_us = read_value('select tile_us from ' ~ input, 600000000) | int %}
 {%- set first_tile = read_value('select first_tile from ' ~ input, 0) | int %}
 {%- set last_tile = read_value('select last_tile from ' ~ input, -1) | int %}
@@ -10,12 +11,14 @@
 with arrived as (
 
     -- rows that came, left or came back since the last run
-    select source_table, day_start, tile_start, seen_day_start, source_time
+    select source_table, day_start, tile_start, source_time
     from {{ ref('guardrail_rows') }}
     where ingest_seq > {{ from_seq }}
+        {%- if to_status_seq > from_status_seq %}
         or batch_id in (
             select batch_id from {{ source('bronze', 'load_registry') }} where status_seq > {{ from_status_seq }}
         )
+        {%- endif %}
 
 ),
 
