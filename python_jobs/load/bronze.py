@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -23,13 +25,16 @@ _LINES_PER_RECORD_BATCH = 10_000
 # a flat JSON object whose numbers DuckDB's parser keeps to the last digit
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})))*"'
 _NUMBER = r"(?:0|-?[1-9][0-9]{0,14}|-?(?:0|[1-9][0-9]{0,8})\.(?:[0-9]{0,3}[1-9]|0))"
-_MEMBER = rf"\s*{_STRING}\s*:\s*(?:{_STRING}|{_NUMBER}|true|false|null)\s*"
+_MEMBER = rf"[ \t\r]*{_STRING}[ \t\r]*:[ \t\r]*(?:{_STRING}|{_NUMBER}|true|false|null)[ \t\r]*"
 _PLAIN_OBJECT = rf"[ \t]*\{{{_MEMBER}(?:,{_MEMBER})*\}}[ \t]*"
 
-_TIMESTAMP = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|z|[+-]\d{2}(:?\d{2})?)?)?"
-_PLAIN_DECIMAL = r"[+-]?\d{1,16}(\.\d{0,2}0*)?"
-# what decimal(38,20) holds exactly; longer texts do not fit
-_ANY_DECIMAL = r"[+-]?(\d{0,9}(\.\d{0,9})?[eE][+-]?\d|\d{0,18}(\.\d{0,18})?)"
+_BLANKS = r"e' \t\n\r\f' || chr(11)"
+_TIMESTAMP = r"\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?"
+# rules hold from 1970 on, and a KST day has four digits in its year
+_FIRST_INSTANT, _LAST_INSTANT = "1970-01-01 00:00:00+00", "9999-12-31 14:59:59.999999+00"
+_DECIMAL = r"[+-]?0*\d{1,16}(\.\d{1,2}0*)?"
+_INTEGER = r"[+-]?\d+(\.0+)?"
+_EXPONENT = r"([+-]?)(\d+)(?:\.(\d+))?[eE]([+-]?\d{1,3})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,27 +68,51 @@ def duckdb_type(column: Column) -> str:
 def typed(column: Column, text: str) -> str:
     """Return the SQL expression that turns the JSON text of a value into the column's type, NULL where it does not fit.
 
-    Money is never rounded: more than two decimals, or more digits than the type holds, do not fit. Timestamps without
-    an offset are UTC.
+    Money is never rounded: more than two decimals, or more digits than the type holds, do not fit; exponents are taken
+    exactly. Timestamps without an offset are UTC, digits beyond microseconds are cut, and instants before 1970 or after
+    the KST year 9999 do not fit.
     """
     kind = column.data_type
     if kind == "string":
         return text
-    bare = f"trim({text}, e' \\t\\n\\r')"
+    bare = f"trim({text}, {_BLANKS})"
     if kind == "boolean":
         return f"case lower({bare}) when 'true' then true when 'false' then false end"
     if kind == "timestamp":
+        instant = f"try_cast({bare} as timestamptz)"
+        limits = f"timestamptz '{_FIRST_INSTANT}' and timestamptz '{_LAST_INSTANT}'"
         return (
             f"case when regexp_full_match({bare}, '{_TIMESTAMP}')"
-            f" then cast(try_cast(upper({bare}) as timestamptz) as timestamp) end"
+            f" then case when {instant} between {limits} then cast({instant} as timestamp) end end"
         )
-    if kind in {"bigint", "int"}:
-        whole = f"try_cast(split_part({bare}, '.', 1) as {kind})"
-        return f"case when regexp_full_match({bare}, '[+-]?\\d+(\\.0*)?') then {whole} end"
-    wide = f"case when regexp_full_match({bare}, '{_ANY_DECIMAL}') then try_cast({bare} as decimal(38,20)) end"
+    pattern = _INTEGER if kind in {"bigint", "int"} else _DECIMAL
+    written_out = _without_exponent(bare)
     return (
-        f"case when regexp_full_match({bare}, '{_PLAIN_DECIMAL}') then try_cast({bare} as {kind})"
-        f" when round({wide}, 2) = {wide} then try_cast({wide} as {kind}) end"
+        f"case when regexp_full_match({bare}, '{pattern}') then {_cast_number(bare, kind)}"
+        f" when regexp_full_match({bare}, '{_EXPONENT}') and regexp_full_match({written_out}, '{pattern}')"
+        f" then {_cast_number(written_out, kind)} end"
+    )
+
+
+def _cast_number(text: str, kind: str) -> str:
+    """SQL: text that matched the pattern of its type as a number, NULL when it is too large."""
+    return (
+        f"try_cast(split_part({text}, '.', 1) as {kind})"
+        if kind in {"bigint", "int"}
+        else f"try_cast({text} as {kind})"
+    )
+
+
+def _without_exponent(text: str) -> str:
+    """SQL: a number with exponent in plain digits, its point moved digit by digit so that nothing is rounded."""
+    parts = f"regexp_extract({text}, '{_EXPONENT}', ['sign', 'whole', 'fraction', 'exponent'])"
+    digits = "(n.whole || n.fraction)"
+    point = "(length(n.whole) + n.exponent::int)"
+    return (
+        f"list_transform([{parts}], lambda n: n.sign || case"
+        f" when {point} <= 0 then '0.' || repeat('0', -{point}) || {digits}"
+        f" when {point} >= length({digits}) then {digits} || repeat('0', {point} - length({digits}))"
+        f" else {digits}[:{point}] || '.' || {digits}[{point} + 1:] end)[1]"
     )
 
 
@@ -95,58 +124,83 @@ def insert_lines(connection: duckdb.DuckDBPyConnection, table: Table, lines: Lin
     """
     numbers = range(lines.first_number, lines.first_number + len(lines.texts))
     chunk = pa.table({"line_number": pa.array(numbers, pa.int64()), "raw_json": pa.array(lines.texts, pa.string())})
-    # several record batches, so that DuckDB works on them in parallel
-    connection.register("chunk", pa.Table.from_batches(chunk.to_batches(max_chunksize=_LINES_PER_RECORD_BATCH)))
-    others = connection.execute(
-        "select line_number, raw_json from chunk where not regexp_full_match(raw_json, $1)", [_PLAIN_OBJECT]
-    ).fetchall()
+    with _rows(connection, "chunk", chunk):
+        others = connection.execute(
+            "select line_number, raw_json from chunk where not regexp_full_match(raw_json, $1)", [_PLAIN_OBJECT]
+        ).fetchall()
+    skipped = [number for number, _ in others] + [line.line_number for line in lines.malformed]
     columns = (*table.value_columns, _column(table, "source_extracted_at"), _column(table, "source_system"))
     keys = [spelling for column in columns for spelling in column.spellings]
     texts = ", ".join(
         f"coalesce({', '.join(f'vals[{keys.index(spelling) + 1}]' for spelling in column.spellings)}) as {column.name}"
         for column in columns
     )
-    plain = _insert_typed(
-        connection,
-        table,
-        f"(select line_number, raw_json, {texts} from (select line_number, raw_json,"
-        f" json_extract_string(raw_json, {keys}) as vals from chunk where regexp_full_match(raw_json, $5)))",
-        [*stamps.values, _PLAIN_OBJECT],
-    )
-    connection.unregister("chunk")
+    with _rows(connection, "chunk", chunk):
+        plain = _insert_typed(
+            connection,
+            table,
+            f"(select line_number, raw_json, {texts} from (select line_number, raw_json,"
+            f" json_extract_string(raw_json, {keys}) as vals from chunk"
+            " where line_number not in (select unnest($5::bigint[]))))",
+            [*stamps.values, skipped],
+        )
     objects, malformed = _parse_others(columns, others)
     if objects:
-        connection.register("objects", pa.Table.from_pylist(objects, schema=_text_schema(columns)))
-        _insert_typed(connection, table, "objects", stamps.values)
-        connection.unregister("objects")
+        with _rows(connection, "objects", pa.Table.from_pylist(objects, schema=_text_schema(columns))):
+            _insert_typed(connection, table, "objects", stamps.values)
     malformed += lines.malformed
     if malformed:
-        connection.register("broken", pa.Table.from_pylist([vars(line) for line in malformed]))
-        connection.execute(
-            "insert into bronze.malformed_lines by name"
-            " select $2 as batch_id, $5 as table_name, line_number, raw_line, error,"
-            " $1 + line_number as ingest_seq, $4 as ingested_at, $3 as source_extracted_at from broken",
-            [*stamps.values, table.name],
-        )
-        connection.unregister("broken")
+        with _rows(connection, "broken", pa.Table.from_pylist([vars(line) for line in malformed])):
+            connection.execute(
+                "insert into bronze.malformed_lines by name"
+                " select $2 as batch_id, $5 as table_name, line_number, raw_line, error,"
+                " $1 + line_number as ingest_seq, $4 as ingested_at, $3 as source_extracted_at from broken",
+                [*stamps.values, table.name],
+            )
     return plain + len(objects), len(malformed)
+
+
+@contextmanager
+def _rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> Iterator[None]:
+    """Give rows a name for one scan.
+
+    A reader hands its batches over; a table would stay in memory until the transaction ends. Several batches let DuckDB
+    work on them in parallel.
+    """
+    batches = rows.to_batches(max_chunksize=_LINES_PER_RECORD_BATCH)
+    connection.register(name, pa.RecordBatchReader.from_batches(rows.schema, iter(batches)))
+    try:
+        yield
+    finally:
+        connection.unregister(name)
 
 
 def has_value(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, *, batch_id: str) -> bool:
     """Return whether any row of a batch has a value in a column."""
-    row = connection.execute(
-        f"select exists (select 1 from bronze.{table.name} where batch_id = $1 and {column.name} is not null)",
+    return _exists(connection, table, f"{column.name} is not null", batch_id)
+
+
+def has_key(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, *, batch_id: str) -> bool:
+    """Return whether any line of a batch has the key of a column, be its value null."""
+    keys = " or ".join(f"json_exists(raw_json, '$.\"{spelling}\"')" for spelling in column.spellings)
+    return _exists(connection, table, keys, batch_id)
+
+
+def first_keys(connection: duckdb.DuckDBPyConnection, table: Table, *, batch_id: str) -> set[str]:
+    """Return the keys of the first lines of a batch."""
+    rows = connection.execute(
+        f"select distinct unnest(json_keys(raw_json)) from bronze.{table.name}"
+        f" where batch_id = $1 and line_number <= {_LINES_PER_RECORD_BATCH}",
         [batch_id],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, table: Table, condition: str, batch_id: str) -> bool:
+    row = connection.execute(
+        f"select exists (select 1 from bronze.{table.name} where batch_id = $1 and ({condition}))", [batch_id]
     ).fetchone()
     return bool(row and row[0])
-
-
-def raw_lines(connection: duckdb.DuckDBPyConnection, table: Table, *, batch_id: str) -> list[str]:
-    """Return at most 10,000 original lines of a batch."""
-    rows = connection.execute(
-        f"select raw_json from bronze.{table.name} where batch_id = $1 limit 10000", [batch_id]
-    ).fetchall()
-    return [row[0] for row in rows]
 
 
 def _insert_typed(connection: duckdb.DuckDBPyConnection, table: Table, texts: str, parameters: list[object]) -> int:

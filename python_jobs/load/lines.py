@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from python_jobs.warehouse import LakeError
 
@@ -51,22 +51,28 @@ def content_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_lines(path: Path) -> Iterator[Lines]:
+def read_lines(path: Path, *, sha256: str | None = None) -> Iterator[Lines]:
     """Yield the lines of a file block by block, without line ends and byte order mark.
 
+    Args:
+        path: the file, plain or gzip.
+        sha256: content hash that the file had before, to notice a file that is still being written.
+
     Raises:
-        LakeError: the file cannot be read, is a broken gzip file, or has a line longer than ``LONGEST_LINE``.
+        LakeError: the file cannot be read, is a broken gzip file, has another content hash, or has a line longer than
+            ``LONGEST_LINE``.
     """
     number, rest = 1, b""
+    digest = hashlib.sha256()
     for block in _blocks(path):
+        digest.update(block)
         data = rest + block
         end = data.rfind(b"\n") + 1
+        # a block is shorter than the longest line, so only the first and the last line of the data can be too long
+        if data.find(b"\n") > LONGEST_LINE:
+            _refuse_long_line(path, number)
         if len(data) - end > LONGEST_LINE:
-            line_number = number + data.count(b"\n")
-            raise LakeError(
-                f"{path}:{line_number}: the line is longer than {LONGEST_LINE >> 20} MiB;"
-                " is this a file of JSON lines? Nothing of it was loaded"
-            )
+            _refuse_long_line(path, number + data.count(b"\n"))
         if end:
             lines = _decoded(data[:end], number, len(block))
             yield lines
@@ -74,6 +80,10 @@ def read_lines(path: Path) -> Iterator[Lines]:
         rest = data[end:]
     if rest:
         yield _decoded(rest + b"\n", number, 0)
+    if sha256 is not None and digest.hexdigest() != sha256:
+        raise LakeError(
+            f"{path} changed while it was read: load it again when it is complete; nothing of it was loaded"
+        )
 
 
 def parse_line(text: str) -> dict[str, Any]:
@@ -105,6 +115,13 @@ def scalar_text(value: Any) -> str | None:
     if value is False:
         return "false"
     return value if isinstance(value, str) else None
+
+
+def _refuse_long_line(path: Path, line_number: int) -> NoReturn:
+    raise LakeError(
+        f"{path}:{line_number}: the line is longer than {LONGEST_LINE >> 20} MiB;"
+        " is this a file of JSON lines? Nothing of it was loaded"
+    )
 
 
 def _refuse_constant(name: str) -> Any:

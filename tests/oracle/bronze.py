@@ -75,12 +75,15 @@ SPELLINGS: dict[tuple[str, str], tuple[str, ...]] = {
 INTEGER_BITS = {"bigint": 64, "int": 32}
 INTEGER_DIGITS = 16  # of decimal(18,2)
 
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+BLANKS = " \t\n\r\f\v"
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 TIMESTAMP = re.compile(
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
     r"([T ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})(\.(?P<fraction>[0-9]+))?)?"
-    r"(?P<offset>Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+    r"(?P<offset>Z|[+-][0-9]{2}(:?[0-5][0-9])?)?)?"
 )
+FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)  # rules hold from here on
+LAST_INSTANT = datetime(9999, 12, 31, 14, 59, 59, 999999, tzinfo=UTC)  # the last one whose KST day has a date
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class BronzeRow:
     def text(self, column: str) -> str | None:
         """Text without surrounding blanks; a blank text is NULL."""
         value = self.values.get(column)
-        return (value.strip() or None) if isinstance(value, str) else None
+        return (value.strip(BLANKS) or None) if isinstance(value, str) else None
 
     def amount(self, column: str) -> Decimal | None:
         """Money value."""
@@ -192,13 +195,31 @@ def parse_line(batch: Batch, number: int, line: str) -> BronzeRow:
 
 
 def parse_object(line: str) -> dict[str, object] | None:
-    """The line's JSON object, numbers as NumberText; None when the line is not one strict JSON object."""
+    """The line's JSON object, numbers as NumberText; None when the line is not one strict JSON object.
+
+    Of a key that stands there twice the first one counts. Half of a surrogate pair is no text.
+    """
     try:
         line.encode("utf-8")
-        parsed = json.loads(line, parse_int=NumberText, parse_float=NumberText, parse_constant=refuse_constant)
+        parsed = json.loads(
+            line,
+            parse_int=NumberText,
+            parse_float=NumberText,
+            parse_constant=refuse_constant,
+            object_pairs_hook=first_of_each_key,
+        )
+        json.dumps(parsed, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def first_of_each_key(members: list[tuple[str, object]]) -> dict[str, object]:
+    """Members of an object by key."""
+    record: dict[str, object] = {}
+    for key, value in members:
+        record.setdefault(key, value)
+    return record
 
 
 def refuse_constant(name: str) -> NoReturn:
@@ -232,10 +253,10 @@ def to_text(given: object) -> str | None:
 
 def to_number(given: object) -> Decimal | None:
     """Exact number of a JSON number or of a string that spells one."""
-    if not isinstance(given, str) or not NUMBER.fullmatch(given.strip()):
+    if not isinstance(given, str) or not NUMBER.fullmatch(given.strip(BLANKS)):
         return None
     try:
-        return Decimal(given.strip())
+        return Decimal(given.strip(BLANKS))
     except InvalidOperation:  # an exponent beyond what any column holds
         return None
 
@@ -262,19 +283,22 @@ def to_boolean(given: object) -> bool | None:
     """true, false or these words in any case."""
     if isinstance(given, bool):
         return given
-    return {"true": True, "false": False}.get(given.strip().lower()) if isinstance(given, str) else None
+    return {"true": True, "false": False}.get(given.strip(BLANKS).lower()) if isinstance(given, str) else None
 
 
 def to_timestamp(given: object) -> datetime | None:
-    """ISO-8601 instant in UTC; naive is UTC, a date alone its midnight, digits beyond microseconds are cut."""
+    """ISO-8601 instant in UTC; naive is UTC, a date alone its midnight, digits beyond microseconds are cut.
+
+    Instants before 1970, where no rule holds, and after the KST year 9999 do not fit.
+    """
     if not isinstance(given, str) or isinstance(given, NumberText):
         return None
-    found = TIMESTAMP.fullmatch(given.strip())
+    found = TIMESTAMP.fullmatch(given.strip(BLANKS))
     if found is None:
         return None
     parts = found.groupdict()
     try:
-        return datetime(
+        instant = datetime(
             int(parts["year"]),
             int(parts["month"]),
             int(parts["day"]),
@@ -286,6 +310,7 @@ def to_timestamp(given: object) -> datetime | None:
         ).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return instant if FIRST_INSTANT <= instant <= LAST_INSTANT else None
 
 
 def to_offset(text: str | None) -> timezone:
