@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import duckdb
 
 from python_jobs.contracts import Table, read_contracts
 from python_jobs.load import batches, bronze
-from python_jobs.load.lines import content_sha256, parse_line, read_lines
+from python_jobs.load.lines import content_sha256, read_lines
 from python_jobs.warehouse import LakeError, explain, open_duckdb
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 
 Progress = Callable[[int, int, str], None]
-"""Called with the bytes done, the bytes in all and the file being loaded."""
+"""Called with what is done, what there is in all (files, tables or bytes) and the name of the piece at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,20 @@ class _Context:
     connection: duckdb.DuckDBPyConnection
     tables: dict[str, Table]
     folder: Path
+    warehouse: Path
     extracted_at: datetime | None
     now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NewFile:
+    """A file whose content is in no batch; ``size`` in bytes as it lies on the disk."""
+
+    path: Path
+    table: Table
+    size: int
+    content_sha256: str
+    batch_id: str
 
 
 def load_folder(
@@ -86,34 +99,55 @@ def load_folder(
         now: instant of the load, aware.
         extracted_at: extraction instant of lines that carry none, aware.
         validator: checks the new files with Great Expectations first; its findings become warnings.
-        progress: told about the bytes read.
+        progress: told about the files looked at, the tables checked and the bytes loaded.
 
     Raises:
         LakeError: no folder, no file in it, a file that names no table, or the warehouse cannot be written.
     """
     tables = read_contracts(project_dir)
     found = find_files(folder, tables)
-    report = LoadReport()
-    with open_duckdb(warehouse) as connection:
+    report = LoadReport(warnings=[f"{path} is not read: {why}" for path, why in ignored_files(folder, tables)])
+    advance = progress or _no_progress
+    with open_duckdb(warehouse, create=True) as connection:
         bronze.create_tables(connection, tables)
-        context = _Context(connection=connection, tables=tables, folder=folder, extracted_at=extracted_at, now=now)
-        new_files: list[tuple[Path, Table, str]] = []
-        for path, table in found:
-            known = _known_outcome(context, path, table)
-            if isinstance(known, FileOutcome):
-                report.files.append(known)
+        context = _Context(
+            connection=connection,
+            tables=tables,
+            folder=folder,
+            warehouse=warehouse,
+            extracted_at=extracted_at,
+            now=now,
+        )
+        new_files: dict[str, _NewFile] = {}
+        copies: list[_NewFile] = []
+        for number, (path, table) in enumerate(found):
+            advance(number, len(found), f"looking at {path.name}")
+            file = _looked_at(context, path, table)
+            if isinstance(file, FileOutcome):
+                report.files.append(file)
+            elif file.batch_id in new_files:
+                copies.append(file)
             else:
-                new_files.append((path, table, known))
+                new_files[file.batch_id] = file
+        findings: dict[str, list[str]] = {}
         if validator is not None and new_files:
-            report.warnings += validator([(path, table) for path, table, _ in new_files])
+            findings = validator([(file.path, file.table) for file in new_files.values()], advance)
             report.data_docs = validator.index_page
-        total = sum(path.stat().st_size for path, _, _ in new_files)
+        total = sum(file.size for file in new_files.values())
         done = 0
-        for path, table, digest in new_files:
-            report.files.append(_load_file(context, path, table, digest, _after(done, total, path, progress)))
-            done += path.stat().st_size
-            if progress is not None:
-                progress(done, total, path.name)
+        for file in new_files.values():
+            report.files.append(_load_file(context, file, _after(done, total, file, advance)))
+            done += file.size
+            advance(done, total, file.path.name)
+        for file in copies:
+            again = _looked_at(context, file.path, file.table)
+            report.files.append(
+                again
+                if isinstance(again, FileOutcome)
+                else _load_file(context, again, _after(done, total, file, advance))
+            )
+    loaded = {file.table for file in report.files if file.outcome == "loaded"}
+    report.warnings += [text for table, texts in findings.items() if table in loaded for text in texts]
     _warn_of_lines(report)
     return report
 
@@ -144,30 +178,46 @@ def find_files(folder: Path, tables: dict[str, Table]) -> list[tuple[Path, Table
     return sorted(found, key=lambda item: (order[item[1].name], item[0]))
 
 
-def _known_outcome(context: _Context, path: Path, table: Table) -> FileOutcome | str:
-    """The outcome of a file that needs no loading, else its content hash."""
+def ignored_files(folder: Path, tables: dict[str, Table]) -> list[tuple[Path, str]]:
+    """Return what lies where a table's files are expected but is not loaded, and why."""
+    names = {name for table in tables.values() if table.source for name in (table.name, table.source)}
+    ignored = [
+        (path, "only *.jsonl and *.jsonl.gz files are")
+        for path in sorted(folder.glob("*"))
+        if path.is_file() and path.name.split(".", 1)[0] in names and not path.name.endswith(_SUFFIXES)
+    ]
+    for inside in (path for path in sorted(folder.glob("*")) if path.is_dir() and path.name in names):
+        for path in sorted(inside.glob("*")):
+            if path.is_dir():
+                ignored.append((path, f"files lie in {inside} itself, not in folders below it"))
+            elif not path.name.endswith(_SUFFIXES):
+                ignored.append((path, "only *.jsonl and *.jsonl.gz files are"))
+    return ignored
+
+
+def _looked_at(context: _Context, path: Path, table: Table) -> FileOutcome | _NewFile:
+    """The outcome of a file that needs no loading, else what is to be loaded."""
     try:
-        digest = content_sha256(path)
+        size, digest = path.stat().st_size, content_sha256(path)
+    except OSError as error:
+        problem = f"{path} cannot be read ({error.strerror}); nothing of it was loaded"
+        return FileOutcome(path=path, table=table.name, outcome="refused", problem=problem)
     except LakeError as error:
         return FileOutcome(path=path, table=table.name, outcome="refused", problem=str(error))
-    if path.stat().st_size == 0:
-        return FileOutcome(path=path, table=table.name, outcome="empty")
     batch_id = batches.batch_id_of(table.name, digest, context.extracted_at)
     batch = batches.find_batch(context.connection, batch_id)
     if batch is None:
-        return digest
+        return _NewFile(path=path, table=table, size=size, content_sha256=digest, batch_id=batch_id)
     if batch.status == "loaded":
         return FileOutcome(path=path, table=table.name, outcome="unchanged", rows=batch.row_count, batch_id=batch_id)
     batches.set_batch_status(context.connection, batch_id, "loaded", reason="loaded again", now=context.now)
     return FileOutcome(path=path, table=table.name, outcome="reinstated", rows=batch.row_count, batch_id=batch_id)
 
 
-def _load_file(
-    context: _Context, path: Path, table: Table, digest: str, progress: Callable[[int], None]
-) -> FileOutcome:
-    connection = context.connection
+def _load_file(context: _Context, file: _NewFile, advance: Callable[[int], None]) -> FileOutcome:
+    connection, path, table = context.connection, file.path, file.table
     stamps = bronze.Stamps(
-        batch_id=batches.batch_id_of(table.name, digest, context.extracted_at),
+        batch_id=file.batch_id,
         batch_seq=batches.next_batch_seq(connection),
         extracted_at=batches.utc_naive(context.extracted_at) if context.extracted_at else None,
         loaded_at=batches.utc_naive(context.now),
@@ -175,11 +225,14 @@ def _load_file(
     rows = malformed = 0
     connection.begin()
     try:
-        for lines in read_lines(path):
+        for lines in read_lines(path, sha256=file.content_sha256):
             new_rows, new_malformed = bronze.insert_lines(connection, table, lines, stamps)
             rows += new_rows
             malformed += new_malformed
-            progress(lines.bytes_read)
+            advance(lines.bytes_read)
+        if not rows and not malformed:
+            connection.rollback()
+            return FileOutcome(path=path, table=table.name, outcome="empty")
         if rows:
             _refuse_wrong_file(context, table, path, stamps)
         batches.register_batch(
@@ -187,7 +240,7 @@ def _load_file(
             stamps=stamps,
             table_name=table.name,
             source_file=path.relative_to(context.folder).as_posix(),
-            content_sha256=digest,
+            content_sha256=file.content_sha256,
             row_count=rows,
             malformed_count=malformed,
         )
@@ -196,48 +249,57 @@ def _load_file(
         connection.rollback()
         return FileOutcome(path=path, table=table.name, outcome="refused", problem=str(error))
     except duckdb.Error as error:
-        connection.rollback()
-        raise LakeError(f"{path} was not loaded: {explain(error, path)}") from error
+        with suppress(duckdb.Error):  # the warehouse may have closed the transaction by itself
+            connection.rollback()
+        raise LakeError(f"{path} was not loaded: {explain(error, context.warehouse)}") from error
     return FileOutcome(
         path=path, table=table.name, outcome="loaded", rows=rows, malformed=malformed, batch_id=stamps.batch_id
     )
 
 
 def _refuse_wrong_file(context: _Context, table: Table, path: Path, stamps: bronze.Stamps) -> None:
-    """Refuse a file in which no line has a required key, be its value null."""
-    empty = [
-        column
+    """Refuse a file in which no line has a required key, be its value null, or whose keys are another table's."""
+    missing = [
+        column.name
         for column in table.value_columns
-        if column.required and not bronze.has_value(context.connection, table, column, batch_id=stamps.batch_id)
+        if column.required
+        and not bronze.has_value(context.connection, table, column, batch_id=stamps.batch_id)
+        and not bronze.has_key(context.connection, table, column, batch_id=stamps.batch_id)
     ]
-    if not empty:
-        return
-    keys: set[str] = set()
-    for text in bronze.raw_lines(context.connection, table, batch_id=stamps.batch_id):
-        keys |= parse_line(text).keys()
-    missing = [column.name for column in empty if keys.isdisjoint(column.spellings)]
-    if missing:
-        fits = [other.name for other in context.tables.values() if other.source and _fits(other, keys)]
-        hint = f"; it looks like {' or '.join(fits)}" if fits else ""
-        raise LakeError(
-            f"{path} does not fit bronze.{table.name}: no line has {', '.join(missing)}{hint}. Nothing of it was loaded"
-        )
+    keys = bronze.first_keys(context.connection, table, batch_id=stamps.batch_id)
+    own = _known_keys(table, keys)
+    better = [
+        other.name
+        for other in context.tables.values()
+        if other.source and other != table and _fits(other, keys) and own < _known_keys(other, keys)
+    ]
+    if missing or better:
+        why = f"no line has {', '.join(missing)}" if missing else f"it has only {', '.join(sorted(own))} of its keys"
+        likely = better or [other.name for other in context.tables.values() if other.source and _fits(other, keys)]
+        hint = f"; it looks like {' or '.join(likely)}" if likely else ""
+        raise LakeError(f"{path} does not fit bronze.{table.name}: {why}{hint}. Nothing of it was loaded")
+
+
+def _known_keys(table: Table, keys: set[str]) -> set[str]:
+    return {spelling for column in table.value_columns for spelling in column.spellings} & keys
 
 
 def _fits(table: Table, keys: set[str]) -> bool:
     return all(not keys.isdisjoint(column.spellings) for column in table.value_columns if column.required)
 
 
-def _after(done: int, total: int, path: Path, progress: Progress | None) -> Callable[[int], None]:
+def _no_progress(_done: int, _total: int, _piece: str) -> None:
+    """Tell nobody."""
+
+
+def _after(done: int, total: int, file: _NewFile, progress: Progress) -> Callable[[int], None]:
     """A callback that adds the bytes of one file; gzip files grow in reading and count when they are done."""
-    size = path.stat().st_size
     read = 0
 
     def advance(bytes_read: int) -> None:
         nonlocal read
         read += bytes_read
-        if progress is not None:
-            progress(done + min(read, size), total, path.name)
+        progress(done + min(read, file.size), total, file.path.name)
 
     return advance
 
@@ -245,9 +307,9 @@ def _after(done: int, total: int, path: Path, progress: Progress | None) -> Call
 def _warn_of_lines(report: LoadReport) -> None:
     for file in report.files:
         if file.outcome == "empty":
-            report.warnings.append(f"{file.path} is empty: nothing to load")
+            report.warnings.append(f"{file.path} holds no line: nothing to load")
         if file.malformed:
             report.warnings.append(
-                f"{file.path}: {file.malformed} of {file.rows + file.malformed} lines are no JSON object;"
-                " they are kept in bronze.malformed_lines with their line numbers"
+                f"{file.path}: {file.malformed} of {file.rows + file.malformed} lines are no JSON object; they are kept"
+                f" with their line numbers in bronze.malformed_lines, batch {file.batch_id}"
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -16,15 +18,14 @@ from python_jobs.contracts import Column, Table, read_contracts
 from python_jobs.load import bronze
 from python_jobs.load.lines import Lines, read_lines
 from python_jobs.validate.suites import expectations, fits_column
+from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
     import pandas as pd
     from great_expectations.data_context import FileDataContext
 
 SAMPLE_LINES = 200_000
-"""Lines of a table that one load checks at most, spread over its files; the load itself judges every line."""
-
-_FEWEST_LINES_PER_FILE = 1_000
+"""Lines of a table that one load checks at most, the first ones of each file; the load itself judges every line."""
 
 
 @dataclass(kw_only=True)
@@ -38,16 +39,29 @@ class Validator:
     docs_dir: Path
     index_page: Path | None = None
 
-    def __call__(self, files: list[tuple[Path, Table]]) -> list[str]:
-        """Check files, grouped by table, and return one line per expectation that is not met."""
-        context = self._context()
-        findings: list[str] = []
-        for table, group in groupby(files, key=lambda item: item[1]):
-            paths = [path for path, _ in group]
-            frame = _sample(self.project_dir, table, paths)
-            if len(frame):
-                findings += _check(context, table, frame)
-        pages = context.build_data_docs()
+    def __call__(
+        self, files: list[tuple[Path, Table]], progress: Callable[[int, int, str], None] | None = None
+    ) -> dict[str, list[str]]:
+        """Check files and return, by table, one line per expectation that is not met.
+
+        Args:
+            files: the files with their tables, those of one table one after the other.
+            progress: told which table is being checked.
+
+        Raises:
+            LakeError: Data Docs cannot be written.
+        """
+        groups = [(table, [path for path, _ in group]) for table, group in groupby(files, key=lambda item: item[1])]
+        findings: dict[str, list[str]] = {}
+        with _plain_errors(self.docs_dir):
+            context = self._context()
+            for number, (table, paths) in enumerate(groups):
+                if progress is not None:
+                    progress(number, len(groups), f"checking {table.name} against its contract")
+                frame = _sample(self.project_dir, table, paths)
+                if len(frame):
+                    findings[table.name] = _check(context, table, frame)
+            pages = context.build_data_docs()
         self.index_page = Path(next(iter(pages.values())).removeprefix("file://"))
         return findings
 
@@ -90,27 +104,40 @@ def _check(context: FileDataContext, table: Table, frame: pd.DataFrame) -> list[
 
 def _finding(table: Table, result: Any, checked: int) -> str:
     """One line for an expectation that is not met."""
-    config = result.expectation_config
-    unexpected = result.result.get("unexpected_count", 0)
-    column = config.kwargs.get("column", "")
-    expectation = config.type.removeprefix("expect_column_values_to_").removeprefix("expect_").replace("_", " ")
-    return f"bronze.{table.name}: {unexpected} of {checked} checked lines: {column} should {expectation}"
+    unmet = result.result.get("unexpected_count", 0)
+    what = result.expectation_config.meta["says"]
+    return f"bronze.{table.name}: {unmet} of {checked} checked lines: {what}"
 
 
 def _sample(project_dir: Path, table: Table, paths: list[Path]) -> pd.DataFrame:
-    """The typed values of the first lines of each file, and whether each fits its type."""
-    per_file = max(SAMPLE_LINES // len(paths), _FEWEST_LINES_PER_FILE)
+    """The typed values of the first lines of each file, and whether each fits its type.
+
+    A file that cannot be read is left to the load, which refuses it.
+    """
+    per_file = max(SAMPLE_LINES // len(paths), 1)
     connection = duckdb.connect()
     try:
         connection.execute("set TimeZone = 'UTC'")
         bronze.create_tables(connection, read_contracts(project_dir))
-        for number, path in enumerate(paths):
-            _insert_first_lines(connection, table, path, per_file, number)
+        for number, path in enumerate(paths[:SAMPLE_LINES]):
+            with suppress(LakeError):
+                _insert_first_lines(connection, table, path, per_file, number)
         typed = [column for column in table.value_columns if column.data_type != "string"]
         columns = [*(column.name for column in table.value_columns), *(_fits(column) for column in typed)]
         return connection.execute(f"select {', '.join(columns)} from bronze.{table.name}").df()
     finally:
         connection.close()
+
+
+@contextmanager
+def _plain_errors(docs_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LakeError(
+            f"Data Docs cannot be written to {docs_dir} ({error.strerror or error}): name another folder with"
+            " PLURA_DATA_DOCS_DIR, or load with --no-validate"
+        ) from error
 
 
 def _insert_first_lines(

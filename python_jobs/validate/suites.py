@@ -16,23 +16,41 @@ def fits_column(column: Column) -> str:
 
 
 def expectations(table: Table) -> list[Expectation]:
-    """Return what the contract says about a batch of a table: keys, values present, types, ranges, allowed values."""
+    """Return what the contract says about a batch of a table: keys, values present, types, ranges, allowed values.
+
+    ``meta["says"]`` of each tells in words what a value that does not meet it is.
+    """
     import great_expectations.expectations as gxe
 
-    suite: list[Expectation] = [gxe.ExpectTableRowCountToBeBetween(min_value=1)]
+    suite: list[Expectation] = [gxe.ExpectTableRowCountToBeBetween(min_value=1, meta={"says": "no line at all"})]
     for column in table.value_columns:
+        name, kind = column.name, column.data_type
         if column.required:
-            suite.append(gxe.ExpectColumnToExist(column=column.name))
-            suite.append(gxe.ExpectColumnValuesToNotBeNull(column=column.name))
-        if column.data_type != "string":
-            suite.append(gxe.ExpectColumnValuesToBeInSet(column=fits_column(column), value_set=[True]))
+            suite.append(gxe.ExpectColumnToExist(column=name, meta={"says": f"{name} is no column"}))
+            suite.append(
+                gxe.ExpectColumnValuesToNotBeNull(column=name, meta={"says": f"{name} is missing or no {kind}"})
+            )
+        if kind != "string":
+            suite.append(
+                gxe.ExpectColumnValuesToBeInSet(
+                    column=fits_column(column), value_set=[True], meta={"says": f"{name} is no {kind}"}
+                )
+            )
         lowest = column.minimum if column.exclusive_minimum is None else column.exclusive_minimum
         if lowest is not None:
+            strict = column.exclusive_minimum is not None
+            words = f"{name} is {'not above' if strict else 'below'} {lowest}"
             suite.append(
                 gxe.ExpectColumnValuesToBeBetween(
-                    column=column.name, min_value=lowest, strict_min=column.exclusive_minimum is not None
+                    column=name, min_value=lowest, strict_min=strict, meta={"says": words}
                 )
             )
         if column.allowed_values:
-            suite.append(gxe.ExpectColumnValuesToBeInSet(column=column.name, value_set=list(column.allowed_values)))
+            suite.append(
+                gxe.ExpectColumnValuesToBeInSet(
+                    column=name,
+                    value_set=list(column.allowed_values),
+                    meta={"says": f"{name} is none of {', '.join(column.allowed_values)}"},
+                )
+            )
     return suite

@@ -1,0 +1,178 @@
+"""The contract of Bronze is what the dbt sources say; JSON schemas and expectation suites follow it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from python_jobs.contracts import RULES, SOURCES, Column, Table, json_schema, read_contracts
+from python_jobs.validate import expectations
+from tests.conftest import SCENARIOS
+from tests.dbt_runs import PROJECT
+from tests.oracle import bronze as oracle
+
+TABLES = read_contracts(PROJECT)
+SOURCE_TABLES = [table for table in TABLES.values() if table.source]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of what the contract is read from."""
+    for name in (SOURCES, RULES):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes((PROJECT / name).read_bytes())
+    return tmp_path
+
+
+def change(project: Path, table: str, column: str, **changes: Any) -> Table:
+    """The contract of a table after its YAML was changed."""
+    document = yaml.safe_load((project / SOURCES).read_text(encoding="utf-8"))
+    entry = next(one for one in document["sources"][0]["tables"] if one["name"] == table)
+    entry_column = next(one for one in entry["columns"] if one["name"] == column)
+    meta = entry_column.get("meta", {}) | changes.pop("meta", {})
+    entry_column.update(changes, meta={key: value for key, value in meta.items() if value is not None})
+    (project / SOURCES).write_text(yaml.safe_dump(document), encoding="utf-8")
+    return read_contracts(project)[table]
+
+
+def suite(table: Table) -> set[str]:
+    """Type and arguments of every expectation."""
+    return {
+        f"{one.expectation_type} {json.dumps(one.configuration.kwargs, sort_keys=True)}" for one in expectations(table)
+    }
+
+
+def column(table: Table, name: str) -> Column:
+    return next(one for one in table.columns if one.name == name)
+
+
+def test_the_contract_names_the_columns_and_spellings_that_the_oracle_knows() -> None:
+    kinds = {"decimal(18,2)": "decimal"}
+    contract = {
+        table.name: {one.name: kinds.get(one.data_type, one.data_type) for one in table.value_columns}
+        for table in SOURCE_TABLES
+    }
+    assert contract == oracle.COLUMNS
+    spelled = {
+        (table.name, one.name): one.spellings
+        for table in SOURCE_TABLES
+        for one in table.value_columns
+        if one.spellings != (one.name,)
+    }
+    assert spelled == oracle.SPELLINGS
+
+
+def test_required_keys_are_those_of_the_reference_and_the_load_stamps_the_same_columns_everywhere() -> None:
+    required = {table.source: [one.name for one in table.value_columns if one.required] for table in SOURCE_TABLES}
+    assert required == {
+        "user_wallets": ["user_id", "balance", "frozen_amount"],
+        "transaction_ledger": ["tx_id", "wallet_id", "type", "amount"],
+        "payment_orders": ["order_id", "amount"],
+        "orders": ["order_id"],
+        "order_items": ["item_id", "order_id", "product_id"],
+        "products": ["product_id"],
+    }
+    stamped = {tuple(one.name for one in table.columns if one.is_stamped) for table in SOURCE_TABLES}
+    assert stamped == {
+        (
+            "ingested_at",
+            "source_extracted_at",
+            "batch_id",
+            "source_system",
+            "raw_json",
+            "line_number",
+            "ingest_seq",
+        )
+    }
+
+
+def test_allowed_values_are_those_of_the_rule() -> None:
+    allowed = column(TABLES["transaction_ledger_raw"], "type").allowed_values
+    assert set(allowed) >= {"CHARGE", "PAYMENT", "MINT", "HOLD"}
+    assert column(TABLES["payment_orders_raw"], "status").allowed_values == (
+        "PAID",
+        "PENDING",
+        "FAILED",
+        "CANCELLED",
+        "REFUNDED",
+    )
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SCENARIOS.glob("*/*.jsonl")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_the_json_schema_accepts_the_lines_of_the_reference_scenarios(path: Path) -> None:
+    table = next(one for one in SOURCE_TABLES if one.source == path.stem)
+    validator = jsonschema.Draft202012Validator(json_schema(table))
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert [error.message for record in records for error in validator.iter_errors(record)] == []
+
+
+@pytest.mark.parametrize("table", SOURCE_TABLES, ids=lambda table: table.name)
+def test_the_json_schema_is_valid_and_refuses_lines_without_a_required_key(table: Table) -> None:
+    schema = json_schema(table)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    required = [one for one in table.value_columns if one.required]
+    whole: dict[str, object] = {one.spellings[0]: "1" for one in required}
+    assert validator.is_valid(whole | {"unheard_of": [1]})
+    for one in required:
+        assert not validator.is_valid({key: value for key, value in whole.items() if key != one.spellings[0]})
+        assert not validator.is_valid(whole | {one.spellings[0]: {"nested": 1}})
+        for spelling in one.spellings[1:]:
+            renamed = {key: value for key, value in whole.items() if key != one.spellings[0]} | {spelling: "1"}
+            assert validator.is_valid(renamed)
+
+
+def test_the_json_schema_refuses_values_of_another_kind() -> None:
+    validator = jsonschema.Draft202012Validator(json_schema(TABLES["products_raw"]))
+    assert validator.is_valid({"product_id": 1, "price_krw": "10.00", "is_display": True, "updated_at": None})
+    for wrong in ({"price_krw": True}, {"is_display": 1}, {"updated_at": 1_767_225_600}, {"stock_quantity": [1]}):
+        assert not validator.is_valid({"product_id": 1} | wrong), wrong
+
+
+def test_each_expectation_follows_from_the_contract() -> None:
+    kinds = {re.sub(r"ExpectColumn|Values|ToBe", "", type(one).__name__) for one in expectations(TABLES["orders_raw"])}
+    assert kinds == {"ExpectTableRowCountBetween", "ToExist", "ToNotBeNull", "InSet", "Between"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "added", "removed"),
+    [
+        ({"meta": {"required": None}}, 0, 2),
+        ({"meta": {"exclusive_minimum": 10}}, 1, 1),
+        ({"meta": {"exclusive_minimum": None, "minimum": 0}}, 1, 1),
+        ({"meta": {"exclusive_minimum": None}}, 0, 1),
+        ({"data_type": "string"}, 0, 1),
+        ({"meta": {"allowed_values_rule": "silver/payment_status_allowed"}}, 1, 0),
+        ({"name": "amount_krw", "meta": {"spellings": ["amount"]}}, 4, 4),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_changing_the_yaml_changes_the_suite(project: Path, changes: dict[str, Any], added: int, removed: int) -> None:
+    before = suite(read_contracts(project)["payment_orders_raw"])
+    after = suite(change(project, "payment_orders_raw", "amount", **changes))
+    assert (len(after - before), len(before - after)) == (added, removed)
+
+
+def test_a_newer_version_of_a_rule_changes_the_suite(project: Path) -> None:
+    before = suite(read_contracts(project)["payment_orders_raw"])
+    rules = (project / RULES).read_text(encoding="utf-8").splitlines()
+    header = rules[0].split(",")
+    newer = dict.fromkeys(header, "") | {
+        "rule_id": "silver_payment_status_allowed_v2",
+        "domain": "silver",
+        "metric": "payment_status_allowed",
+        "effective_start_ts": "2026-06-01 00:00:00",
+        "allowed_values": '"[""PAID"", ""SETTLED""]"',
+    }
+    (project / RULES).write_text("\n".join([*rules, ",".join(newer[name] for name in header)]), encoding="utf-8")
+    difference = suite(read_contracts(project)["payment_orders_raw"]) ^ before
+    assert len(difference) == 2
+    assert any("SETTLED" in one for one in difference)
