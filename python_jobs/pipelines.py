@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,11 +79,9 @@ def parse_project(project_dir: Path, warehouse: Path, target: str = "duckdb") ->
     Raises:
         LakeError: the project does not parse, or the target is unknown.
     """
-    from dbt.cli.main import dbtRunner
-
     with _dbt_environment(project_dir, warehouse, target):
         _install_packages(project_dir)
-        result = dbtRunner().invoke(["parse", *_quiet(project_dir, target)])
+        result = _invoke(["parse", *_quiet(project_dir, target)])
     if result.exception is not None or not result.success:
         raise LakeError(f"the dbt project in {project_dir} does not parse: {_one_line(result.exception)}")
     manifest: Manifest = result.result
@@ -96,8 +96,6 @@ def run_pipelines(
     Raises:
         LakeError: the run could not start; a failed node is no exception but a problem in the result.
     """
-    from dbt.cli.main import dbtRunner
-
     started = datetime.now(UTC)
     manifest = manifest or parse_project(request.project_dir, request.warehouse, request.target)
     selected = [f"tag:{PIPELINES[name]}" for name in PIPELINES if name in request.pipelines]
@@ -114,7 +112,7 @@ def run_pipelines(
     ]
     watch = _Watch(progress)
     with _dbt_environment(request.project_dir, request.warehouse, request.target):
-        result = dbtRunner(manifest=manifest, callbacks=[watch]).invoke(arguments)
+        result = _invoke(arguments, manifest=manifest, callbacks=[watch])
     problems = [line for node in (result.result or []) if (line := _problem(node))]
     if result.exception is not None:
         problems.append(_one_line(result.exception))
@@ -137,13 +135,37 @@ def write_docs(project_dir: Path, warehouse: Path, target: str = "duckdb") -> Pa
     Raises:
         LakeError: dbt could not write them.
     """
-    from dbt.cli.main import dbtRunner
-
     with _dbt_environment(project_dir, warehouse, target):
-        result = dbtRunner().invoke(["docs", "generate", "--static", *_quiet(project_dir, target)])
+        result = _invoke(["docs", "generate", "--static", *_quiet(project_dir, target)])
     if not result.success:
         raise LakeError(f"dbt docs could not be written: {_one_line(result.exception)}")
     return project_dir / "target" / "static_index.html"
+
+
+def _invoke(arguments: list[str], **runner: Any) -> Any:
+    """Run one dbt command and return its result.
+
+    Raises:
+        KeyboardInterrupt: the user interrupted it; dbt makes a failed result, or another error, of that.
+    """
+    from dbt.cli.main import dbtRunner
+
+    interrupted = threading.Event()
+
+    def note(_signal: int, _frame: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, note) if is_main else None
+    try:
+        result = dbtRunner(**runner).invoke(arguments)
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, before)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+    return result
 
 
 def _variables(request: RunRequest) -> str:
@@ -199,10 +221,8 @@ def _dbt_environment(project_dir: Path, warehouse: Path, target: str) -> Iterato
 
 def _install_packages(project_dir: Path) -> None:
     """Install the local dbt packages when they are missing; nothing is fetched."""
-    from dbt.cli.main import dbtRunner
-
     if (project_dir / "packages.yml").exists() and not (project_dir / "dbt_packages").exists():
-        result = dbtRunner().invoke(["deps", "--project-dir", str(project_dir), "--log-level", "none"])
+        result = _invoke(["deps", "--project-dir", str(project_dir), "--log-level", "none"])
         if not result.success:
             shutil.rmtree(project_dir / "dbt_packages", ignore_errors=True)
             raise LakeError(f"dbt packages of {project_dir} could not be installed: {_one_line(result.exception)}")

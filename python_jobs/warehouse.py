@@ -9,8 +9,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import duckdb
+
+MEMORY_LIMIT = "1GiB"
+"""What DuckDB keeps in memory at most while files are loaded and reports are read; the pipelines set their own."""
+
+_RETRY_SECONDS = 0.1
+
+_EXPLAINED = {
+    ("No space left", "File too large", "Disk quota"): (
+        "no space left to write {path}: free disk space and run the command again; nothing was half-written"
+    ),
+    ("not a valid DuckDB database file", "Is a directory"): (
+        "{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
+    ),
+    ("Permission denied", "Operation not permitted"): (
+        "no permission to write {path}: change its owner, or name another file with PLURA_DUCKDB_PATH"
+    ),
+    ("Read-only file system",): ("{path} lies on a read-only file system: name another file with PLURA_DUCKDB_PATH"),
+    ("Not a directory", "No such file or directory"): (
+        "the folder of {path} cannot be made: name another file with PLURA_DUCKDB_PATH"
+    ),
+}
 
 
 class LakeError(Exception):
@@ -18,22 +40,47 @@ class LakeError(Exception):
 
 
 @contextmanager
-def open_duckdb(path: Path, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_duckdb(
+    path: Path, *, create: bool = False, read_only: bool = False, wait_seconds: float = 0
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for the time of the block, with UTC as session time zone.
 
+    Args:
+        path: the DuckDB file.
+        create: make the file, and the folders above it, when it is missing.
+        read_only: write nothing; several readers may have the file open at once.
+        wait_seconds: how long to wait while another program has the file open.
+
     Raises:
-        LakeError: the file is missing (when read only), locked, no warehouse, or the disk is full.
+        LakeError: the file is missing, no warehouse, in use by another program, cannot be read or written, or the disk
+            is full.
     """
-    if read_only and not path.exists():
-        raise LakeError(f"there is no warehouse at {path}: load data first (plura lake load DIR)")
     with plain_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(path), read_only=read_only, config={"preserve_insertion_order": "false"})
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        elif not path.exists():
+            raise LakeError(f"there is no warehouse at {path}: load data first (plura lake load DIR)")
+        connection = _connect(path, read_only=read_only, deadline=time.monotonic() + wait_seconds)
         try:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
         finally:
             connection.close()
+
+
+def _connect(path: Path, *, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
+    """Connect as soon as no other program has the file open, at the latest at ``deadline`` (monotonic seconds)."""
+    while True:
+        try:
+            return duckdb.connect(
+                str(path),
+                read_only=read_only,
+                config={"preserve_insertion_order": "false", "memory_limit": MEMORY_LIMIT},
+            )
+        except duckdb.IOException as error:
+            if not _is_locked(str(error)) or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 @contextmanager
@@ -46,50 +93,63 @@ def plain_errors(path: Path) -> Iterator[None]:
 
 
 def explain(error: BaseException, path: Path) -> str:
-    """Return one line for an error of DuckDB or of the file system."""
+    """Return one line for an error of DuckDB or of the file system while working on the warehouse ``path``."""
     text = " ".join(str(error).split())
-    if "Conflicting lock" in text or "being used by another process" in text:
+    if _is_locked(text):
         holder = re.search(r"PID (\d+)", text)
         who = f" (process {holder.group(1)})" if holder else ""
         return f"the warehouse {path} is in use by another program{who}: close it, or pass --wait SECONDS"
-    if "No space left" in text or "File too large" in text or "Disk quota" in text:
-        return f"no space left to write {path}: free disk space and run the command again; nothing was half-written"
-    if "not a valid DuckDB database file" in text:
-        return f"{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
-    if isinstance(error, PermissionError) or "Permission denied" in text:
-        return f"no permission to write {path}: change its owner, or name another file with PLURA_DUCKDB_PATH"
+    for words, said in _EXPLAINED.items():
+        if any(word in text for word in words):
+            return said.format(path=path)
     return f"{path}: {text[:300]}"
+
+
+def _is_locked(text: str) -> bool:
+    return "Conflicting lock" in text or "being used by another process" in text
 
 
 @contextmanager
 def warehouse_lock(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
     """Hold the lock of the warehouse: loads and runs on one warehouse never interleave.
 
-    The lock ends with the process, however that ends.
+    The lock ends with the process, however that ends. Programs that know nothing of the lock (a bare ``dbt build``, a
+    DuckDB shell) are waited for as well.
 
     Raises:
-        LakeError: another command holds the lock for longer than ``wait_seconds``.
+        LakeError: another command or program holds the warehouse for longer than ``wait_seconds``, or its folder cannot
+            be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + wait_seconds
-    lock_path = path.with_name(path.name + ".lock")
-    with plain_errors(lock_path), lock_path.open("a+") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    lock.seek(0)
-                    holder = lock.read().strip() or "another process"
-                    raise LakeError(
-                        f"the warehouse {path} is busy with {holder}: try again later, or pass --wait SECONDS"
-                    ) from None
-                time.sleep(0.1)
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
+    with plain_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(path.name + ".lock").open("a+")
+    with lock:
+        _take(lock, path, deadline)
         try:
+            if path.exists():
+                with plain_errors(path):
+                    _connect(path, read_only=False, deadline=deadline).close()
             yield
         finally:
             lock.truncate(0)
+
+
+def _take(lock: TextIO, path: Path, deadline: float) -> None:
+    """Take the lock as soon as it is free and write into it who holds it."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                lock.seek(0)
+                holder = lock.read().strip() or "another process"
+                raise LakeError(
+                    f"the warehouse {path} is busy with {holder}: try again later, or pass --wait SECONDS"
+                ) from None
+            time.sleep(_RETRY_SECONDS)
+    with plain_errors(path):
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}")
+        lock.flush()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -17,7 +22,10 @@ Advance = Callable[[int, int, str], None]
 
 @contextmanager
 def progress_bar(title: str, *, counts: bool = False) -> Iterator[Advance]:
-    """Show a bar on stderr while the block runs; ``counts`` shows numbers of pieces instead of per cent."""
+    """Show a bar while the block runs, if stderr is a terminal; ``counts`` shows numbers of pieces instead of per cent.
+
+    The bar is gone afterwards, so that stderr holds warnings and errors only.
+    """
     columns = [
         TextColumn("{task.description}"),
         BarColumn(),
@@ -25,13 +33,24 @@ def progress_bar(title: str, *, counts: bool = False) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[piece]}"),
     ]
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(title, total=None, piece="")
 
         def advance(done: int, total: int, piece: str) -> None:
             bar.update(task, completed=done, total=total, piece=piece)
 
         yield advance
+
+
+def say(text: str) -> None:
+    """Print a line of the outcome as it is."""
+    out.print(text, markup=False, highlight=False)
+
+
+def print_table(table: Table) -> None:
+    """Print a table in full width, whatever the width of the terminal: ids and paths are there to be copied."""
+    widest = Measurement.get(out, out.options.update(max_width=10_000), table).maximum
+    Console(width=max(widest, out.width), soft_wrap=True).print(table)
 
 
 def warn(text: str) -> None:

@@ -25,7 +25,6 @@ def demo(
 ) -> None:
     """Take three generated days with planted faults from raw files to audited Gold, and print the controls."""
     from python_jobs.generate import Fault, GenerateRequest, generate
-
     from python_jobs.load import load_folder
     from python_jobs.pipelines import RunRequest, parse_project, run_pipelines, write_docs
     from python_jobs.report import day_report

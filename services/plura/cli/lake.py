@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from plura.cli.console import fail, out, progress_bar, warn
+from plura.cli.console import fail, out, print_table, progress_bar, say, warn
 from plura.kit.settings import LakeSettings
-from python_jobs.warehouse import LakeError, open_duckdb, warehouse_lock
+from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehouse_lock
 
 app = typer.Typer(help="The lake: raw files to audited Gold.", no_args_is_help=True)
 
@@ -46,8 +46,8 @@ def generate(
     with progress_bar("generate") as advance:
         report = write(request, advance)
     counted = ", ".join(f"{count:,} {table}" for table, count in report.rows.items())
-    out.print(f"{out_dir}: {report.files} files, {days} days: {counted}; {len(request.faults)} planted faults")
-    out.print(f"next: plura lake load {out_dir}", highlight=False)
+    say(f"{out_dir}: {report.files} files, {days} days: {counted}; {len(request.faults)} planted faults")
+    say(f"next: plura lake load {out_dir}")
 
 
 @app.command()
@@ -85,14 +85,15 @@ def load(
     for text in report.problems:
         fail(text)
     rows = sum(file.rows for file in report.files if file.outcome == "loaded")
-    words = {"loaded": "loaded", "unchanged": "loaded before", "reinstated": "reinstated", "refused": "refused"}
-    counts = ", ".join(f"{report.count(key)} {word}" for key, word in words.items() if report.count(key))
-    out.print(f"{folder}: {rows:,} lines; files: {counts or 'nothing to load'}")
+    words = {"unchanged": "loaded before"}
+    outcomes = ("loaded", "unchanged", "reinstated", "empty", "refused")
+    counts = ", ".join(f"{report.count(key)} {words.get(key, key)}" for key in outcomes if report.count(key))
+    say(f"{folder}: {rows:,} lines; files: {counts}")
     if report.data_docs:
-        out.print(f"Data Docs of the batches: {report.data_docs}", highlight=False)
+        say(f"Data Docs of the batches: {report.data_docs}")
     if report.problems:
         raise typer.Exit(1)
-    out.print("next: plura lake run", highlight=False)
+    say("next: plura lake run")
 
 
 @app.command()
@@ -136,16 +137,17 @@ def run(
     for text in result.problems:
         fail(text)
     outcome = "succeeded" if result.succeeded else "failed"
-    out.print(f"run {result.run_id} of {', '.join(names)} {outcome} in {result.seconds:.1f} s", highlight=False)
+    say(f"run {result.run_id} of {', '.join(names)} {outcome} in {result.seconds:.1f} s")
     if not result.succeeded:
         raise typer.Exit(1)
-    out.print("next: plura lake report", highlight=False)
+    say("next: plura lake report")
 
 
 @app.command()
 def report(
     day: Annotated[str | None, typer.Option("--date", help="KST day; default: the latest one computed.")] = None,
     target: Target = None,
+    wait: Wait = 0,
 ) -> None:
     """Print the controls of a day: supply, reconciliation, payments, exceptions, data quality, state of pipelines."""
     from plura.cli.lake_report import print_report
@@ -153,32 +155,42 @@ def report(
 
     settings = _settings(target)
     wanted = _day(day, "--date") if day else None
-    with open_duckdb(settings.warehouse, read_only=True) as connection:
+    with open_duckdb(settings.warehouse, read_only=True, wait_seconds=wait) as connection:
         print_report(out, day_report(connection, wanted), settings)
 
 
 @app.command()
-def batches(target: Target = None) -> None:
-    """List the batches that were loaded."""
+def batches(target: Target = None, wait: Wait = 0) -> None:
+    """List the batches that were loaded, one file each, in the order they came."""
     from rich.table import Table
+    from rich.text import Text
 
     from python_jobs.load import list_batches
 
     settings = _settings(target)
-    table = Table("batch", "table", "file", "lines", "malformed", "status", "reason", "loaded at (UTC)")
-    with open_duckdb(settings.warehouse, read_only=True) as connection:
-        for batch in list_batches(connection):
-            table.add_row(
+    with open_duckdb(settings.warehouse, read_only=True, wait_seconds=wait) as connection:
+        rows = [
+            (
                 batch.batch_id,
                 batch.table_name,
                 batch.source_file,
                 f"{batch.row_count:,}",
                 f"{batch.malformed_count:,}",
                 batch.status,
-                batch.reason or "",
                 f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
+                batch.reason or "",
             )
-    out.print(table)
+            for batch in list_batches(connection)
+        ]
+    if not rows:
+        say("no batch was loaded yet: plura lake load DIR")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for header in ("batch", "table", "file", "lines", "malformed", "status", "loaded at (UTC)", "reason"):
+        table.add_column(header, justify="right" if header in {"lines", "malformed"} else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    print_table(table)
 
 
 @app.command()
@@ -216,8 +228,8 @@ def retention(
 
     settings = _settings(target)
     with (
-        warehouse_lock(settings.warehouse, wait_seconds=wait),
-        open_duckdb(_existing(settings), read_only=not apply) as connection,
+        warehouse_lock(_existing(settings), wait_seconds=wait),
+        open_duckdb(settings.warehouse, read_only=not apply) as connection,
     ):
         removed = remove(
             connection,
@@ -227,7 +239,7 @@ def retention(
             dq_status_days=dq_status_days,
         )
     verb = "removed" if apply else "would be removed (dry run; --apply removes them)"
-    out.print(
+    say(
         f"silver.bad_records before {removed.bad_records_from}: {removed.bad_records:,} rows;"
         f" silver.dq_status before {removed.dq_status_from}: {removed.dq_status:,} rows {verb}"
     )
@@ -237,21 +249,26 @@ def _set_status(batch: str, status: str, reason: str, target: str | None, wait: 
     from python_jobs.load import set_batch_status
 
     settings = _settings(target)
-    with warehouse_lock(settings.warehouse, wait_seconds=wait), open_duckdb(_existing(settings)) as connection:
-        changed = set_batch_status(connection, batch, status, reason=reason, now=datetime.now(UTC))
-    out.print(f"batch {changed.batch_id} ({changed.table_name}, {changed.source_file}) is {changed.status} now")
-    out.print("next: plura lake run", highlight=False)
+    if not reason.strip():
+        raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
+    with warehouse_lock(_existing(settings), wait_seconds=wait), open_duckdb(settings.warehouse) as connection:
+        changed = set_batch_status(connection, batch, status, reason=reason.strip(), now=datetime.now(UTC))
+    say(f"batch {changed.batch_id} ({changed.table_name}, {changed.source_file}) is {changed.status} now")
+    say("next: plura lake run")
 
 
 def _settings(target: str | None) -> LakeSettings:
     """Settings of the command.
 
     Raises:
+        LakeError: there is no dbt project where the settings say.
         typer.BadParameter: the dbt profile has no such target.
     """
     from python_jobs.pipelines import known_targets
 
     settings = LakeSettings()
+    if not (settings.project_dir / "dbt_project.yml").is_file():
+        raise LakeError(f"there is no dbt project in {settings.project_dir}: name its folder with PLURA_PROJECT_DIR")
     if target:
         settings = settings.model_copy(update={"target": target})
     targets = known_targets(settings.project_dir)
@@ -263,8 +280,10 @@ def _settings(target: str | None) -> LakeSettings:
 
 
 def _existing(settings: LakeSettings) -> Path:
-    if not settings.warehouse.exists():
-        raise LakeError(f"there is no warehouse at {settings.warehouse}: load data first (plura lake load DIR)")
+    """The warehouse, which must be there; no folder and no lock is made for one that is not."""
+    with plain_errors(settings.warehouse):
+        if not settings.warehouse.exists():
+            raise LakeError(f"there is no warehouse at {settings.warehouse}: load data first (plura lake load DIR)")
     return settings.warehouse
 
 

@@ -20,16 +20,38 @@ app.add_typer(lake.app, name="lake")
 app.command()(demo.demo)
 
 
+INTERRUPTED = 130
+
+
 def main() -> None:
-    """Run the command line; a problem the user can solve is one line and exit code 1."""
+    """Run the command line; a problem the user can solve is one line on stderr.
+
+    Exit codes: 0 done, 1 a problem with data, files or the warehouse, 2 wrong use of the command, 130 interrupted.
+    """
     try:
-        app()
+        code = app(standalone_mode=False)
     except LakeError as error:
+        code = 1
         fail(str(error))
-        sys.exit(1)
-    except KeyboardInterrupt:
-        fail("interrupted; the next run goes on from what was finished")
-        sys.exit(130)
+    except typer.TyperException as error:
+        code = error.exit_code
+        _fail_usage(error)
+    except OSError as error:
+        code = 1
+        fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        fail("interrupted: nothing is half-written, the next run goes on from what was finished")
+    sys.exit(code or 0)
+
+
+def _fail_usage(error: typer.TyperException) -> None:
+    """Say what is wrong with the arguments; without any, the help has been printed already."""
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context else ""
+    if text := error.format_message():
+        fail(text.rstrip(".") + hint)
 
 
 if __name__ == "__main__":
