@@ -37,7 +37,7 @@
     with staged as (
 
         {% for view in staged -%}
-        select {{ keys }}, {{ content | join(', ') }}, version_ts, reason, raw_json, batch_id, line_number, ingest_seq, is_withdrawn
+        select {{ keys }}, {{ content | join(', ') }}, version_ts, reason, batch_id, line_number, ingest_seq, is_withdrawn
         from {{ ref(view) }}
         {%- if not input.replays %}
         where ingest_seq > {{ input.from_seq }}
@@ -86,6 +86,43 @@
 
     ),
 
+    -- good rows of keys that several rows bring: few as a rule, so that ranking them costs little
+    repeated_keys as (
+
+        select {{ keys }} from candidates
+        where reason is null
+        group by {{ keys }}
+        having count(*) > 1
+
+    ),
+
+    ranked as (
+
+        select
+            candidates.ingest_seq,
+            row_number() over (
+                partition by {% for k in key %}candidates.{{ k }}{{ ', ' if not loop.last }}{% endfor %}
+                order by candidates.version_ts desc, candidates.ingest_seq {{ 'asc' if first_stands else 'desc' }}
+            ) as version_rank
+            {%- if immutable %},
+            (
+                {%- for c in immutable %}
+                candidates.{{ c }} is distinct from (
+                    first_value(candidates.{{ c }}) over (
+                        partition by {% for k in key %}candidates.{{ k }}, {% endfor %}candidates.version_ts
+                        order by candidates.ingest_seq
+                    )
+                ){{ ' or' if not loop.last }}
+                {%- endfor %}
+            ) as contradicts_first
+            {%- endif %}
+        from candidates
+        inner join repeated_keys
+            on {% for k in key %}candidates.{{ k }} = repeated_keys.{{ k }}{{ ' and ' if not loop.last }}{% endfor %}
+        where candidates.reason is null
+
+    ),
+
     -- the Silver row of the key as it stands before the run
     compared as (
 
@@ -96,44 +133,17 @@
             {%- for column in content %}
             incumbents.{{ column }} as old_{{ column }},
             {%- endfor %}
-            row_number() over (
-                partition by {% for k in key %}candidates.{{ k }}, {% endfor %}candidates.reason is null
-                order by candidates.version_ts desc, candidates.ingest_seq {{ 'asc' if first_stands else 'desc' }}
-            ) as version_rank
+            {%- if immutable %}
+            coalesce(ranked.contradicts_first, false) as contradicts_first,
+            {%- endif %}
+            coalesce(ranked.version_rank, 1) as version_rank
         from candidates
         left join incumbents
             on {% for k in key %}candidates.{{ k }} = incumbents.{{ k }} and {% endfor %}candidates.reason is null
-
-    ),
-    {% if immutable %}
-    -- rows that repeat a key: few, so the comparison with the first line of the same version is cheap
-    repeated as (
-
-        select * from compared
-        where reason is null
-            and ({{ keys }}) in (select {{ keys }} from compared where reason is null and version_rank > 1)
+        left join ranked on candidates.ingest_seq = ranked.ingest_seq
 
     ),
 
-    first_of_version as (
-
-        select {{ keys }}, version_ts, min(ingest_seq) as ingest_seq
-        from repeated
-        group by {{ keys }}, version_ts
-
-    ),
-
-    conflicts as (
-
-        select repeated.ingest_seq
-        from repeated
-        inner join first_of_version
-            on {% for k in key %}repeated.{{ k }} = first_of_version.{{ k }} and {% endfor %}repeated.version_ts = first_of_version.version_ts
-        inner join repeated as first_line on first_of_version.ingest_seq = first_line.ingest_seq
-        where {% for c in immutable %}repeated.{{ c }} is distinct from first_line.{{ c }}{{ ' or ' if not loop.last }}{% endfor %}
-
-    ),
-    {% endif %}
     judged as (
 
         select
@@ -141,7 +151,7 @@
             {% if immutable -%}
             case
                 when compared.reason is not null then compared.reason
-                when conflicts.ingest_seq is not null then 'conflicting_entry'
+                when compared.contradicts_first then 'conflicting_entry'
                 when not compared.is_replay and compared.has_old and compared.version_ts = compared.old_version_ts
                     and ({% for c in immutable %}compared.{{ c }} is distinct from compared.old_{{ c }}{{ ' or ' if not loop.last }}{% endfor %})
                     then 'conflicting_entry'
@@ -153,9 +163,6 @@
                 {% for c in content %}compared.{{ c }} is distinct from compared.old_{{ c }}{{ ' or ' if not loop.last }}{% endfor %}
             ) as differs
         from compared
-        {%- if immutable %}
-        left join conflicts on compared.ingest_seq = conflicts.ingest_seq
-        {%- endif %}
 
     ),
 
@@ -166,7 +173,6 @@
             {{ content | join(', ') }},
             version_ts,
             final_reason as reason,
-            raw_json,
             batch_id,
             line_number,
             ingest_seq,
@@ -217,7 +223,6 @@
             {%- endfor %}
             version_ts,
             cast(null as string) as reason,
-            cast(null as string) as raw_json,
             cast(null as string) as batch_id,
             cast(null as bigint) as line_number,
             cast(null as bigint) as ingest_seq,
@@ -242,14 +247,14 @@
     {{ return(graph.nodes['model.plura.' ~ model_name].columns[column].data_type) }}
 {%- endmacro %}
 
-{#- Silver tables and the Bronze tables that feed them. -#}
+{#- Silver tables and the views over Bronze that feed them. -#}
 {% macro silver_targets() -%}
     {{ return({
-        'wallet_snapshot': ['user_wallets_raw'],
-        'ledger_entries': ['transaction_ledger_raw'],
-        'order_events': ['payment_orders_raw', 'orders_raw'],
-        'order_items': ['order_items_raw'],
-        'products': ['products_raw'],
+        'wallet_snapshot': ['stg_user_wallets'],
+        'ledger_entries': ['stg_transaction_ledger'],
+        'order_events': ['stg_payment_orders', 'stg_orders'],
+        'order_items': ['stg_order_items'],
+        'products': ['stg_products'],
     }) }}
 {%- endmacro %}
 

@@ -1,15 +1,25 @@
 {{ config(materialized='incremental', incremental_strategy='append_once', unique_key=['record_id']) }}
 
 with rejected as (
-    {% for target, bronze in silver_targets().items() %}
+    {% for target in silver_targets() %}
     select
         'silver.{{ target }}' as source_table,
         reason,
-        raw_json,
+        ingest_seq,
         batch_id,
         line_number
     from {{ ref(target ~ '_judged') }}
     where reason is not null
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
+
+-- the original lines; an ingest_seq names one line of all tables
+lines as (
+    {% for view in silver_targets().values() | sum(start=[]) %}
+    select ingest_seq, raw_json from {{ ref(view) }}
+    where ingest_seq in (select ingest_seq from rejected)
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
@@ -28,7 +38,7 @@ final as (
         {{ kst_date(as_of()) }} as detected_date_kst,
         rejected.source_table,
         rejected.reason,
-        rejected.raw_json as record_json,
+        lines.raw_json as record_json,
         {{ run_id() }} as run_id,
         rule.rule_id,
         {{ as_of() }} as detected_at,
@@ -37,6 +47,7 @@ final as (
         rejected.line_number,
         rejected.batch_id
     from rejected
+    inner join lines on rejected.ingest_seq = lines.ingest_seq
     left join batches on rejected.batch_id = batches.batch_id
     left join {{ ref('rule_days') }} as rule
         on rule.domain = 'silver' and rule.scope is null
