@@ -20,7 +20,7 @@ import pytest
 from plura.cli import lake as commands
 from python_jobs.load import set_batch_status
 from python_jobs.warehouse import open_duckdb
-from tests.integration.faults.lines import instant, item, kst, payment, product
+from tests.integration.lines import instant, item, kst, payment, product
 from tests.lakes import Lake
 
 D1, D2 = date(2026, 3, 2), date(2026, 3, 3)

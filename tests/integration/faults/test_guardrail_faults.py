@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.faults.lines import entry, instant, item, kst, payment, product, snapshot, stored
+from tests.integration.lines import entry, instant, item, kst, payment, product, snapshot, stored
 from tests.lakes import Lake
 
 DAY = date(2026, 3, 1)

@@ -19,7 +19,7 @@ import pytest
 
 from python_jobs.load import set_batch_status
 from python_jobs.warehouse import open_duckdb, warehouse_lock
-from tests.integration.faults.lines import entry, kst, payment, snapshot
+from tests.integration.lines import entry, kst, payment, snapshot
 from tests.lakes import Lake
 
 D1, D2 = date(2026, 3, 2), date(2026, 3, 3)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.dbt_runs import PROJECT
-from tests.integration.faults.lines import entry, kst, snapshot, stored
+from tests.integration.lines import entry, kst, snapshot, stored
 from tests.lakes import Lake
 
 D1, D2, D3, D4, D5, D6 = (date(2026, 3, day) for day in range(2, 8))

@@ -17,7 +17,7 @@ import pytest
 
 from python_jobs.load import set_batch_status
 from python_jobs.warehouse import open_duckdb
-from tests.integration.faults.lines import Line, entry, item, kst, payment, product, snapshot
+from tests.integration.lines import Line, entry, item, kst, payment, product, snapshot
 from tests.lakes import Lake
 
 DAY = date(2026, 3, 2)
