@@ -268,14 +268,11 @@ def _refuse_wrong_file(context: _Context, table: Table, path: Path, stamps: bron
     ]
     keys = bronze.first_keys(context.connection, table, batch_id=stamps.batch_id)
     own = _known_keys(table, keys)
-    better = [
-        other.name
-        for other in context.tables.values()
-        if other.source and other != table and _fits(other, keys) and own < _known_keys(other, keys)
-    ]
-    if missing or better:
+    known = {other.name: _known_keys(other, keys) for other in context.tables.values() if _fits(other, keys)}
+    most = max(map(len, known.values()), default=0)
+    likely = [name for name, others in known.items() if len(others) == most and name != table.name]
+    if missing or any(own < known[name] for name in likely):
         why = f"no line has {', '.join(missing)}" if missing else f"it has only {', '.join(sorted(own))} of its keys"
-        likely = better or [other.name for other in context.tables.values() if other.source and _fits(other, keys)]
         hint = f"; it looks like {' or '.join(likely)}" if likely else ""
         raise LakeError(f"{path} does not fit bronze.{table.name}: {why}{hint}. Nothing of it was loaded")
 
@@ -285,7 +282,9 @@ def _known_keys(table: Table, keys: set[str]) -> set[str]:
 
 
 def _fits(table: Table, keys: set[str]) -> bool:
-    return all(not keys.isdisjoint(column.spellings) for column in table.value_columns if column.required)
+    return table.source is not None and all(
+        not keys.isdisjoint(column.spellings) for column in table.value_columns if column.required
+    )
 
 
 def _no_progress(_done: int, _total: int, _piece: str) -> None:
