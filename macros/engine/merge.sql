@@ -95,12 +95,16 @@
         select {{ content }} from {{ arg_dict['target_relation'] }}
         where {{ day }} in (select {{ day }} from {{ ref(scope['ref']) }} where {{ scope['when'] }})
     ),
+    old_days as (select distinct {{ day }} from old_rows),
+    rewritten as (select * from new_rows where {{ day }} in (select {{ day }} from old_days)),
     differing as (
-        (select * from new_rows except all select * from old_rows)
+        (select * from rewritten except all select * from old_rows)
         union all
-        (select * from old_rows except all select * from new_rows)
+        (select * from old_rows except all select * from rewritten)
     )
-    select distinct {{ day }} from differing;
+    select {{ day }} from differing
+    union
+    select {{ day }} from new_rows where {{ day }} not in (select {{ day }} from old_days);
     delete from {{ arg_dict['target_relation'] }} where {{ day }} in (select {{ day }} from {{ changed }});
     insert into {{ arg_dict['target_relation'] }} ({{ names | join(', ') }})
     select {{ names | join(', ') }} from {{ arg_dict['temp_relation'] }}

@@ -11,6 +11,11 @@
     end
 {%- endmacro %}
 
+{#- A text as a literal that stands for exactly that text. -#}
+{% macro text_literal(text) -%} {{ return(adapter.dispatch('text_literal', 'plura')(text)) }} {%- endmacro %}
+{% macro default__text_literal(text) -%} {{ return("'" ~ text | replace('\\', '\\\\') | replace("'", "\\'") ~ "'") }} {%- endmacro %}
+{% macro duckdb__text_literal(text) -%} {{ return("'" ~ text | replace("'", "''") ~ "'") }} {%- endmacro %}
+
 {#- Lower-case hexadecimal SHA-256 of the UTF-8 text (64 characters). -#}
 {% macro sha256_hex(text) -%} {{ adapter.dispatch('sha256_hex', 'plura')(text) }} {%- endmacro %}
 {% macro default__sha256_hex(text) -%} sha2({{ text }}, 256) {%- endmacro %}

@@ -35,3 +35,21 @@
         when {{ rule }}.crit is null and {{ rule }}.warn is null and {{ value }} {{ compare }} {{ rule }}.threshold then 'CRITICAL'
     end
 {%- endmacro %}
+
+{#-
+  Patterns of all versions of the rule that links a payment order to its commerce order, as SQL literals: an engine
+  prepares a pattern that stands in the statement once, and one that comes from a table again for every row.
+-#}
+{% macro link_patterns() -%}
+    {%- set patterns = [] -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set rows = run_query(
+            "select distinct " ~ list_first('allowed_values') ~ " from " ~ ref('rule_days')
+            ~ " where domain = 'analytics' and metric = 'order_link_pattern' and scope is null order by 1"
+        ).rows -%}
+        {%- for row in rows if row[0] -%}
+            {%- do patterns.append(text_literal(row[0])) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(patterns) }}
+{%- endmacro %}

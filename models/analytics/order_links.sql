@@ -19,7 +19,12 @@ final as (
     select
         orders.order_ref,
         orders.event_date_kst as date_kst,
-        {{ regex_group('orders.order_ref', list_first('link_rules.allowed_values')) }} as commerce_order_ref
+        case {{ list_first('link_rules.allowed_values') }}
+            {%- for pattern in link_patterns() %}
+            when {{ pattern }} then {{ regex_group('orders.order_ref', pattern) }}
+            {%- endfor %}
+            else {{ regex_group('orders.order_ref', list_first('link_rules.allowed_values')) }}
+        end as commerce_order_ref
     from orders
     inner join link_rules on {{ valid_on('link_rules', 'orders.event_date_kst') }}
 
