@@ -108,7 +108,7 @@ def set_batch_status(
     Raises:
         LakeError: no or several batches match, or the batch has that status already.
     """
-    matches = [batch for batch in list_batches(connection) if batch.batch_id.startswith(batch_id)]
+    matches = [batch for batch in list_batches(connection) if batch_id and batch.batch_id.startswith(batch_id)]
     if len(matches) != 1:
         what = "no batch" if not matches else f"{len(matches)} batches"
         raise LakeError(f"{what} with the id {batch_id!r}: plura lake batches lists them")
