@@ -48,8 +48,10 @@
         select d.date_kst, {{ concat_sorted('rule.rule_digest') }} as digest
         from {{ days }} as d
         inner join {{ ref('rule_days') }} as rule on rule.domain = 'ledger'
-            -- the rule of the next day judges the boundary at the day's end
-            and {{ day_number('rule.valid_from_day') }} <= {{ day_number('d.date_kst') }} + 1 and d.date_kst < rule.valid_to_day
+            -- the tolerance of the next day judges the boundary at the day's end
+            and {{ day_number('rule.valid_from_day') }}
+                <= {{ day_number('d.date_kst') }} + case rule.metric when 'snapshot_tolerance_hours' then 1 else 0 end
+            and d.date_kst < rule.valid_to_day
         group by d.date_kst
     ) as rules on days.date_kst = rules.date_kst
     left join (
