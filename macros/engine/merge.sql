@@ -41,13 +41,16 @@
         )
 {%- endmacro %}
 
-{% macro merge_rows_sql(target, source, unique_key, columns) -%}
+{% macro merge_rows_sql(target, source, unique_key, columns, touch=false) -%}
     {%- set names = columns.keys() | list -%}
     {%- set content = names | reject('in', clock_columns() + unique_key) | list -%}
     merge into {{ target }} as t
     using (select {{ names | join(', ') }} from {{ source }}) as s
     on {{ key_condition(unique_key, columns, 't', 's') }}
-    {%- if content %}
+    {%- if touch %}
+    when matched
+        then update set {% for name in names | reject('in', unique_key) %}{{ name }} = s.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
+    {%- elif content %}
     when matched and ({% for name in content %}t.{{ name }} is distinct from s.{{ name }}{{ ' or ' if not loop.last }}{% endfor %})
         then update set {% for name in names | reject('in', unique_key) %}{{ name }} = s.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
     {%- endif %}
@@ -56,13 +59,14 @@
 
 {#-
   For post-hooks of models that feed a table with several writers (pipeline_state, pipeline_day, exception_ledger):
-  merges this model's rows into that table by its contract.
+  merges this model's rows into that table by its contract. `touch`: a row that is written again names the run that did
+  so, even where nothing else of it changed.
 -#}
-{% macro merge_this_into(model_name, unique_key) -%}
+{% macro merge_this_into(model_name, unique_key, touch=false) -%}
     {%- set target = ref(model_name) -%}
     {%- if execute -%}
         {%- set node = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', model_name) | first -%}
-        {{ merge_rows_sql(target, this, unique_key, node['columns']) }}
+        {{ merge_rows_sql(target, this, unique_key, node['columns'], touch) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,7 +1,7 @@
 {{ config(
     materialized='table',
     post_hook=[
-        "{{ merge_this_into('pipeline_day', ['pipeline_name', 'date_kst']) }}",
+        "{{ merge_this_into('pipeline_day', ['pipeline_name', 'date_kst'], touch=true) }}",
         "{{ record_success('pipeline_b', 'controls_days') }}",
     ],
 ) }}

@@ -1,4 +1,5 @@
 {{ config(materialized='table') }}
+{{- assert_rules_are_sound(ref('rule_edits')) }}
 
 with edits as (
 
