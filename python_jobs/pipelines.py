@@ -94,10 +94,16 @@ def run_pipelines(
     """Run the pipelines that a request names.
 
     Raises:
-        LakeError: the run could not start; a failed node is no exception but a problem in the result.
+        LakeError: the run could not start, which is recorded as its failure; a failed node is no exception but a
+            problem in the result.
     """
     started = datetime.now(UTC)
-    manifest = manifest or parse_project(request.project_dir, request.warehouse, request.target)
+    try:
+        manifest = manifest or parse_project(request.project_dir, request.warehouse, request.target)
+    except LakeError:
+        if request.target == "duckdb":
+            _record_failure(request)
+        raise
     selected = [f"tag:{PIPELINES[name]}" for name in PIPELINES if name in request.pipelines]
     arguments = [
         "build",
