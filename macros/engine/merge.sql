@@ -8,13 +8,53 @@
   Scope (model config meta.scope): {ref: relation, when: condition on its rows, on: [columns]}: the target rows whose
   `on` columns stand in that relation; `as` names the columns there where they differ. Without a scope nothing is
   deleted.
+
+  Where no row can stand already (all_rows_are_new), the rows are inserted without looking at the target.
 -#}
 {% macro get_incremental_merge_scoped_sql(arg_dict) -%}
     {%- set scope = config.get('meta', {}).get('scope') -%}
-    {%- if scope -%}
+    {%- if all_rows_are_new() -%}
+        {{ insert_rows_sql(arg_dict['target_relation'], arg_dict['temp_relation']) }};
+        drop view {{ arg_dict['temp_relation'] }}
+    {%- else -%}
+        {%- if scope -%}
         {{ delete_out_of_scope_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['unique_key'], scope) }};
+        {%- endif -%}
+        {{ merge_rows_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['unique_key'], model['columns']) }};
+        drop table {{ arg_dict['temp_relation'] }}
     {%- endif -%}
-    {{ merge_rows_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['unique_key'], model['columns']) }}
+{%- endmacro %}
+
+{#-
+  Whether no row of the target can have the key of a row of the model. Model config meta.standing says where such rows
+  would show: {ref: relation (default: the target), when: condition on its rows}. Without it the rows of the model lie
+  in the scope, and the scope holds nothing yet.
+-#}
+{% macro all_rows_are_new() -%}
+    {%- set meta = config.get('meta', {}) -%}
+    {%- if 'standing' in meta -%}
+        {%- set where = meta['standing'] -%}
+        {%- set found = (ref(where['ref']) if 'ref' in where else this) ~ ' where ' ~ where['when'] -%}
+    {%- elif 'scope' in meta -%}
+        {%- set found = this ~ ' as t where ' ~ in_scope('t', meta['scope']) -%}
+    {%- else -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(run_query('select 1 from ' ~ found ~ ' limit 1').rows | length == 0) }}
+{%- endmacro %}
+
+{#- Condition: the row of the target lies in the scope. -#}
+{% macro in_scope(target, scope) -%}
+    {% if scope['on'] | length == 1 -%} {{ target }}.{{ scope['on'][0] }} in (
+    {%- else -%} ({{ target }}.{{ scope['on'] | join(', ' ~ target ~ '.') }}) in ( {%- endif %}
+        select {{ scope.get('as', scope['on']) | join(', ') }} from {{ ref(scope['ref']) }} where {{ scope['when'] }}
+    )
+{%- endmacro %}
+
+{% macro insert_rows_sql(target, source) -%}
+    {%- set names = model['columns'].keys() | join(', ') -%}
+    insert into {{ target }} ({{ names }})
+    select {{ names }} from {{ source }}
 {%- endmacro %}
 
 {#- Columns that say when and by which run a row was written: a difference in them alone is no change. -#}
@@ -32,10 +72,7 @@
 
 {% macro delete_out_of_scope_sql(target, source, unique_key, scope) -%}
     delete from {{ target }} as t
-    where {% if scope['on'] | length == 1 -%} t.{{ scope['on'][0] }} in (
-        {%- else -%} (t.{{ scope['on'] | join(', t.') }}) in ( {%- endif %}
-            select {{ scope.get('as', scope['on']) | join(', ') }} from {{ ref(scope['ref']) }} where {{ scope['when'] }}
-        )
+    where {{ in_scope('t', scope) }}
         and not exists (
             select 1 from {{ source }} as s where {{ key_condition(unique_key, model['columns'], 't', 's') }}
         )
@@ -88,30 +125,41 @@
   scope whose rows differ from what the model yields; a day that did not change is not rewritten.
 -#}
 {% macro get_incremental_replace_partition_sql(arg_dict) -%}
-    {%- set scope = config.get('meta')['scope'] -%}
-    {%- set day = scope['on'][0] -%}
-    {%- set names = model['columns'].keys() | list -%}
-    {%- set content = names | reject('in', clock_columns()) | join(', ') -%}
-    {%- set changed = arg_dict['temp_relation'].identifier ~ '__changed' -%}
-    create or replace temp table {{ changed }} as
-    with new_rows as (select {{ content }} from {{ arg_dict['temp_relation'] }}),
-    old_rows as (
-        select {{ content }} from {{ arg_dict['target_relation'] }}
-        where {{ day }} in (select {{ day }} from {{ ref(scope['ref']) }} where {{ scope['when'] }})
-    ),
-    old_days as (select distinct {{ day }} from old_rows),
-    rewritten as (select * from new_rows where {{ day }} in (select {{ day }} from old_days)),
-    differing as (
-        (select * from rewritten except all select * from old_rows)
-        union all
-        (select * from old_rows except all select * from rewritten)
-    )
-    select {{ day }} from differing
-    union
-    select {{ day }} from new_rows where {{ day }} not in (select {{ day }} from old_days);
-    delete from {{ arg_dict['target_relation'] }} where {{ day }} in (select {{ day }} from {{ changed }});
-    insert into {{ arg_dict['target_relation'] }} ({{ names | join(', ') }})
-    select {{ names | join(', ') }} from {{ arg_dict['temp_relation'] }}
-    where {{ day }} in (select {{ day }} from {{ changed }});
-    drop table {{ changed }}
+    {%- set target, source = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
+    {%- if all_rows_are_new() -%}
+        {{ insert_rows_sql(target, source) }};
+        drop view {{ source }}
+    {%- else -%}
+        {%- set scope = config.get('meta')['scope'] -%}
+        {%- set day = scope['on'][0] -%}
+        {%- set content = model['columns'].keys() | reject('in', clock_columns()) | join(', ') -%}
+        {%- set changed = source.identifier ~ '__changed' -%}
+        create or replace temp table {{ changed }} as
+        with new_rows as (select {{ content }} from {{ source }}),
+        old_rows as (select {{ content }} from {{ target }} as t where {{ in_scope('t', scope) }}),
+        old_days as (select distinct {{ day }} from old_rows),
+        rewritten as (select * from new_rows where {{ day }} in (select {{ day }} from old_days)),
+        differing as (
+            (select * from rewritten except all select * from old_rows)
+            union all
+            (select * from old_rows except all select * from rewritten)
+        )
+        select {{ day }} from differing
+        union
+        select {{ day }} from new_rows where {{ day }} not in (select {{ day }} from old_days);
+        delete from {{ target }} where {{ day }} in (select {{ day }} from {{ changed }});
+        {{ insert_rows_sql(target, source) }}
+        where {{ day }} in (select {{ day }} from {{ changed }});
+        drop table {{ changed }};
+        drop table {{ source }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Whether the incremental strategy of the model reads the model's rows once, so that a view over its query will do. -#}
+{% macro rows_are_read_once() -%}
+    {%- set strategy = config.get('incremental_strategy') -%}
+    {{ return(
+        strategy == 'append'
+        or (strategy in ('merge_scoped', 'replace_partition') and all_rows_are_new())
+    ) }}
 {%- endmacro %}

@@ -20,8 +20,7 @@ with changes as (
         {% if t.ts_is_key %}case when old_{{ t.day }} is not null then {{ t.ts }} end{% elif t.ts %}old_{{ t.ts }}{% else %}cast(null as timestamp){% endif %} as old_ts,
         {% if t.ts_is_key %}case when {{ t.day }} is not null then {{ t.ts }} end{% elif t.ts %}{{ t.ts }}{% else %}cast(null as timestamp){% endif %} as new_ts,
         {% if t.ref %}old_{{ t.ref }}{% else %}cast(null as string){% endif %} as old_ref,
-        {% if t.ref %}{{ t.ref }}{% else %}cast(null as string){% endif %} as new_ref,
-        ingest_seq
+        {% if t.ref %}{{ t.ref }}{% else %}cast(null as string){% endif %} as new_ref
     from {{ ref(name ~ '_judged') }}
     where action is not null and is_content_change
         and {{ gate_is_open() }}
@@ -33,7 +32,7 @@ with changes as (
 final as (
 
     select
-        {{ read_value('select max(change_seq) from ' ~ this, 0) }} + row_number() over (order by ingest_seq) as change_seq,
+        {{ read_value('select max(change_seq) from ' ~ this, 0) }} + {{ row_sequence() }} as change_seq,
         table_name,
         row_key,
         subject,

@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['tx_id', 'wallet_id'],
-    meta={'scope': {'ref': 'ledger_entries_judged', 'when': "action = 'delete'", 'on': ['tx_id', 'wallet_id']}},
+    meta={
+        'scope': {'ref': 'ledger_entries_judged', 'when': "action = 'delete'", 'on': ['tx_id', 'wallet_id']},
+        'standing': {'when': '1 = 1'},
+    },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}

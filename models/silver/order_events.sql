@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['order_ref', 'order_source'],
-    meta={'scope': {'ref': 'order_events_judged', 'when': "action = 'delete'", 'on': ['order_ref', 'order_source']}},
+    meta={
+        'scope': {'ref': 'order_events_judged', 'when': "action = 'delete'", 'on': ['order_ref', 'order_source']},
+        'standing': {'ref': 'order_events_judged', 'when': 'action is not null and old_version_ts is not null'},
+    },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}

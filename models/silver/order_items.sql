@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['item_id'],
-    meta={'scope': {'ref': 'order_items_judged', 'when': "action = 'delete'", 'on': ['item_id']}},
+    meta={
+        'scope': {'ref': 'order_items_judged', 'when': "action = 'delete'", 'on': ['item_id']},
+        'standing': {'ref': 'order_items_judged', 'when': 'action is not null and old_version_ts is not null'},
+    },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}

@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['product_id'],
-    meta={'scope': {'ref': 'products_judged', 'when': "action = 'delete'", 'on': ['product_id']}},
+    meta={
+        'scope': {'ref': 'products_judged', 'when': "action = 'delete'", 'on': ['product_id']},
+        'standing': {'ref': 'products_judged', 'when': 'action is not null and old_version_ts is not null'},
+    },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}

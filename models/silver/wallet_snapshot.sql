@@ -2,7 +2,10 @@
     materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['snapshot_ts', 'user_id'],
-    meta={'scope': {'ref': 'wallet_snapshot_judged', 'when': "action = 'delete'", 'on': ['snapshot_ts', 'user_id']}},
+    meta={
+        'scope': {'ref': 'wallet_snapshot_judged', 'when': "action = 'delete'", 'on': ['snapshot_ts', 'user_id']},
+        'standing': {'ref': 'wallet_snapshot_judged', 'when': 'action is not null and old_version_ts is not null'},
+    },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
