@@ -1,0 +1,149 @@
+"""`dbt build` without the command line around it: the whole graph on a new warehouse, twice, and job by job."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dbt_runs import PROJECT, dbt_settings
+from tests.integration.lines import Line, entry, item, kst, payment, product, snapshot
+from tests.lakes import Lake
+
+D1, D2, D3 = (date(2026, 3, day) for day in range(2, 5))
+
+LINES: dict[str, list[Line | str]] = {
+    "user_wallets": [
+        *[snapshot("alice", balance, kst(day, "00:00:00")) for day, balance in ((D1, 100), (D2, 90), (D3, 90))],
+        *[snapshot("bob", balance, kst(day, "00:00:00")) for day, balance in ((D1, 0), (D2, 10), (D3, 7))],
+    ],
+    "transaction_ledger": [
+        entry("pay", "alice", "PAYMENT", 10, kst(D1, "12:00:00"), "po_1"),
+        entry("receive", "bob", "RECEIVE", 10, kst(D1, "12:00:00"), "po_1"),
+        *[entry(f"mint_{day}", "treasury", "MINT", 5, kst(day, "12:00:00")) for day in (D2, D3)],
+    ],
+    "payment_orders": [payment("po_1", "PAID", 10, kst(D1, "12:00:00"), user_id="alice")],
+    "orders": [{"order_id": 1, "total_amount": 10, "status": "PAID", "created_at": kst(D1, "12:00:00")}],
+    "order_items": [item(1, 1, 1, 1, 10)],
+    "products": [product(1, "BEANS")],
+}
+OF_CONTROLS = (
+    "gold.recon_daily_snapshot_flow",
+    "gold.ledger_supply_balance_daily",
+    "gold.ops_payment_failure_daily",
+    "gold.ops_payment_refund_daily",
+    "gold.ops_ledger_pairing_quality_daily",
+    "gold.admin_tx_search",
+)
+
+
+def build(lake: Lake, *arguments: str) -> list[str]:
+    """Run dbt build as jobs do, without unit tests, in this process; returns what failed."""
+    from dbt.cli.main import dbtRunner
+
+    command = ["build", "--exclude-resource-type", "unit_test", "--log-level", "none", "--no-write-json", *arguments]
+    with dbt_settings(PROJECT, lake.warehouse):
+        result = dbtRunner(manifest=lake.manifest).invoke(command)
+    assert result.result is not None, result.exception
+    good = {"success", "pass", "no-op"}  # exposures are no-ops
+    return [f"{node.node.name}: {node.message}" for node in result.result if node.status not in good]
+
+
+def rows(lake: Lake, *, clocks: bool) -> dict[str, list[str]]:
+    """Rows of every table with a contract, sorted; those of tiles and of the state, which each run moves on, apart."""
+    found = {}
+    for node in lake.manifest.nodes.values():
+        if node.resource_type != "model" or not node.config.contract.enforced or node.name == "pipeline_state":
+            continue
+        columns = list(node.columns) if clocks else []
+        where = "window_kind = 'day'" if node.name == "dq_status" else "true"
+        if node.name == "exception_ledger":
+            where = "window_end_ts is null or window_end_ts - window_start_ts = interval 1 day"
+        name = f"{node.schema}.{node.alias}"
+        found[name] = sorted(str(list(row.values())) for row in lake.table(name, columns, where))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone:
+    """A warehouse built by dbt alone; what the command printed on the empty one, and rows after two later builds."""
+
+    lake: Lake
+    printed: str
+    failed: list[str]
+    failed_again: list[str]
+    first: dict[str, list[str]]
+    second: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def alone(new_lake: Callable[..., Lake]) -> Alone:
+    lake = new_lake()
+    command = subprocess.run(
+        [str(Path(sys.executable).parent / "dbt"), "build", "--no-use-colors"],
+        cwd=PROJECT,
+        env=os.environ | {"PLURA_DUCKDB_PATH": str(lake.warehouse)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert command.returncode == 0, command.stdout[-3000:]
+    lake.load(LINES)
+    failed = build(lake)
+    first = rows(lake, clocks=True)
+    failed_again = build(lake)
+    return Alone(
+        lake=lake,
+        printed=command.stdout,
+        failed=failed,
+        failed_again=failed_again,
+        first=first,
+        second=rows(lake, clocks=True),
+    )
+
+
+def test_the_whole_graph_with_unit_tests_passes_on_a_new_warehouse_without_data(alone: Alone) -> None:
+    """Not even Bronze exists before; nothing is skipped and nothing warns."""
+    summary = re.search(r"PASS=(\d+) WARN=0 ERROR=0 SKIP=0 NO-OP=\d+ TOTAL=\d+", alone.printed)
+    assert summary is not None, alone.printed[-500:]
+    unit_tests = [node for node in alone.lake.manifest.unit_tests.values() if node.config.enabled]
+    assert len(re.findall(r" PASS \S+::test_", alone.printed)) == len(unit_tests)
+
+
+def test_the_whole_graph_passes_on_data_and_computes_all_closed_days(alone: Alone) -> None:
+    """Run id and instant are dbt's own; the day of the last snapshot is closed as well."""
+    assert alone.failed == []
+    assert alone.lake.sql(
+        "select date_kst, user_id, verdict from gold.recon_daily_snapshot_flow where verdict <> 'OK' order by all"
+    ) == [(D2, "bob", "DRIFT"), (D2, "treasury", "UNRECONCILED"), (D3, "treasury", "UNRECONCILED")]
+    run_ids = alone.lake.sql("select distinct run_id from gold.pipeline_day")
+    assert len(run_ids) == 1
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", run_ids[0][0])
+
+
+def test_a_second_build_changes_no_row(alone: Alone) -> None:
+    """Not even run ids and instants."""
+    assert alone.failed_again == []
+    assert alone.second == alone.first
+
+
+def test_each_pipeline_is_a_job_of_its_own(alone: Alone, new_lake: Callable[..., Lake]) -> None:
+    """One invocation per selector, controls before the guardrail ever ran; together they give what one build gives."""
+    lake = new_lake()
+    lake.load(LINES)
+    jobs = ("rules", "pipeline_silver", "pipeline_b", "pipeline_a", "pipeline_c")
+    for job in jobs:
+        assert build(lake, "--selector", job) == [], job
+    states: list[tuple[Any, ...]] = lake.sql("select pipeline_name, status from gold.pipeline_state order by all")
+    assert states == [(name, "success") for name in ("pipeline_a", "pipeline_b", "pipeline_c", "pipeline_silver")]
+    whole, parts = rows(alone.lake, clocks=False), rows(lake, clocks=False)
+    for name in (*OF_CONTROLS, "silver.ledger_entries", "gold.fact_payment_anonymized"):
+        assert parts[name] == whole[name], name
