@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 SAMPLE_LINES = 200_000
 """Lines of a table that one load checks at most, the first ones of each file; the load itself judges every line."""
+
+KEPT_OUTCOMES = 30
+"""Loads of a table whose outcome Data Docs keep, so that writing them costs the same for ever."""
 
 
 @dataclass(kw_only=True)
@@ -53,6 +57,7 @@ class Validator:
         """
         groups = [(table, [path for path, _ in group]) for table, group in groupby(files, key=lambda item: item[1])]
         findings: dict[str, list[str]] = {}
+        new_pages: list[Any] = []
         with _plain_errors(self.docs_dir):
             context = self._context()
             for number, (table, paths) in enumerate(groups):
@@ -60,8 +65,11 @@ class Validator:
                     progress(number, len(groups), f"checking {table.name} against its contract")
                 frame = _sample(self.project_dir, table, paths)
                 if len(frame):
-                    findings[table.name] = _check(context, table, frame)
-            pages = context.build_data_docs()
+                    outcomes = _check(context, table, frame)
+                    new_pages += [page for key in outcomes for page in (key, key.expectation_suite_identifier)]
+                    findings[table.name] = _findings(table, outcomes.values(), len(frame))
+            _forget_old_outcomes(self.docs_dir)
+            pages = context.build_data_docs(resource_identifiers=new_pages)
         self.index_page = Path(next(iter(pages.values())).removeprefix("file://"))
         return findings
 
@@ -77,7 +85,8 @@ class Validator:
         return context
 
 
-def _check(context: FileDataContext, table: Table, frame: pd.DataFrame) -> list[str]:
+def _check(context: FileDataContext, table: Table, frame: pd.DataFrame) -> dict[Any, Any]:
+    """Run the suite of a table and return its results by identifier."""
     import great_expectations as gx
 
     source = context.data_sources.add_or_update_pandas("incoming")
@@ -94,19 +103,29 @@ def _check(context: FileDataContext, table: Table, frame: pd.DataFrame) -> list[
         )
     )
     run = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=gx.RunIdentifier(run_time=datetime.now(UTC)))
-    return [
-        _finding(table, result, len(frame))
-        for outcome in run.run_results.values()
+    return dict(run.run_results)
+
+
+def _findings(table: Table, outcomes: Iterable[Any], checked: int) -> list[str]:
+    """One line per expectation that is not met, in the order of the contract."""
+    said = {
+        result.expectation_config.meta["says"]: result.result.get("unexpected_count", 0)
+        for outcome in outcomes
         for result in outcome.results
         if not result.success
-    ]
+    }
+    order = [one.meta["says"] for one in expectations(table) if one.meta]
+    return [f"bronze.{table.name}: {said[what]} of {checked} checked lines: {what}" for what in order if what in said]
 
 
-def _finding(table: Table, result: Any, checked: int) -> str:
-    """One line for an expectation that is not met."""
-    unmet = result.result.get("unexpected_count", 0)
-    what = result.expectation_config.meta["says"]
-    return f"bronze.{table.name}: {unmet} of {checked} checked lines: {what}"
+def _forget_old_outcomes(docs_dir: Path) -> None:
+    """Remove the oldest results and their pages; each run of a table is a folder named by its instant."""
+    results = docs_dir / "gx" / "uncommitted" / "validations"
+    pages = docs_dir / "gx" / "uncommitted" / "data_docs" / "local_site" / "validations"
+    for runs in results.glob("*/*"):
+        for run in sorted(runs.iterdir())[:-KEPT_OUTCOMES]:
+            shutil.rmtree(run, ignore_errors=True)
+            shutil.rmtree(pages / run.relative_to(results), ignore_errors=True)
 
 
 def _sample(project_dir: Path, table: Table, paths: list[Path]) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def expectations(table: Table) -> list[Expectation]:
             suite.append(
                 gxe.ExpectColumnValuesToNotBeNull(column=name, meta={"says": f"{name} is missing or no {kind}"})
             )
-        if kind != "string":
+        elif kind != "string":
             suite.append(
                 gxe.ExpectColumnValuesToBeInSet(
                     column=fits_column(column), value_set=[True], meta={"says": f"{name} is no {kind}"}

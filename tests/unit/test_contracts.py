@@ -145,13 +145,13 @@ def test_each_expectation_follows_from_the_contract() -> None:
 @pytest.mark.parametrize(
     ("changes", "added", "removed"),
     [
-        ({"meta": {"required": None}}, 0, 2),
+        ({"meta": {"required": None}}, 1, 2),
         ({"meta": {"exclusive_minimum": 10}}, 1, 1),
         ({"meta": {"exclusive_minimum": None, "minimum": 0}}, 1, 1),
         ({"meta": {"exclusive_minimum": None}}, 0, 1),
-        ({"data_type": "string"}, 0, 1),
+        ({"data_type": "string", "meta": {"required": None}}, 0, 2),
         ({"meta": {"allowed_values_rule": "silver/payment_status_allowed"}}, 1, 0),
-        ({"name": "amount_krw", "meta": {"spellings": ["amount"]}}, 4, 4),
+        ({"name": "amount_krw", "meta": {"spellings": ["amount"]}}, 3, 3),
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
