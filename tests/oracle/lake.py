@@ -32,19 +32,25 @@ def expected(
     as_of: datetime,
     days: Iterable[date] | None = None,
     salt: str = "local-salt-v1",
+    *,
+    analytics_days: Iterable[date] | None = None,
+    guarded_days: Iterable[date] | None = None,
 ) -> dict[str, list[TableRow]]:
     """Table name to rows with exactly the columns that the loads, rules and days determine.
 
     Instants are naive UTC datetimes, money and rates are decimals at the scale of the column. `rules` and
     `entry_types` are seed records. `days` are the KST days of controls and analytics, by default every closed
-    one from the first to the last Silver date; named days get day rows of the guardrail in any case. The bad-rate
-    gate is not applied (see `silver.gate_breaches`); `gold.exception_ledger` holds the open exceptions of the day
-    rows and of the controls.
+    one from the first to the last Silver date; named days get day rows of the guardrail in any case. Where the
+    pipelines were asked for different days, `days` are those of the controls and `analytics_days` and `guarded_days`
+    (beyond the days that get day rows anyhow) those of the others. The bad-rate gate is not applied (see
+    `silver.gate_breaches`); `gold.exception_ledger` holds the open exceptions of the day rows and of the controls.
     """
     rule_versions, types = parse_rules(rules), parse_entry_types(entry_types)
     tables = silver(batches, rule_versions, types, as_of)
     chosen = closed_silver_days(tables, as_of) if days is None else sorted(set(days))
-    statuses, dq_exceptions = day_rows(guard_rows(tables), rule_versions, as_of, named=() if days is None else chosen)
+    analyzed = chosen if analytics_days is None else sorted(set(analytics_days))
+    named = (() if days is None else chosen) if guarded_days is None else guarded_days
+    statuses, dq_exceptions = day_rows(guard_rows(tables), rule_versions, as_of, named)
     tags = day_tags(statuses)
     recon_rows = recon(tables, rule_versions, chosen, tags)
     supply_rows = supply(tables, rule_versions, types, chosen, tags)
@@ -75,8 +81,8 @@ def expected(
         "gold.ops_payment_refund_daily": rows_of(payment_refund(tables, rule_versions, chosen)),
         "gold.ops_ledger_pairing_quality_daily": rows_of(pairing_quality(tables, types, chosen)),
         "gold.admin_tx_search": rows_of(admin_index(tables, types, chosen)),
-        "gold.fact_payment_anonymized": rows_of(fact(tables, rule_versions, chosen, salt)),
-        "gold.fact_payment_dropped_daily": rows_of(dropped(tables, chosen)),
+        "gold.fact_payment_anonymized": rows_of(fact(tables, rule_versions, analyzed, salt)),
+        "gold.fact_payment_dropped_daily": rows_of(dropped(tables, analyzed)),
         "gold.exception_ledger": open_exceptions,
     }
 

@@ -1,0 +1,157 @@
+"""Plays a history on a lake and keeps the oracle's books of it: what has arrived, and which days were computed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from python_jobs.load.batches import set_batch_status
+from python_jobs.warehouse import open_duckdb
+from tests.dbt_runs import PROJECT
+from tests.lakes import Lake
+from tests.oracle.bronze import Batch
+from tests.oracle.clock import as_utc, day_end, day_range, kst_day
+from tests.oracle.guardrail import guard_rows
+from tests.oracle.lake import TableRow, closed_silver_days, expected
+from tests.oracle.rules import parse_entry_types, parse_rules, read_csv
+from tests.oracle.silver import SilverTables, silver
+from tests.property.histories import ALL, RULES, Files, Load, Publish, Reinstate, Run, Step, Wait, Withdraw
+
+ENTRY_TYPES = read_csv(PROJECT / "seeds" / "entry_types.csv")
+
+
+@dataclass(kw_only=True)
+class Played:
+    """A lake and the books of what was done with it."""
+
+    lake: Lake
+    computed: dict[str, set[date]] = field(default_factory=lambda: {pipeline: set() for pipeline in ALL})
+    _lines: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    _files: list[tuple[str, Files, datetime | None]] = field(default_factory=list)
+    _silver: SilverTables | None = None
+    _processed_to: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.lake.seeds.setdefault("rules", RULES["default"])
+
+    def play(self, *steps: Step) -> None:
+        """Do some steps, one after the other."""
+        for step in steps:
+            self._play(step)
+
+    def _play(self, step: Step) -> None:
+        match step:
+            case Load():
+                self._load(step)
+            case Run():
+                self._run(step)
+            case Withdraw():
+                self._set_status(step.batch, "withdrawn")
+            case Reinstate(by_loading=True) if self._files:
+                batch_id, files, extracted_at = self._files[step.batch % len(self._files)]
+                report = self.lake.load(files, extracted_at=extracted_at)
+                assert [file.batch_id for file in report.files] == [batch_id]
+            case Reinstate():
+                self._set_status(step.batch, "loaded")
+            case Publish():
+                self.lake.seeds["rules"] = RULES[step.rules]
+            case Wait():
+                self.lake.now += timedelta(hours=step.hours)
+
+    def _load(self, load: Load) -> None:
+        if not load.files:
+            return
+        report = self.lake.load(load.files, extracted_at=load.extracted_at)
+        assert report.problems == []
+        for file in report.files:
+            lines = tuple(file.path.read_text(encoding="utf-8").split("\n")[:-1])
+            if file.outcome == "loaded":
+                source = file.path.name.removesuffix(".jsonl")
+                self._lines[file.batch_id] = (file.table, lines)
+                self._files.append((file.batch_id, {source: load.files[source]}, load.extracted_at))
+
+    def _set_status(self, number: int, status: str) -> None:
+        if not self._files:
+            return
+        batch_id = self._files[number % len(self._files)][0]
+        if self.lake.sql("select status from bronze.load_registry where batch_id = ?", [batch_id]) != [(status,)]:
+            with open_duckdb(self.lake.warehouse) as connection:
+                set_batch_status(connection, batch_id, status, reason="a test", now=self.lake.now)
+
+    def _run(self, run: Run) -> None:
+        result = self.lake.run(run.first, run.last, pipelines=run.pipelines)
+        readers = [name for name in run.pipelines if name in {"controls", "analytics"}]
+        if "guardrail" in run.pipelines:
+            self.computed["guardrail"] |= self._guarded(run)
+        if "silver" in run.pipelines:
+            self._silver = self._silver_now()
+            self._processed_to = max(self._processed_to or self.lake.now, self.lake.now)
+        if readers and not self._is_ready(run):
+            assert len(result.problems) == len(readers), result.problems
+            assert all("UpstreamReadinessError" in problem for problem in result.problems), result.problems
+            return
+        assert result.problems == ()
+        for name in readers:
+            self.computed[name] |= self._days(run)
+
+    def _is_ready(self, run: Run) -> bool:
+        """Whether the hard gate lets the run's controls and analytics through."""
+        if self._silver is None or self._processed_to is None:
+            return False
+        return run.last is None or day_end(run.last) <= min(self.lake.now, self._processed_to)
+
+    def _days(self, run: Run) -> set[date]:
+        if run.first is not None and run.last is not None:
+            return set(day_range(run.first, run.last))
+        assert self._silver is not None
+        return set(closed_silver_days(self._silver, self.lake.now))
+
+    def _guarded(self, run: Run) -> set[date]:
+        if run.first is not None and run.last is not None:
+            return {day for day in day_range(run.first, run.last) if day_end(day) <= self.lake.now}
+        times = [row.source_time for row in guard_rows(self._silver_now()) if row.source_time is not None]
+        yesterday = kst_day(self.lake.now) - timedelta(days=1)
+        return set(day_range(kst_day(min(times)), yesterday)) if times else set()
+
+    def batches(self) -> list[Batch]:
+        """The registry of batches as the oracle takes it."""
+        return [
+            Batch(
+                table=self._lines[batch_id][0],
+                lines=self._lines[batch_id][1],
+                extracted_at=as_utc(extracted_at) if extracted_at else None,
+                loaded_at=as_utc(loaded_at),
+                batch_seq=batch_seq,
+                withdrawn=status == "withdrawn",
+            )
+            for batch_id, extracted_at, loaded_at, batch_seq, status in self.lake.sql(
+                "select batch_id, extracted_at, loaded_at, batch_seq, status from bronze.load_registry"
+            )
+        ]
+
+    def _rules(self) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(self.lake.seeds["rules"])))
+
+    def _silver_now(self) -> SilverTables:
+        return silver(self.batches(), parse_rules(self._rules()), parse_entry_types(ENTRY_TYPES), self.lake.now)
+
+    def expected(self) -> dict[str, list[TableRow]]:
+        """What Silver and Gold must hold after a run of everything, for the days computed so far."""
+        return expected(
+            self.batches(),
+            self._rules(),
+            ENTRY_TYPES,
+            self.lake.now,
+            self.computed["controls"],
+            analytics_days=self.computed["analytics"],
+            guarded_days=self.computed["guardrail"],
+        )
+
+    def start_over(self) -> None:
+        """Forget Silver and Gold, keep Bronze."""
+        self.lake.sql("drop schema if exists silver cascade")
+        self.lake.sql("drop schema if exists gold cascade")
+        self.computed = {pipeline: set() for pipeline in ALL}
+        self._silver = self._processed_to = None
