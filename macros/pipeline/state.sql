@@ -64,6 +64,7 @@
         values={
             'consumed_ingest_seq': '(select to_seq from ' ~ input ~ ')',
             'consumed_status_seq': '(select to_status_seq from ' ~ input ~ ')',
+            'first_source_ts': '(select first_source_ts from ' ~ input ~ ')',
             'dq_zero_window_counts': zero_window_counts(),
         },
         processed_end='last_processed_end' if days_are_named()

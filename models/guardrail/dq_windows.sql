@@ -103,13 +103,9 @@ asked_days as (
         select {{ explode_range('first_day', 'last_day') }} as n
         from (
             select
-                min({{ day_number(kst_date('first_seen')) }}) as first_day,
+                {{ day_number(kst_date('first_source_ts')) }} as first_day,
                 {{ day_number(kst_date(as_of())) }} - 1 as last_day
-            from (
-                select min(source_time) as first_seen from earliest_arrivals
-                union all
-                select min(window_start_ts) as first_seen from {{ standing('silver', 'dq_status') }} where window_kind = 'day'
-            ) as seen
+            from {{ input }}
         ) as bounds
         where first_day is not null
     ) as numbers

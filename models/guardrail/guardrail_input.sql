@@ -1,5 +1,12 @@
 {{ config(materialized='table') }}
 
+{%- set state = ref('pipeline_state') %}
+{%- set from_seq = read_value("select consumed_ingest_seq from " ~ state ~ " where pipeline_name = 'pipeline_a'", 0) | int %}
+{#- A withdrawal or reinstatement can move the first row known; so its time is looked for again, in the whole history. -#}
+{%- set is_first_row_known = read_value(
+    "select count(*) from " ~ state ~ " where pipeline_name = 'pipeline_a' and first_source_ts is not null and coalesce(consumed_status_seq, 0)"
+    ~ " = (select coalesce(max(status_seq), 0) from " ~ source('bronze', 'load_registry') ~ ")", 0) > 0 %}
+
 with state as (
 
     select * from {{ ref('pipeline_state') }}
@@ -25,6 +32,28 @@ tile_rule as (
 
 ),
 
+rows_of_sources as (
+    {% for view in ['stg_transaction_ledger', 'stg_user_wallets', 'stg_payment_orders'] %}
+    select min(source_time) as source_time from {{ ref(view) }}
+    where not is_withdrawn
+        {%- if is_first_row_known %}
+        and ingest_seq > {{ from_seq }}
+        {%- endif %}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+    {%- if is_first_row_known %}
+    union all
+    select first_source_ts as source_time from state
+    {%- endif %}
+
+),
+
+first_row as (
+
+    select min(source_time) as first_source_ts from rows_of_sources
+
+),
+
 final as (
 
     select
@@ -32,6 +61,7 @@ final as (
         max(arrived.to_seq) as to_seq,
         coalesce(max(state.consumed_status_seq), 0) as from_status_seq,
         max(arrived.to_status_seq) as to_status_seq,
+        max(first_row.first_source_ts) as first_source_ts,
         max(tile_rule.tile_us) as tile_us,
         -- tiles from the watermark on, or the last complete one
         coalesce(
@@ -41,6 +71,7 @@ final as (
         {{ epoch_us(as_of()) }} // max(tile_rule.tile_us) - 1 as last_tile
     from arrived
     cross join tile_rule
+    cross join first_row
     left join state on true
 
 )
