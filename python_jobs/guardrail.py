@@ -112,7 +112,7 @@ def _newest(rows: nw.LazyFrame[Any], unit: str) -> nw.LazyFrame[Any]:
 def _counts(rows: nw.LazyFrame[Any], kind: str) -> nw.LazyFrame[Any]:
     """Counts per source and window of one kind (``day`` or ``tile``)."""
     start = f"{kind}_start"
-    is_usable = ~nw.col("key_1").is_null() & ~nw.col("version_ts").is_null()
+    is_usable = ~nw.col("key_1").is_null() & ~nw.col("key_2").is_null() & ~nw.col("version_ts").is_null()
     versions = rows.group_by("source_table", start, "key_1", "key_2", "version_ts").agg(
         nw.len().cast(nw.Int64).alias("copies"),
         nw.col("is_bad").sum().cast(nw.Int64).alias("bad_copies"),

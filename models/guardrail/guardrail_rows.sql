@@ -3,7 +3,7 @@
 {%- set tile_us = read_value('select tile_us from ' ~ ref('guardrail_input'), 600000000) | int %}
 {%- set sources = {
     'transaction_ledger': {'table': 'transaction_ledger_raw', 'key': ['tx_id', 'wallet_id']},
-    'user_wallets': {'table': 'user_wallets_raw', 'key': ['user_id', 'cast(null as string)']},
+    'user_wallets': {'table': 'user_wallets_raw', 'key': ['user_id', "''"]},
     'payment_orders': {'table': 'payment_orders_raw', 'key': ['order_ref', "coalesce(status, '')"]},
 } %}
 
