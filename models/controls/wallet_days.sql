@@ -297,9 +297,19 @@ opened as (
         spans.closing_ts,
         spans.closing_balance,
         spans.opening_boundary_ts is not null as has_opening_boundary,
-        coalesce(spans.opening_boundary_ts, first_point.ts) as opening_ts,
-        case when spans.opening_boundary_ts is not null then spans.opening_boundary_balance else first_point.balance end as opening_balance,
-        case when spans.opening_boundary_ts is not null then spans.opening_boundary_is_virtual else first_point.is_virtual end as opening_is_virtual,
+        -- a wallet without an opening boundary opens at its first snapshot, once it has a closing one
+        case
+            when spans.opening_boundary_ts is not null then spans.opening_boundary_ts
+            when spans.closing_ts is not null then first_point.ts
+        end as opening_ts,
+        case
+            when spans.opening_boundary_ts is not null then spans.opening_boundary_balance
+            when spans.closing_ts is not null then first_point.balance
+        end as opening_balance,
+        case
+            when spans.opening_boundary_ts is not null then spans.opening_boundary_is_virtual
+            when spans.closing_ts is not null then first_point.is_virtual
+        end as opening_is_virtual,
         first_point.ts is not null or wallets.first_snapshot_ts is not null as has_snapshot,
         wallets.first_entry_ts,
         wallets.first_snapshot_ts
@@ -348,9 +358,11 @@ next_flows as (
 
 ),
 
+-- a snapshot of the instant at which the base day ends stands in the base, but is dated the day after
 snapshot_days as (
 
-    select distinct user_id, {{ day_number(kst_date('snapshot_ts')) }} as n from wallet_snapshots
+    select distinct user_id, {{ day_number('snapshot_date_kst') }} as n from {{ ref('wallet_snapshot') }}
+    where snapshot_ts >= {{ base_end }} and snapshot_ts <= {{ range_end }}
 
 ),
 
