@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from python_jobs.load.batches import utc_naive
+from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,7 +23,7 @@ _OLD_DQ_STATUS = """
     date_kst < $1 and status_id not in (
         select max_by(status_id, evaluation) from silver.dq_status
         where window_kind = 'day' group by source_table, window_start_ts
-        having max_by(dq_tag, evaluation) is not null
+        having max_by(coalesce(dq_tag, ''), evaluation) <> ''  -- without coalesce the newest tag that is not NULL
     )
 """
 
@@ -57,8 +58,11 @@ def retention(
         dq_status_days: days of silver.dq_status to keep, by date_kst.
 
     Raises:
-        duckdb.CatalogException: the pipelines have never run on this warehouse.
+        LakeError: the pipelines have never run on this warehouse.
     """
+    found = connection.execute("select count(*) from duckdb_tables() where schema_name = 'silver'").fetchall()
+    if not found[0][0]:
+        raise LakeError("there is nothing to remove: the pipelines have never run on this warehouse (plura lake run)")
     today = now.astimezone(KST).date()
     bad_records_from = today - timedelta(days=bad_records_days)
     dq_status_from = today - timedelta(days=dq_status_days)
