@@ -8,8 +8,8 @@ judged as (
 
     select
         raw.product_id,
-        raw.product_name,
-        raw.category,
+        {{ trimmed('raw.product_name') }} as product_name,
+        {{ trimmed('raw.category') }} as category,
         cast(raw.price_krw as {{ money() }}) as price_krw,
         raw.is_display,
         coalesce(raw.source_extracted_at, raw.updated_at, raw.ingested_at) as version_ts,

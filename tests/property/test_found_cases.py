@@ -23,7 +23,10 @@ OPEN = datetime(2026, 3, 5, 4, tzinfo=UTC)
 CLOSED = datetime(2026, 3, 10, tzinfo=UTC)
 """All days of the histories are over."""
 
-WRITES = {"guardrail": {"silver.dq_status"}}
+WRITES = {
+    "guardrail": {"silver.dq_status"},
+    "silver": {f"silver.{name}" for name in ("wallet_snapshot", "ledger_entries", "order_events", "products")},
+}
 """Tables that tell whether a run of one pipeline did its part."""
 
 
@@ -108,6 +111,14 @@ def test_days_come_back_with_a_reinstated_first_row(played: Played) -> None:
 def test_a_ledger_line_without_a_wallet_has_no_usable_key(played: Played) -> None:
     lines = [entry(at(0, 9)), entry(at(0, 9)), entry(at(0, 9), wallet_id=None)]
     assert_right(played, loaded(transaction_ledger=lines), last=("guardrail",))
+
+
+# Silver ----------------------------------------------------------------------------------------------------------
+
+
+def test_blank_names_and_categories_of_products_are_none(played: Played) -> None:
+    products = [{"product_id": 1, "product_name": " bean ", "category": " ", "price_krw": None, "is_display": None}]
+    assert_right(played, loaded(products=products), last=("silver",))
 
 
 # Recon -----------------------------------------------------------------------------------------------------------
