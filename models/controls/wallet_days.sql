@@ -160,6 +160,22 @@ ordered_points as (
 
 ),
 
+-- every wallet with its first snapshot in the range
+openings as (
+
+    select
+        wallets.user_id,
+        wallets.first_entry_ts,
+        wallets.first_snapshot_ts,
+        first_point.ts as first_ts,
+        first_point.balance as first_balance,
+        first_point.is_virtual as first_is_virtual,
+        first_point.n_from as first_n_from
+    from wallets
+    left join ordered_points as first_point on wallets.user_id = first_point.user_id and first_point.point_rank = 1
+
+),
+
 -- the stretch from one snapshot to the next, as the ends of days it holds
 stretches as (
 
@@ -179,24 +195,23 @@ stretches as (
     union all
     -- the stretch before a wallet's first snapshot, from its first entry or from where the snapshot can serve
     select
-        wallets.user_id,
+        user_id,
         cast(null as timestamp) as prev_ts,
         cast(null as {{ money() }}) as prev_balance,
         cast(null as boolean) as prev_is_virtual,
-        first_point.ts as next_ts,
-        first_point.balance as next_balance,
-        first_point.is_virtual as next_is_virtual,
+        first_ts as next_ts,
+        first_balance as next_balance,
+        first_is_virtual as next_is_virtual,
         greatest(
             least(
-                coalesce({{ day_number(kst_date('wallets.first_entry_ts')) }}, {{ n_last }} + 1),
-                coalesce({{ day_number(kst_date(from_epoch_us(epoch_us('first_point.ts') ~ ' - ' ~ tolerance_us ~ ' - 1'))) }}, {{ n_last }} + 1)
+                coalesce({{ day_number(kst_date('first_entry_ts')) }}, {{ n_last }} + 1),
+                coalesce({{ day_number(kst_date(from_epoch_us(epoch_us('first_ts') ~ ' - ' ~ tolerance_us ~ ' - 1'))) }}, {{ n_last }} + 1)
             ),
             {{ n_base }}
         ) as n_low,
-        least(coalesce(first_point.n_from - 1, {{ n_last }}), {{ n_last }}) as n_high
-    from wallets
-    left join ordered_points as first_point on wallets.user_id = first_point.user_id and first_point.point_rank = 1
-    where wallets.user_id not in (select user_id from base where last_snapshot_ts is not null)
+        least(coalesce(first_n_from - 1, {{ n_last }}), {{ n_last }}) as n_high
+    from openings
+    where user_id not in (select user_id from base where last_snapshot_ts is not null)
 
 ),
 
@@ -210,6 +225,7 @@ ends as (
         next_ts,
         next_balance,
         next_is_virtual,
+        n_low < n_high as holds_several,
         {{ explode_range('n_low', 'n_high') }} as n
     from stretches
     where n_low <= n_high
@@ -261,6 +277,7 @@ closings as (
         boundaries.prev_ts,
         boundaries.prev_balance,
         boundaries.prev_is_virtual,
+        boundaries.holds_several,
         boundaries.tolerance_us,
         boundaries.end_us,
         case when takes_next then next_ts else prev_ts end as closing_ts,
@@ -272,54 +289,23 @@ closings as (
 
 ),
 
-spans as (
-
-    select
-        closings.*,
-        case when lag(n) over (partition by user_id order by n) = n - 1 then lag(closing_ts) over (partition by user_id order by n) end as opening_boundary_ts,
-        lag(closing_balance) over (partition by user_id order by n) as opening_boundary_balance,
-        lag(closing_is_virtual) over (partition by user_id order by n) as opening_boundary_is_virtual
-    from closings
-
-),
-
 opened as (
 
     select
-        spans.user_id,
-        spans.n,
-        spans.prev_ts,
-        spans.prev_balance,
-        spans.prev_is_virtual,
-        spans.closes_after_day,
-        spans.tolerance_us,
-        spans.end_us,
-        spans.closing_ts,
-        spans.closing_balance,
-        spans.opening_boundary_ts is not null as has_opening_boundary,
-        -- a wallet without an opening boundary opens at its first snapshot, once it has a closing one
-        case
-            when spans.opening_boundary_ts is not null then spans.opening_boundary_ts
-            when spans.closing_ts is not null then first_point.ts
-        end as opening_ts,
-        case
-            when spans.opening_boundary_ts is not null then spans.opening_boundary_balance
-            when spans.closing_ts is not null then first_point.balance
-        end as opening_balance,
-        case
-            when spans.opening_boundary_ts is not null then spans.opening_boundary_is_virtual
-            when spans.closing_ts is not null then first_point.is_virtual
-        end as opening_is_virtual,
-        first_point.ts is not null or wallets.first_snapshot_ts is not null as has_snapshot,
-        wallets.first_entry_ts,
-        wallets.first_snapshot_ts
-    from spans
-    inner join wallets on spans.user_id = wallets.user_id
-    left join ordered_points as first_point on spans.user_id = first_point.user_id and first_point.point_rank = 1
+        closings.*,
+        -- where a wallet without an opening boundary opens, once it has a closing one
+        case when closings.closing_ts is not null then openings.first_ts end as first_ts,
+        case when closings.closing_ts is not null then openings.first_balance end as first_balance,
+        case when closings.closing_ts is not null then openings.first_is_virtual end as first_is_virtual,
+        openings.first_ts is not null or openings.first_snapshot_ts is not null as has_snapshot,
+        openings.first_entry_ts,
+        openings.first_snapshot_ts
+    from closings
+    inner join openings on closings.user_id = openings.user_id
 
 ),
 
--- money that moved on the day, after the last snapshot of the day, and after the wallet opened
+-- money that moved on the day, after the last snapshot of the day, and after the wallet's first snapshot
 day_flows as (
 
     select
@@ -329,7 +315,7 @@ day_flows as (
         max(entries.event_time) as last_entry_ts,
         sum(entries.amount_signed) as day_flow,
         sum(case when opened.prev_ts is null or entries.event_time > opened.prev_ts then entries.amount_signed else 0 end) as flow_after_prev,
-        sum(case when entries.event_time > opened.opening_ts then entries.amount_signed else 0 end) as flow_after_opening
+        sum(case when entries.event_time > opened.first_ts then entries.amount_signed else 0 end) as flow_after_first
     from ledger_entries as entries
     inner join opened on entries.user_id = opened.user_id and entries.n = opened.n
     group by opened.user_id, opened.n
@@ -366,7 +352,7 @@ snapshot_days as (
 
 ),
 
-positions as (
+moved as (
 
     select
         opened.*,
@@ -374,16 +360,33 @@ positions as (
         snapshot_days.user_id is not null as has_snapshot_of_day,
         day_flows.last_entry_ts,
         coalesce(day_flows.day_flow, 0) as net_flow_kst_day,
-        coalesce(day_flows.flow_after_opening, 0) as flow_after_opening,
+        coalesce(day_flows.flow_after_first, 0) as flow_after_first,
         coalesce(next_flows.flow_before_closing, 0) as flow_before_closing,
-        -- since the latest snapshot at or before the end of the day; the base day brings its own sum
-        sum(case when opened.n = {{ n_base }} then coalesce(base.flow_since_snapshot, 0) else coalesce(day_flows.flow_after_prev, 0) end)
-            over (partition by opened.user_id, opened.prev_ts order by opened.n rows between unbounded preceding and current row) as flow_since_snapshot
+        -- the base day brings the sum of the days before
+        case when opened.n = {{ n_base }} then coalesce(base.flow_since_snapshot, 0) else coalesce(day_flows.flow_after_prev, 0) end as flow_after_prev
     from opened
     left join day_flows on opened.user_id = day_flows.user_id and opened.n = day_flows.n
     left join next_flows on opened.user_id = next_flows.user_id and opened.n = next_flows.n
     left join snapshot_days on opened.user_id = snapshot_days.user_id and opened.n = snapshot_days.n
     left join base on opened.n = {{ n_base }} and opened.user_id = base.user_id
+
+),
+
+-- money that moved since the latest snapshot at or before the end of the day; the stretch of a wallet with daily
+-- snapshots holds one end, so that there is nothing to add up
+positions as (
+
+    select
+        *,
+        flow_after_prev as flow_since_snapshot
+    from moved
+    where not holds_several
+    union all
+    select
+        *,
+        sum(flow_after_prev) over (partition by user_id, prev_ts order by n rows between unbounded preceding and current row) as flow_since_snapshot
+    from moved
+    where holds_several
 
 ),
 
@@ -394,6 +397,22 @@ rolled as (
         -- from the closing snapshot to the end of the day, backwards where it lies behind the end
         case when closes_after_day then -flow_before_closing else flow_since_snapshot end as roll_to_end
     from positions
+
+),
+
+-- the boundary at the end of the day before opens the day
+spans as (
+
+    select
+        rolled.*,
+        previous.user_id is not null as has_opening_boundary,
+        case when previous.user_id is not null then previous.closing_ts else rolled.first_ts end as opening_ts,
+        case when previous.user_id is not null then previous.closing_balance else rolled.first_balance end as opening_balance,
+        case when previous.user_id is not null then previous.closing_is_virtual else rolled.first_is_virtual end as opening_is_virtual,
+        previous.roll_to_end as opening_roll_to_end
+    from rolled
+    left join rolled as previous
+        on rolled.user_id = previous.user_id and rolled.n - 1 = previous.n and previous.closing_ts is not null
 
 ),
 
@@ -416,8 +435,8 @@ final as (
         cast(
             case
                 when not has_opening_boundary
-                    then case when closing_ts = opening_ts then 0 else flow_after_opening - roll_to_end end
-                else lag(roll_to_end) over (partition by user_id order by n) + net_flow_kst_day - roll_to_end
+                    then case when closing_ts = opening_ts then 0 else flow_after_first - roll_to_end end
+                else opening_roll_to_end + net_flow_kst_day - roll_to_end
             end as {{ money() }}
         ) as net_flow_span,
         cast(closing_balance + roll_to_end as {{ money() }}) as balance_total,
@@ -430,7 +449,7 @@ final as (
         case when first_entry_ts < {{ from_epoch_us('end_us') }} then first_entry_ts end as first_entry_ts,
         case when first_snapshot_ts <= {{ from_epoch_us('end_us') }} then first_snapshot_ts end as first_snapshot_ts,
         n
-    from rolled
+    from spans
 
 )
 
