@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from python_jobs.warehouse import LakeError, open_duckdb
+from python_jobs.warehouse import LakeError, explain_text, open_duckdb
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -124,6 +124,8 @@ def run_pipelines(
         problems.append(_one_line(result.exception))
         if request.target == "duckdb":
             _record_failure(request)
+    if request.target == "duckdb":
+        problems = [_in_plain_words(line, request.warehouse) for line in problems]
     if request.target == "duckdb" and any("bad_rate_within_threshold" in line for line in problems):
         problems = [line for line in problems if "bad_rate_within_threshold" not in line]
         problems += _gate_problems(request.warehouse)
@@ -260,6 +262,15 @@ def _problem(node: Any) -> str | None:
     if status not in {"error", "fail", "runtime error"}:
         return None
     return f"{node.node.name}: {_one_line(node.message)}"
+
+
+def _in_plain_words(problem: str, warehouse: Path) -> str:
+    """A problem with the DuckDB file said as the other commands say it, with the name of the node kept."""
+    explained = explain_text(problem, warehouse)
+    node = problem.split(": ", 1)[0]
+    if explained is None:
+        return problem
+    return explained if " " in node else f"{node}: {explained}"
 
 
 def _one_line(message: object) -> str:

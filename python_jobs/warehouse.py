@@ -20,7 +20,7 @@ _RETRY_SECONDS = 0.1
 
 _EXPLAINED = {
     ("No space left", "File too large", "Disk quota"): (
-        "no space left to write {path}: free disk space and run the command again; nothing was half-written"
+        "no space left to write {path}: free disk space and run the command again, it goes on from what was finished"
     ),
     ("not a valid DuckDB database file", "Is a directory"): (
         "{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
@@ -95,6 +95,11 @@ def plain_errors(path: Path) -> Iterator[None]:
 def explain(error: BaseException, path: Path) -> str:
     """Return one line for an error of DuckDB or of the file system while working on the warehouse ``path``."""
     text = " ".join(str(error).split())
+    return explain_text(text, path) or f"{path}: {text[:300]}"
+
+
+def explain_text(text: str, path: Path) -> str | None:
+    """Return one line for the text of an error while working on the warehouse ``path``, None for an unknown one."""
     if _is_locked(text):
         holder = re.search(r"PID (\d+)", text)
         who = f" (process {holder.group(1)})" if holder else ""
@@ -102,7 +107,7 @@ def explain(error: BaseException, path: Path) -> str:
     for words, said in _EXPLAINED.items():
         if any(word in text for word in words):
             return said.format(path=path)
-    return f"{path}: {text[:300]}"
+    return None
 
 
 def _is_locked(text: str) -> bool:

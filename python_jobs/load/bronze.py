@@ -169,10 +169,8 @@ def _rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> I
     """
     batches = rows.to_batches(max_chunksize=_LINES_PER_RECORD_BATCH)
     connection.register(name, pa.RecordBatchReader.from_batches(rows.schema, iter(batches)))
-    try:
-        yield
-    finally:
-        connection.unregister(name)
+    yield
+    connection.unregister(name)  # after an error the transaction takes no statement; the rollback forgets the name
 
 
 def has_value(connection: duckdb.DuckDBPyConnection, table: Table, column: Column, *, batch_id: str) -> bool:
