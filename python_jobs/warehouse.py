@@ -18,18 +18,18 @@ MEMORY_LIMIT = "1GiB"
 
 _RETRY_SECONDS = 0.1
 
+_NO_DUCKDB_FILE = "{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
+
 _EXPLAINED = {
     ("No space left", "File too large", "Disk quota"): (
         "no space left to write {path}: free disk space and run the command again, it goes on from what was finished"
     ),
-    ("not a valid DuckDB database file", "Is a directory"): (
-        "{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
-    ),
+    ("not a valid DuckDB database file", "Is a directory"): _NO_DUCKDB_FILE,
     ("Permission denied", "Operation not permitted"): (
         "no permission to write {path}: change its owner, or name another file with PLURA_DUCKDB_PATH"
     ),
     ("Read-only file system",): ("{path} lies on a read-only file system: name another file with PLURA_DUCKDB_PATH"),
-    ("Not a directory", "No such file or directory"): (
+    ("Not a directory", "No such file or directory", "File exists"): (
         "the folder of {path} cannot be made: name another file with PLURA_DUCKDB_PATH"
     ),
 }
@@ -70,6 +70,9 @@ def open_duckdb(
 
 def _connect(path: Path, *, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
     """Connect as soon as no other program has the file open, at the latest at ``deadline`` (monotonic seconds)."""
+    if _is_other_file(path):
+        # DuckDB takes a CSV, JSON or Parquet file as a database in memory, and what is written there is lost
+        raise LakeError(_NO_DUCKDB_FILE.format(path=path))
     while True:
         try:
             return duckdb.connect(
@@ -81,6 +84,14 @@ def _connect(path: Path, *, read_only: bool, deadline: float) -> duckdb.DuckDBPy
             if not _is_locked(str(error)) or time.monotonic() >= deadline:
                 raise
             time.sleep(_RETRY_SECONDS)
+
+
+def _is_other_file(path: Path) -> bool:
+    """Whether a file is there that is neither empty, of which DuckDB makes a new database, nor a database of DuckDB."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        return file.read(12)[8:] != b"DUCK"
 
 
 @contextmanager

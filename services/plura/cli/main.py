@@ -29,7 +29,7 @@ def main() -> None:
     Exit codes: 0 done, 1 a problem with data, files or the warehouse, 2 wrong use of the command, 130 interrupted.
     """
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="plura", standalone_mode=False)
     except LakeError as error:
         code = 1
         fail(str(error))
