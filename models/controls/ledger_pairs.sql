@@ -28,6 +28,7 @@ pairable as (
     select
         entries.tx_id,
         entries.wallet_id,
+        entries.event_date_kst,
         entries.event_time,
         entries.related_id,
         entries.amount,
@@ -80,6 +81,7 @@ final as (
     select
         mine.tx_id,
         mine.wallet_id,
+        mine.event_date_kst,
         mine.related_id,
         other.tx_id as paired_tx_id
     from ranked as mine

@@ -16,8 +16,7 @@ entries as (
 
     select
         entries.event_date_kst as date_kst,
-        entries.related_id,
-        entries.entry_type
+        entries.related_id
     from {{ ref('ledger_entries') }} as entries
     inner join days on entries.event_date_kst = days.date_kst
 
@@ -35,16 +34,6 @@ counted as (
 
 ),
 
-group_pairs as (
-
-    select
-        related_id,
-        bool_and(paired_tx_id is not null) as is_paired
-    from {{ ref('ledger_pairs') }}
-    group by related_id
-
-),
-
 payment_orders as (
 
     select order_ref from {{ ref('order_events') }}
@@ -52,13 +41,16 @@ payment_orders as (
 
 ),
 
--- what entries of a pairable type belong to, once a day
+-- what entries of a pairable type belong to, once a day; a group is the entries of that day
 groups as (
 
-    select distinct entries.date_kst, entries.related_id
-    from entries
-    inner join {{ ref('entry_types') }} as types on entries.entry_type = types.entry_type and types.pair_role is not null
-    where entries.related_id is not null
+    select
+        pairs.event_date_kst as date_kst,
+        pairs.related_id,
+        bool_and(pairs.paired_tx_id is not null) as is_paired
+    from {{ ref('ledger_pairs') }} as pairs
+    inner join days on pairs.event_date_kst = days.date_kst
+    group by pairs.event_date_kst, pairs.related_id
 
 ),
 
@@ -67,10 +59,9 @@ group_counts as (
     select
         groups.date_kst,
         count(*) as group_cnt,
-        count(case when group_pairs.is_paired then 1 end) as paired_cnt,
+        count(case when groups.is_paired then 1 end) as paired_cnt,
         count(payment_orders.order_ref) as ordered_cnt
     from groups
-    left join group_pairs on groups.related_id = group_pairs.related_id
     left join payment_orders on groups.related_id = payment_orders.order_ref
     group by groups.date_kst
 
