@@ -54,10 +54,10 @@
     {% if input.replays %}
     touched_keys as (
 
+        -- pending rows too: a run that was killed may have stored them
         select distinct {{ keys }}
         from staged
-        where ingest_seq <= {{ input.from_seq }}
-            and {{ key | join(' is not null and ') }} is not null
+        where {{ key | join(' is not null and ') }} is not null
             {%- if not input.replays_all %}
             and batch_id in (
                 select batch_id from {{ source('bronze', 'load_registry') }}

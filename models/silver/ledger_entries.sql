@@ -7,8 +7,9 @@
         'standing': {'when': '1 = 1'},
     },
 ) }}
+{#- Orders that changed since the last run that succeeded: a run that was killed may have stored the order alone. -#}
+{%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_silver'", 0) %}
 
--- depends_on: {{ ref('change_log') }}
 with judged as (
 
     select * from {{ ref('ledger_entries_judged') }}
@@ -18,8 +19,9 @@ with judged as (
 
 changed_orders as (
 
-    select order_ref from {{ ref('order_events_judged') }}
-    where action is not null and order_source = 'PAYMENT_ORDERS' and {{ gate_is_open() }}
+    select distinct subject as order_ref from {{ ref('change_log') }}
+    where change_seq > {{ from_seq }} and table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
+        and {{ gate_is_open() }}
 
 ),
 

@@ -3,6 +3,7 @@
     post_hook="{{ record_success('pipeline_silver', values={
         'consumed_ingest_seq': '(select to_seq from ' ~ ref('silver_input') ~ ')',
         'consumed_status_seq': '(select to_status_seq from ' ~ ref('silver_input') ~ ')',
+        'consumed_change_seq': '(select coalesce(max(change_seq), 0) from ' ~ ref('change_log') ~ ')',
         'rules_digest': '(select rules_digest from ' ~ ref('silver_input') ~ ')',
     }) if not gate_is_breached() }}",
 ) }}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lakes import Lake
 from tests.property.comparing import differences
-from tests.property.histories import ALL, FIRST_DAY, Load, Run, Step, Wait, Withdraw
+from tests.property.histories import ALL, Run, Step, Wait, Withdraw
+from tests.property.killing import run_killed
+from tests.property.lines import at, day, entry, loaded, payment_order, snapshot
 from tests.property.playing import Played
 
 if TYPE_CHECKING:
@@ -33,40 +34,6 @@ WRITES = {
 @pytest.fixture
 def played(tmp_path: Path, manifest: Manifest) -> Played:
     return Played(lake=Lake(work=tmp_path, manifest=manifest, now=OPEN, checks=False))
-
-
-def day(n: int) -> date:
-    """The n-th KST day of the histories."""
-    return FIRST_DAY + timedelta(days=n)
-
-
-def at(n: int, hour: float = 0) -> str:
-    """Hours after the start of the n-th KST day, as sources write it."""
-    midnight = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC) - timedelta(hours=9)
-    return (midnight + timedelta(days=n, hours=hour)).isoformat()
-
-
-def entry(created_at: str, **fields: Any) -> dict[str, Any]:
-    """A ledger line: by default wallet w1 is charged 10 in the entry t1."""
-    usual = {"tx_id": "t1", "wallet_id": "w1", "type": "CHARGE", "amount": "10.00", "created_at": created_at}
-    return usual | fields
-
-
-def snapshot(extracted_at: str, **fields: Any) -> dict[str, Any]:
-    """A wallet line: by default w1 holds 10."""
-    usual = {"user_id": "w1", "balance": "10.00", "frozen_amount": "0", "source_extracted_at": extracted_at}
-    return usual | fields
-
-
-def payment_order(created_at: str, **fields: Any) -> dict[str, Any]:
-    """A payment order line: by default w1 has paid 10 at the cafe."""
-    usual = {"order_id": "po_1", "user_id": "w1", "merchant_name": "cafe", "amount": "10.00", "status": "PAID"}
-    return usual | {"created_at": created_at} | fields
-
-
-def loaded(**files: Iterable[dict[str, Any]]) -> Load:
-    """Lines by source."""
-    return Load(files={source: list(lines) for source, lines in files.items()})
 
 
 def assert_right(played: Played, *steps: Step, last: tuple[str, ...] = ALL) -> None:
@@ -119,6 +86,38 @@ def test_a_ledger_line_without_a_wallet_has_no_usable_key(played: Played) -> Non
 def test_blank_names_and_categories_of_products_are_none(played: Played) -> None:
     products = [{"product_id": 1, "product_name": " bean ", "category": " ", "price_krw": None, "is_display": None}]
     assert_right(played, loaded(products=products), last=("silver",))
+
+
+def test_a_run_killed_after_an_order_and_before_its_entries_leaves_no_old_status(played: Played) -> None:
+    lines = {"transaction_ledger": [entry(at(0, 9), related_id="po_1")]}
+    pending = payment_order(at(0, 9), status="PENDING", updated_at=at(0, 9))
+    silver = Run(pipelines=("silver",))
+    played.play(loaded(**lines, payment_orders=[pending]), silver)
+    played.play(loaded(payment_orders=[pending | {"status": "PAID", "updated_at": at(0, 10)}]))
+    run_killed(played.lake, silver, 'into "plura"."silver"."ledger_entries"', "killed")
+    assert played.lake.sql("select status from silver.order_events") == [("PAID",)]
+    assert_right(played, last=("silver",))
+
+
+def test_a_batch_withdrawn_after_a_killed_run_had_stored_it_is_gone(played: Played) -> None:
+    silver = Run(pipelines=("silver",))
+    played.play(loaded(transaction_ledger=[entry(at(0, 9))]), silver)
+    played.play(loaded(transaction_ledger=[entry(at(0, 10), tx_id="t2")]))
+    run_killed(played.lake, silver, "silver_completed", "killed")
+    assert len(played.lake.sql("select tx_id from silver.ledger_entries")) == 2
+    assert_right(played, Withdraw(batch=1), last=("silver",))
+
+
+# Pairs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_group_of_one_day_counts_whatever_its_order_does_on_other_days(played: Played) -> None:
+    entries = [
+        entry(at(0, 9), tx_id="t1", type="PAYMENT", related_id="r"),
+        entry(at(0, 9), tx_id="t2", type="RECEIVE", related_id="r", wallet_id="w2"),
+        entry(at(2, 9), tx_id="t3", type="REFUND_OUT", related_id="r", wallet_id="w2"),
+    ]
+    assert_right(played, loaded(transaction_ledger=entries))
 
 
 # Recon -----------------------------------------------------------------------------------------------------------
