@@ -19,7 +19,7 @@ from tests.loads import GOOD, NOW, Bronze, content
 
 KILLS = 10
 FILES = 24
-LINES = 1_500
+LINES = 800
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def files_to_load(folder: Path) -> None:
     """Files of several tables, plain and packed, some with malformed lines."""
     for number in range(FILES):
         source = list(GOOD)[number % len(GOOD)]
-        lines = [GOOD[source] | {"n": f"{number}-{line}"} if line % 500 else f"broken {line}" for line in range(LINES)]
+        lines = [GOOD[source] | {"n": f"{number}-{line}"} if line % 300 else f"broken {line}" for line in range(LINES)]
         path = folder / source / f"{number:02}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content(lines) if number % 3 else gzip.compress(content(lines)))
@@ -124,7 +124,7 @@ def start_load(raw: Bronze) -> subprocess.Popen[str]:
         "from datetime import UTC, datetime\n"
         "from pathlib import Path\n"
         "from python_jobs.load import folder, lines\n"
-        "lines._BLOCK = 40_000\n"
+        "lines._BLOCK = 25_000\n"
         "project, path, incoming = map(Path, sys.argv[1:])\n"
         "folder.load_folder(project_dir=project, warehouse=path, folder=incoming, now=datetime.now(UTC),\n"
         "    progress=lambda done, total, piece: print(done, piece, flush=True))\n"

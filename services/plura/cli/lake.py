@@ -12,7 +12,14 @@ from plura.cli.console import fail, out, print_table, progress_bar, say, warn
 from plura.kit.settings import LakeSettings
 from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehouse_lock
 
-app = typer.Typer(help="The lake: raw files to audited Gold.", no_args_is_help=True)
+app = typer.Typer(
+    help="""The lake: raw files to audited Gold.
+
+    Settings are environment variables: PLURA_DUCKDB_PATH names the warehouse (default data/plura.duckdb), PLURA_TARGET
+    the dbt target, PLURA_DATA_DOCS_DIR the folder of Data Docs, PLURA_PROJECT_DIR the dbt project. Exit codes: 0 done,
+    1 a problem with data, files or the warehouse, 2 wrong arguments, 130 interrupted.""",
+    no_args_is_help=True,
+)
 
 LONGEST_RANGE_DAYS = 3_660
 
@@ -20,10 +27,10 @@ Target = Annotated[str | None, typer.Option(help="dbt target to work on; default
 Wait = Annotated[float, typer.Option(help="Seconds to wait while another command holds the warehouse.", min=0)]
 
 
-@app.command()
+@app.command(short_help="Write realistic raw files, with planted faults if wanted.")
 def generate(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder to write; must be empty or not exist yet.")],
-    days: Annotated[int, typer.Option(help="KST days.", min=1, max=3660)] = 3,
+    days: Annotated[int, typer.Option(help="KST days to write.", min=1, max=3660)] = 3,
     wallets: Annotated[int, typer.Option(help="Wallets: treasury, merchants, customers.", min=3)] = 2000,
     entries: Annotated[int, typer.Option(help="Ledger entries over all days.", min=10)] = 50_000,
     faults: Annotated[Path | None, typer.Option(help="JSON or YAML list of faults to plant: {kind, day, …}.")] = None,
@@ -50,7 +57,7 @@ def generate(
     say(f"next: plura lake load {out_dir}")
 
 
-@app.command()
+@app.command(short_help="Load a folder of JSON lines into Bronze.")
 def load(
     folder: Annotated[Path, typer.Argument(help="Folder with <table>/*.jsonl or <source>.jsonl, plain or gzip.")],
     extracted_at: Annotated[
@@ -60,7 +67,15 @@ def load(
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
-    """Load a folder of JSON lines into Bronze; a file that was loaded before changes nothing."""
+    """Load a folder of JSON lines into Bronze; a file that was loaded before changes nothing.
+
+    Files lie in a folder named by their table or source, or bear the source's name: transaction_ledger/2026-02-01.jsonl
+    or transaction_ledger.jsonl. Sources are user_wallets, transaction_ledger, payment_orders, orders, order_items and
+    products (plura lake schema SOURCE tells their keys).
+
+    A file is loaded whole or not at all; one that does not fit its table is refused, the others are loaded. Lines that
+    are no JSON object are kept apart in bronze.malformed_lines with their line numbers.
+    """
     from python_jobs.load import load_folder
 
     settings = _settings(target)
@@ -96,11 +111,11 @@ def load(
     say("next: plura lake run")
 
 
-@app.command()
+@app.command(short_help="Run the pipelines for KST days.")
 def run(
-    day: Annotated[str | None, typer.Option("--date", help="One KST day, YYYY-MM-DD.")] = None,
-    first: Annotated[str | None, typer.Option("--from", help="First KST day.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last KST day.")] = None,
+    day: Annotated[str | None, typer.Option("--date", help="One KST day, YYYY-MM-DD; or --from and --to.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First KST day of a range, YYYY-MM-DD.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last KST day of a range, itself included.")] = None,
     pipeline: Annotated[
         str, typer.Option(help="Pipelines to run, comma separated.")
     ] = "guardrail,silver,controls,analytics",
@@ -109,7 +124,12 @@ def run(
     run_id: Annotated[str | None, typer.Option(help="Id written on every row; default: a new one.")] = None,
     wait: Wait = 0,
 ) -> None:
-    """Run the pipelines for KST days; without days, for every closed day that is not done or is due again."""
+    """Run the pipelines for KST days; without days, for every closed day that is not done or is due again.
+
+    A KST day is a calendar day in Korea and can be computed once it is over. One line is printed for each problem, and
+    the exit code is 0 only if everything succeeded. After an interruption or a failure, run it again: it goes on from
+    what was finished.
+    """
     from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
 
     settings = _settings(target)
@@ -143,7 +163,7 @@ def run(
     say("next: plura lake report")
 
 
-@app.command()
+@app.command(short_help="Print the controls of a day.")
 def report(
     day: Annotated[str | None, typer.Option("--date", help="KST day; default: the latest one computed.")] = None,
     target: Target = None,
@@ -159,7 +179,7 @@ def report(
         print_report(out, day_report(connection, wanted), settings)
 
 
-@app.command()
+@app.command(short_help="List the batches that were loaded.")
 def batches(target: Target = None, wait: Wait = 0) -> None:
     """List the batches that were loaded, one file each, in the order they came."""
     from rich.table import Table
@@ -193,18 +213,39 @@ def batches(target: Target = None, wait: Wait = 0) -> None:
     print_table(table)
 
 
-@app.command()
+@app.command(short_help="Print the JSON Schema of a source's lines.")
+def schema(
+    source: Annotated[str, typer.Argument(help="Source or its Bronze table, for example transaction_ledger.")],
+) -> None:
+    """Print the JSON Schema of one line of a source's files, for those who write them."""
+    import json
+
+    from python_jobs.contracts import json_schema, read_contracts
+
+    tables = [table for table in read_contracts(_settings(None).project_dir).values() if table.source]
+    for table in tables:
+        if source in {table.name, table.source}:
+            say(json.dumps(json_schema(table), indent=2, ensure_ascii=False))
+            return
+    names = ", ".join(str(table.source) for table in tables)
+    raise typer.BadParameter(f"unknown source {source!r}: choose among {names}", param_hint="SOURCE")
+
+
+@app.command(short_help="Take a wrongly loaded batch out.")
 def withdraw(
     batch: Annotated[str, typer.Argument(help="Batch id, or its beginning (plura lake batches).")],
     reason: Annotated[str, typer.Option(help="Why, kept in the registry.")],
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
-    """Take a wrongly loaded batch out of what Silver reads; the next run heals Silver and Gold."""
+    """Take a wrongly loaded batch out of what Silver reads; the next run heals Silver and Gold.
+
+    The lines stay in Bronze; plura lake reinstate, or loading the file again, brings the batch back.
+    """
     _set_status(batch, "withdrawn", reason, target, wait)
 
 
-@app.command()
+@app.command(short_help="Bring a withdrawn batch back.")
 def reinstate(
     batch: Annotated[str, typer.Argument(help="Batch id, or its beginning (plura lake batches).")],
     reason: Annotated[str, typer.Option(help="Why, kept in the registry.")],
@@ -215,7 +256,7 @@ def reinstate(
     _set_status(batch, "loaded", reason, target, wait)
 
 
-@app.command()
+@app.command(short_help="Remove rows past their retention.")
 def retention(
     apply: Annotated[bool, typer.Option("--apply", help="Remove the rows; without it they are only counted.")] = False,
     bad_records_days: Annotated[int, typer.Option(help="Days of silver.bad_records to keep.", min=1)] = 180,
@@ -223,7 +264,10 @@ def retention(
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
-    """Remove quarantined lines and data quality rows past their retention; a dry run unless --apply is given."""
+    """Remove quarantined lines and data quality rows past their retention; a dry run unless --apply is given.
+
+    What was removed never comes back. The tag that suppresses the verdicts of a day stays.
+    """
     from python_jobs.retention import retention as remove
 
     settings = _settings(target)

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from plura.cli import demo, lake
-from plura.cli.console import fail
+from plura.cli.console import fail, say
 from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
@@ -15,9 +15,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-app.add_typer(lake.app, name="lake")
-app.command()(demo.demo)
+app.add_typer(lake.app, name="lake", short_help="The lake: raw files to audited Gold.")
+app.command(short_help="Show the whole lake on three generated days.")(demo.demo)
 
 
 INTERRUPTED = 130
@@ -47,11 +48,14 @@ def main() -> None:
 
 
 def _fail_usage(error: typer.TyperException) -> None:
-    """Say what is wrong with the arguments; without any, the help has been printed already."""
+    """Say what is wrong with the arguments; a group without a command is answered with its help."""
+    text = error.format_message()
+    if text.startswith("Usage:"):
+        say(text)
+        return
     context = getattr(error, "ctx", None)
     hint = f" (see {context.command_path} --help)" if context else ""
-    if text := error.format_message():
-        fail(text.rstrip(".") + hint)
+    fail(text.rstrip(".") + hint)
 
 
 if __name__ == "__main__":

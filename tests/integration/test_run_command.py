@@ -1,0 +1,102 @@
+"""``plura lake run``: exit codes, one line per problem, and an interrupt."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from python_jobs import pipelines
+from tests.commands import Outcome, Plura
+from tests.loads import GOOD, Bronze, write
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+D1 = "2026-02-01"
+INTERRUPTED_AFTER = 5
+INTERRUPTED = "error: interrupted: nothing is half-written, the next run goes on from what was finished\n"
+
+
+@pytest.fixture
+def plura(tmp_path: Path) -> Plura:
+    """The command with a warehouse that holds one good entry and one wallet."""
+    command = Plura(work=tmp_path, settings={})
+    write(tmp_path / "good" / "transaction_ledger.jsonl", [GOOD["transaction_ledger"]])
+    write(tmp_path / "good" / "user_wallets.jsonl", [GOOD["user_wallets"]])
+    assert command("lake", "load", tmp_path / "good", "--no-validate").code == 0
+    return command
+
+
+def test_a_stopped_run_tells_each_problem_in_a_line_and_succeeds_once_the_batch_is_withdrawn(
+    plura: Plura, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines, "parse_project", lambda *_: manifest)  # parsed once for all tests
+    write(plura.work / "bad" / "transaction_ledger.jsonl", [GOOD["transaction_ledger"] | {"type": "GIFT"}])
+    write(plura.work / "bad" / "user_wallets.jsonl", [GOOD["user_wallets"] | {"balance": -1}])
+    assert plura("lake", "load", plura.work / "bad", "--no-validate").code == 0
+    stopped = plura("lake", "run", "--date", D1, "--run-id", "first")
+    assert stopped.code == 1
+    gates = [line.split(" pending rows ")[0] for line in stopped.err.splitlines()]
+    assert gates == [
+        "error: bad-rate gate: silver.ledger_entries has 1 bad of 2",
+        "error: bad-rate gate: silver.wallet_snapshot has 1 bad of 2",
+    ]
+    (line,) = stopped.out.splitlines()
+    assert line.startswith("run first of guardrail, silver, controls, analytics failed in ")
+    for row in plura("lake", "batches").out.splitlines()[-2:]:
+        assert plura("lake", "withdraw", row.split()[0], "--reason", "broken extract").code == 0
+    done = plura("lake", "run", "--date", D1, "--pipeline", "silver, controls")
+    assert (done.code, done.err) == (0, "")
+    first, second = done.out.splitlines()
+    assert " of silver, controls succeeded in " in first
+    assert second == "next: plura lake report"
+    assert f"Controls of {D1}" in plura("lake", "report").out
+
+
+def test_an_interrupt_ends_the_run_with_one_line_and_the_next_run_goes_on(
+    plura: Plura, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C after the fifth node; dbt would make a failed run without a reason of it."""
+    monkeypatch.setattr(pipelines, "parse_project", lambda *_: manifest)
+
+    def interrupt(done: int, _total: int, _piece: str) -> None:
+        if done == INTERRUPTED_AFTER:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("plura.cli.lake.progress_bar", lambda *_, **__: nullcontext(interrupt))
+        outcome = plura("lake", "run", "--date", D1, "--pipeline", "silver")
+    assert outcome == Outcome(130, "", INTERRUPTED)
+    assert plura("lake", "run", "--date", D1, "--pipeline", "silver").code == 0
+
+
+def test_an_interrupt_ends_a_load_with_one_line_and_nothing_of_its_file(plura: Plura) -> None:
+    lines = [GOOD["orders"] | {"order_id": number, "note": "x" * 1_000} for number in range(60_000)]
+    write(plura.work / "large" / "orders.jsonl", lines)
+    process = plura.start("lake", "load", plura.work / "large", "--no-validate")
+    while not has_begun(plura.warehouse):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("", INTERRUPTED)
+    assert process.returncode == 130
+    assert Bronze(work=plura.work).sql("select count(*) from bronze.orders_raw") == [(0,)]
+
+
+def has_begun(warehouse: Path) -> bool:
+    """Whether the load has the warehouse open; before, it opens it for a moment only."""
+    for _ in range(3):
+        try:
+            duckdb.connect(str(warehouse), read_only=True).close()
+        except duckdb.IOException:
+            time.sleep(0.02)
+        else:
+            return False
+    return True
