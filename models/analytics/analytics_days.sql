@@ -40,9 +40,9 @@ changed_items as (
 
 altered_days as (
 
-    select old_date_kst as date_kst from changes where row_key like 'PAYMENT_ORDERS|%'
+    select old_date_kst as date_kst from changes where table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
     union
-    select new_date_kst as date_kst from changes where row_key like 'PAYMENT_ORDERS|%'
+    select new_date_kst as date_kst from changes where table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
     union
     select distinct links.date_kst
     from {{ ref('order_links') }} as links

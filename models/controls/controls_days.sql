@@ -4,7 +4,9 @@
 {{- assert_pipeline_ready('pipeline_b') }}
 {%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_b'", 0) %}
 {%- set tolerance_us = read_value("select max(threshold) * 3600000000 from " ~ ref('rule_days') ~ " where metric = 'snapshot_tolerance_hours'", 0) | int %}
-{%- set last_computed = "date '" ~ read_value("select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_b'", '0001-01-01') ~ "'" %}
+{%- set last_day = read_value("select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_b'", '') %}
+{%- set has_computed = last_day | string | length > 0 %}
+{%- set last_computed = "date '" ~ (last_day or '0001-01-01') ~ "'" %}
 {%- set positions = standing('gold', 'wallet_balance_daily') %}
 
 with changes as (
@@ -124,7 +126,7 @@ touched_refs as (
 entry_days as (
 
     select distinct event_date_kst as date_kst from {{ ref('ledger_entries') }}
-    where event_date_kst <= {{ last_computed }} and related_id in (select related_id from touched_refs)
+    where related_id in (select related_id from touched_refs){{ ' and 1 = 0' if not has_computed }}
     union
     select old_date_kst as date_kst from changes where table_name = 'silver.ledger_entries'
     union
@@ -134,9 +136,9 @@ entry_days as (
 
 payment_days as (
 
-    select old_date_kst as date_kst from changes where row_key like 'PAYMENT_ORDERS|%'
+    select old_date_kst as date_kst from changes where table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
     union
-    select new_date_kst as date_kst from changes where row_key like 'PAYMENT_ORDERS|%'
+    select new_date_kst as date_kst from changes where table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
 
 ),
 
