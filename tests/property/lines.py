@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from tests.oracle.clock import day_start
-from tests.property.histories import FIRST_DAY, Load
+from tests.property.histories import Load
+from tests.property.rulebooks import FIRST_DAY
 
 Record = dict[str, Any]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from python_jobs.load.batches import set_batch_status
+from python_jobs.pipelines import PIPELINES
 from python_jobs.warehouse import open_duckdb
 from tests.dbt_runs import PROJECT
 from tests.lakes import Lake
@@ -17,7 +18,13 @@ from tests.oracle.guardrail import guard_rows
 from tests.oracle.lake import TableRow, closed_silver_days, expected
 from tests.oracle.rules import parse_entry_types, parse_rules, read_csv
 from tests.oracle.silver import SilverTables, silver
-from tests.property.histories import ALL, RULES, Files, Load, Publish, Reinstate, Run, Step, Wait, Withdraw
+from tests.property.arrivals import Files
+from tests.property.histories import ALL, Killed, Load, Publish, Reinstate, Run, Step, Wait, Withdraw
+from tests.property.killing import run_killed
+from tests.property.rulebooks import RULES
+
+STATEMENTS = 560
+"""About what a run of all pipelines sends to the warehouse."""
 
 ENTRY_TYPES = read_csv(PROJECT / "seeds" / "entry_types.csv")
 
@@ -32,6 +39,8 @@ class Played:
     _files: list[tuple[str, Files, datetime | None]] = field(default_factory=list)
     _silver: SilverTables | None = None
     _processed_to: datetime | None = None
+    _silver_failed: bool = False
+    _kills: int = 0
 
     def __post_init__(self) -> None:
         self.lake.seeds.setdefault("rules", RULES["default"])
@@ -47,6 +56,8 @@ class Played:
                 self._load(step)
             case Run():
                 self._run(step)
+            case Killed():
+                self._kill(step)
             case Withdraw():
                 self._set_status(step.batch, "withdrawn")
             case Reinstate(by_loading=True) if self._files:
@@ -82,23 +93,38 @@ class Played:
 
     def _run(self, run: Run) -> None:
         result = self.lake.run(run.first, run.last, pipelines=run.pipelines)
+        self._book(run, [name for name in run.pipelines if name in {"guardrail", "silver"}])
         readers = [name for name in run.pipelines if name in {"controls", "analytics"}]
-        if "guardrail" in run.pipelines:
-            self.computed["guardrail"] |= self._guarded(run)
-        if "silver" in run.pipelines:
-            self._silver = self._silver_now()
-            self._processed_to = max(self._processed_to or self.lake.now, self.lake.now)
         if readers and not self._is_ready(run):
             assert len(result.problems) == len(readers), result.problems
             assert all("UpstreamReadinessError" in problem for problem in result.problems), result.problems
-            return
-        assert result.problems == ()
-        for name in readers:
-            self.computed[name] |= self._days(run)
+        else:
+            assert result.problems == ()
+            self._book(run, readers)
+
+    def _kill(self, killed: Killed) -> None:
+        self._kills += 1
+        run_id = f"killed_{self._kills}"
+        run_killed(self.lake, killed.run, killed.percent * STATEMENTS // 100, run_id)
+        states = states_of(self.lake)
+        if states.get("pipeline_silver") == ("failure", run_id):
+            self._silver_failed = True
+        done = [name for name in killed.run.pipelines if states.get(PIPELINES[name]) == ("success", run_id)]
+        self._book(killed.run, done)
+
+    def _book(self, run: Run, done: list[str]) -> None:
+        """Pipelines have done what the run asked them for."""
+        for name in done:
+            if name == "silver":
+                self._silver = self._silver_now()
+                self._processed_to = max(self._processed_to or self.lake.now, self.lake.now)
+                self._silver_failed = False
+            else:
+                self.computed[name] |= self._guarded(run) if name == "guardrail" else self._days(run)
 
     def _is_ready(self, run: Run) -> bool:
         """Whether the hard gate lets the run's controls and analytics through."""
-        if self._silver is None or self._processed_to is None:
+        if self._silver is None or self._processed_to is None or self._silver_failed:
             return False
         return run.last is None or day_end(run.last) <= min(self.lake.now, self._processed_to)
 
@@ -155,3 +181,12 @@ class Played:
         self.lake.sql("drop schema if exists gold cascade")
         self.computed = {pipeline: set() for pipeline in ALL}
         self._silver = self._processed_to = None
+        self._silver_failed = False
+
+
+def states_of(lake: Lake) -> dict[str, tuple[str, str]]:
+    """Status and last run of each pipeline; empty when no run has begun."""
+    if lake.sql("select 1 from information_schema.tables where table_name = 'pipeline_state'") == []:
+        return {}
+    rows = lake.sql("select pipeline_name, status, last_run_id from gold.pipeline_state")
+    return {name: (status, run_id) for name, status, run_id in rows}

@@ -1,0 +1,95 @@
+"""Versions of seeds/rules.csv that histories publish; none has a bad-rate gate that stops a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from tests.dbt_runs import PROJECT
+from tests.oracle.clock import day_start
+
+FIRST_DAY = date(2026, 3, 2)
+"""First KST day of the histories."""
+
+
+def _published(**changes: Mapping[str, str]) -> str:
+    """Text of seeds/rules.csv without a bad-rate gate; `changes` are columns to set, by rule_id.
+
+    A change with `effective_start_ts` is a later version beside the rule that is there.
+    """
+    with (PROJECT / "seeds" / "rules.csv").open(encoding="utf-8", newline="") as file:
+        records = list(csv.DictReader(file))
+    columns = list(records[0])
+    open_gate = {"threshold": "1", "severity_map": '{"fail": 1}'}
+    for rule_id, change in ({"silver_bad_records_default": open_gate} | changes).items():
+        place = next((n for n, record in enumerate(records) if record["rule_id"] == rule_id), None)
+        if place is None:
+            records.append(dict.fromkeys(columns, "") | {"rule_id": rule_id} | dict(change))
+        elif "effective_start_ts" in change:
+            records.append(records[place] | dict(change) | {"rule_id": f"{rule_id}_later"})
+        else:
+            records[place] = records[place] | dict(change)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def _from_day(n: int, hour: int = 0) -> str:
+    """Start of validity in the seed: `hour` o'clock KST of the n-th day."""
+    return f"{day_start(FIRST_DAY + timedelta(days=n)) + timedelta(hours=hour):%Y-%m-%d %H:%M:%S}"
+
+
+RULES: dict[str, str] = {
+    "default": _published(),
+    "narrow tolerance": _published(ledger_snapshot_tolerance_default={"threshold": "6"}),
+    "no tolerance from day 2": _published(
+        ledger_snapshot_tolerance_default={"threshold": "0", "effective_start_ts": _from_day(2)}
+    ),
+    "wide tolerance from day 1": _published(
+        ledger_snapshot_tolerance_default={"threshold": "30", "effective_start_ts": _from_day(1)}
+    ),
+    "fewer entry types from day 2": _published(
+        silver_entry_type_allowed_v1={
+            "allowed_values": '["PAYMENT", "RECEIVE", "CHARGE", "SURCHARGE"]',
+            "effective_start_ts": _from_day(2),
+        }
+    ),
+    "more statuses": _published(
+        silver_payment_status_allowed_v1={"allowed_values": '["PAID", "PENDING", "REFUNDED", "UNHEARD"]'}
+    ),
+    "lenient controls": _published(
+        ledger_recon_abs_default={"threshold": "100", "severity_map": '{"warn": 10, "crit": 100}'},
+        ledger_supply_diff_default={"threshold": "50", "severity_map": ""},
+    ),
+    "supply opening": _published(
+        ledger_supply_opening={"domain": "ledger", "metric": "supply_opening", "threshold": "100"}
+    ),
+    "supply opening from noon of day 2": _published(
+        ledger_supply_opening={
+            "domain": "ledger",
+            "metric": "supply_opening",
+            "threshold": "70.5",
+            "effective_start_ts": _from_day(2, hour=12),
+        }
+    ),
+    "other statuses count": _published(
+        ledger_failed_status_default={"allowed_values": '["FAILED"]', "effective_start_ts": _from_day(1)},
+        ledger_refunded_status_default={"allowed_values": '["REFUNDED", "CANCELLED"]'},
+    ),
+    "other links from day 3": _published(
+        analytics_order_link_default={"allowed_values": '["po_([0-9])"]', "effective_start_ts": _from_day(3)}
+    ),
+    "strict guardrail": _published(
+        dq_freshness_day_ledger={"threshold": "3600", "severity_map": '{"warn": 3600, "crit": 7200}'},
+        dq_freshness_day_wallets={"threshold": "3600", "severity_map": '{"warn": 3600, "crit": 7200}'},
+    ),
+    "lenient guardrail from day 1": _published(
+        dq_freshness_day_ledger={"severity_map": '{"crit": 604800}', "effective_start_ts": _from_day(1)},
+        dq_freshness_day_wallets={"severity_map": '{"crit": 604800}', "effective_start_ts": _from_day(1)},
+        dq_zero_windows_day_ledger={"severity_map": '{"crit": 9}', "effective_start_ts": _from_day(1)},
+    ),
+}
