@@ -1,0 +1,228 @@
+"""Results of the lake's benchmark as a page of Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Results = dict[str, Any]
+
+MOST_OF_FLOOR = 2.0
+MOST_SECONDS = 60.0
+MOST_GIB = 4.0
+MOST_OF_DAY_2 = 1.3
+
+SMALL_DAY = 1_000_000
+"""Entries up to which the targets for seconds and memory hold."""
+
+_TITLES = {"1m": "1 day × 1 M ledger entries", "10m": "1 day × 10 M ledger entries"}
+
+_INTRODUCTION = """# Speed and memory of the lake on DuckDB
+
+Written by `make bench-lake ARGS=--write`; `make bench-lake` only prints the tables. `ARGS='--only 1m'` (or `10m`,
+`history`) measures a part, `--scratch DIR` names the folder for data and warehouses. The machine should do nothing
+else meanwhile.
+
+- Data are clean days of `plura lake generate --seed 7`: 200,000 wallets, three payment orders and three commerce
+  orders for ten ledger entries, and an extract of every wallet at both ends of the day.
+- Every step is a process of its own, as a user or a scheduler starts it; wall time and peak memory are those of the
+  process, from its start to its end.
+- The **floor** is [bench/floor_lake.sql](../../bench/floor_lake.sql): a hand-written script that computes the same
+  figures of the guardrail, the same five Silver tables and the same nine Gold tables of the day from the same Bronze
+  tables with the same engine settings, in the simplest direct way. It has no merges, no state, no rules in tables, no
+  quarantine, no change log and no tests. A test (`tests/integration/test_floor_equals_lake.py`) shows that both give
+  the same rows.
+- **Model time** is the sum of dbt's execution times of all models. Tests, seeds and snapshots, and starting and parsing
+  are shown beside it. What dbt takes for its nodes even without rows (compiling, contracts, statements on the catalog)
+  is measured on a day of 200 entries; it is part of the model time and shown as `fixed`.
+"""
+
+_DAY = """## {title}
+
+{where}
+
+{entries} entries, {wallets} wallets, {orders} payment orders; {lines} lines in all. Run and floor: {turns}.
+
+{steps}
+The whole run: {run_s} s = models {model_s} s + data tests {tests_s} s + seeds and snapshot {other_s} s + starting
+Python, parsing and the end of the run {rest_s} s ({nodes} nodes). The rules, the views over Bronze and the state
+tables, which belong to no pipeline, are {shared_s} s of the models. The process of the floor took {floor_s} s and
+{floor_gib} GiB.{validation}
+
+{targets}"""
+
+_VALIDATION = """ Checking the files with Great Expectations and writing Data Docs adds {more_s} s to the load, whose
+peak is then {peak_gib} GiB."""
+
+_HISTORY = """## The cost of a day after a long history
+
+{where}
+
+{wallets} wallets and {entries} entries a day. The deliveries of the day are loaded, then `plura lake run` at half past
+midnight computes all that is due: tiles since the last run, the day, and earlier days that its rows touch. Medians of
+three runs from the same warehouse.
+
+{days}
+{targets}
+Backfill: {backfill_days} days that were never computed are one run over sets, not a loop over days: {run_s} s
+({model_s} s of models, peak {peak_gib} GiB), that is {a_day_s} s a day. Loading their {files} files took {load_s} s.
+"""
+
+
+def render(results: Results) -> str:
+    """Return the page."""
+    parts = [_INTRODUCTION, *(_day(results[size], title) for size, title in _TITLES.items() if size in results)]
+    if "history" in results:
+        parts.append(_history(results["history"]))
+    return "\n".join(parts)
+
+
+def _day(day: Results, title: str) -> str:
+    run = day["run"]
+    validation = ""
+    if "validated_load" in day:
+        validation = _VALIDATION.format(
+            more_s=_seconds(day["validated_load"]["wall_s"] - day["load"]["wall_s"]),
+            peak_gib=_gib(day["validated_load"]["peak_gib"]),
+        )
+    return _DAY.format(
+        title=title,
+        where=_where(day),
+        entries=_count(day["entries"]),
+        wallets=_count(day["wallets"]),
+        orders=_count(day["orders"]),
+        lines=_count(day["lines"]),
+        turns=f"medians of {day['repeats']} turns" if day["repeats"] > 1 else "one turn",
+        steps=_steps(day),
+        run_s=_seconds(run["wall_s"]),
+        model_s=_seconds(run["model_s"]),
+        tests_s=_seconds(run["tests_s"]),
+        other_s=_seconds(run["other_s"]),
+        rest_s=_seconds(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
+        nodes=run["nodes"],
+        shared_s=_seconds(run["models"]["shared"]),
+        floor_s=_seconds(day["floor"]["wall_s"]),
+        floor_gib=_gib(day["floor"]["peak_gib"]),
+        validation=validation,
+        targets=_table(["target on 2 cores", "measured", "verdict"], _day_targets(day)),
+    )
+
+
+def _steps(day: Results) -> str:
+    run, fixed, sections = day["run"], day["fixed"], day["floor"]["sections"]
+    floor_s = sum(sections.values())
+    pipelines = [
+        [
+            name,
+            *_job(day["rows"][name], day["jobs"][name]),
+            _seconds(run["models"][name]),
+            _seconds(fixed["models"][name]),
+            _seconds(seconds),
+            _times(run["models"][name] / seconds),
+        ]
+        for name, seconds in sections.items()
+    ]
+    whole = [
+        "whole run",
+        *_job(day["lines"], run),
+        _seconds(run["model_s"]),
+        _seconds(fixed["model_s"]),
+        _seconds(floor_s),
+        _times(run["model_s"] / floor_s),
+    ]
+    heads = ["step", "rows read", "wall s", "rows/s", "peak GiB", "models s", "of it fixed s", "floor s", "of floor"]
+    load = ["load", *_job(day["rows"]["load"], day["load"]), "", "", "", ""]
+    return _table(heads, [load, *pipelines, whole])
+
+
+def _day_targets(day: Results) -> list[list[str]]:
+    run, load, fixed_s = day["run"], day["load"], day["fixed"]["model_s"]
+    floor_s = sum(day["floor"]["sections"].values())
+    ratio, net = run["model_s"] / floor_s, (run["model_s"] - fixed_s) / floor_s
+    why = f"{_seconds(fixed_s)} s are dbt's for {run['nodes']} nodes without rows; without them {_times(net)}"
+    targets = [[f"model time ≤ {MOST_OF_FLOOR:.0f} × the floor", _times(ratio), _verdict(ratio <= MOST_OF_FLOOR, why)]]
+    if day["entries"] <= SMALL_DAY:
+        both = load["wall_s"] + run["wall_s"]
+        peak = max(load["peak_gib"], run["peak_gib"])
+        why = "the table shows the step that takes most"
+        targets += [
+            [
+                f"load and run ≤ {MOST_SECONDS:.0f} s, dbt included",
+                f"{_seconds(both)} s ({_seconds(load['wall_s'])} + {_seconds(run['wall_s'])})",
+                _verdict(both <= MOST_SECONDS, why),
+            ],
+            [f"peak memory ≤ {MOST_GIB:.0f} GiB", f"{_gib(peak)} GiB", _verdict(peak <= MOST_GIB, why)],
+        ]
+    return targets
+
+
+def _history(history: Results) -> str:
+    days, backfill = history["days"], history["backfill"]
+    first, (name, last) = days["2"], list(days.items())[-1]
+    rows = [
+        [
+            number,
+            _seconds(day["wall_s"]),
+            _seconds(day["model_s"]),
+            _seconds(day["cpu_s"]),
+            _gib(day["peak_gib"]),
+            _count(day["file_mib"]),
+            _times(day["wall_s"] / first["wall_s"]),
+            _times(day["model_s"] / first["model_s"]),
+        ]
+        for number, day in days.items()
+    ]
+    ratio = last["wall_s"] / first["wall_s"]
+    why = "references and order links are looked up in the whole history"
+    target = [f"day {name} ≤ {MOST_OF_DAY_2} × day 2", _times(ratio), _verdict(ratio <= MOST_OF_DAY_2, why)]
+    heads = ["day", "wall s", "models s", "CPU s", "peak GiB", "warehouse MiB", "wall of day 2", "models of day 2"]
+    return _HISTORY.format(
+        where=_where(history),
+        wallets=_count(history["wallets"]),
+        entries=_count(history["entries_per_day"]),
+        days=_table(heads, rows),
+        targets=_table(["target on 2 cores", "measured", "verdict"], [target]),
+        backfill_days=backfill["days"],
+        run_s=_seconds(backfill["run_s"]),
+        model_s=_seconds(backfill["model_s"]),
+        peak_gib=_gib(backfill["peak_gib"]),
+        a_day_s=f"{backfill['run_s'] / backfill['days']:.2f}",
+        files=_count(backfill["files"]),
+        load_s=_seconds(backfill["load_s"]),
+    )
+
+
+def _where(part: Results) -> str:
+    machine = ", ".join(f"{name} {value}" for name, value in part["machine"].items())
+    return f"Measured {part['date']} on: {machine}."
+
+
+def _job(rows: int, figures: Results) -> list[str]:
+    """Cells of a process: rows read, seconds, rows a second and peak memory."""
+    rate = _count(round(rows / figures["wall_s"], -3))
+    return [_count(rows), _seconds(figures["wall_s"]), rate, _gib(figures["peak_gib"])]
+
+
+def _verdict(is_met: bool, why_not: str) -> str:
+    return "met" if is_met else f"**missed**: {why_not}"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f}"
+
+
+def _gib(size: float) -> str:
+    return f"{size:.2f}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f} ×"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---", *("---:" for _ in heads[1:])], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

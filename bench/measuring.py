@@ -1,0 +1,73 @@
+"""Measures a command from outside: wall time, processor time and peak memory of its process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_KIB_PER_GIB = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What one process took: seconds of wall and processor time, peak resident memory in GiB, and what it printed."""
+
+    wall_s: float
+    cpu_s: float
+    peak_gib: float
+    output: str
+
+
+def measure(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
+    """Run a command to its end and return what its process took.
+
+    Raises:
+        RuntimeError: the command failed; the text holds the end of what it printed.
+    """
+    with tempfile.TemporaryFile(mode="w+", encoding="utf-8") as printed:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=printed, stderr=subprocess.STDOUT, text=True
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        output = printed.read()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {output[-2000:]}")
+    return Measured(
+        wall_s=wall_s,
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        peak_gib=usage.ru_maxrss / _KIB_PER_GIB,
+        output=output,
+    )
+
+
+def describe_machine() -> dict[str, str]:
+    """Return what the numbers depend on: processor, cores, memory, versions."""
+    from importlib.metadata import version
+
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    return {
+        "processor": model,
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{memory_gib:.0f} GiB",
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        **{name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")},
+    }
