@@ -41,8 +41,8 @@ docs: setup  ## dbt docs as one page, target/static_index.html
 pictures: demo  ## draw the pictures of the README from the demo
 	$(BIN)/python docs/pictures/draw.py
 
-bench-lake: setup  ## time and memory of the lake against a hand-written floor
-	$(BIN)/python -m bench.lake
+bench-lake: setup  ## time and memory of the lake against a hand-written floor; ARGS=--write records them
+	$(BIN)/python -m bench.lake $(ARGS)
 
 lock: setup  ## compile requirements/*.in to locked versions with hashes
 	for name in base dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
