@@ -8,6 +8,10 @@
 {%- set has_computed = last_day | string | length > 0 %}
 {%- set last_computed = "date '" ~ (last_day or '0001-01-01') ~ "'" %}
 {%- set positions = standing('gold', 'wallet_balance_daily') %}
+{%- set first_moved_entry = "timestamp '" ~ read_value(
+    "select min(least(coalesce(old_ts, new_ts), coalesce(new_ts, old_ts))) from " ~ ref('change_log')
+    ~ " where change_seq > " ~ from_seq ~ " and table_name = 'silver.ledger_entries'", '9999-12-31 00:00:00'
+) ~ "'" %}
 
 with changes as (
 
@@ -55,6 +59,34 @@ moved as (
 
 ),
 
+-- where the snapshot that closes a day lies behind its end, the flow from the end to the snapshot is taken back out of
+-- it, so that an entry in between alters the day before its own
+late_closings as (
+
+    select user_id, date_kst, closing_ts
+    from {{ positions }}
+    where closing_age_us <= 0
+        and date_kst >= {{ kst_date(from_epoch_us(epoch_us(first_moved_entry) ~ ' - ' ~ tolerance_us ~ ' - 1')) }}
+
+),
+
+taken_back as (
+
+    select
+        moved.subject,
+        moved.ts,
+        min(late_closings.date_kst) as first_day
+    from moved
+    inner join late_closings
+        on moved.subject = late_closings.user_id
+        and moved.ts <= late_closings.closing_ts
+        and late_closings.date_kst < {{ kst_date('moved.ts') }}
+    where moved.table_name = 'silver.ledger_entries'
+        and moved.ts <= (select max(latest.closing_ts) from late_closings as latest)
+    group by moved.subject, moved.ts
+
+),
+
 -- earliest day a change can alter: a snapshot serves boundaries up to the tolerance before it, and the first
 -- snapshot of a wallet decides how the wallet opens, from its first entry on
 reaching as (
@@ -68,11 +100,13 @@ reaching as (
                 when moved.table_name = 'silver.wallet_snapshot' and moved.ts <= coalesce(wallets.first_snapshot_ts, moved.ts)
                     then coalesce({{ kst_date('wallets.first_entry_ts') }}, date '9999-12-31')
                 else date '9999-12-31'
-            end
+            end,
+            coalesce(taken_back.first_day, date '9999-12-31')
         ) as first_day,
         coalesce(moved.table_name = 'silver.wallet_snapshot' and moved.ts <= feed.first_snapshot_ts, false) as moves_feed_start
     from moved
     left join wallets on moved.subject = wallets.user_id
+    left join taken_back on moved.subject = taken_back.subject and moved.ts = taken_back.ts
     cross join feed
 
 ),

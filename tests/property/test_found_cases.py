@@ -132,3 +132,8 @@ def test_a_day_without_closing_snapshot_shows_no_opening_that_comes_later(played
     entries = [entry(at(-1, 12), type="HOLD"), entry(at(-1, 13), tx_id="t2", wallet_id="w2")]
     lines = loaded(transaction_ledger=entries, user_wallets=[snapshot(at(3, 13)), snapshot(at(-1), user_id="w3")])
     assert_right(played, lines, Wait(hours=24))
+
+
+def test_a_late_entry_before_the_closing_snapshot_alters_the_day_before_it(played: Played) -> None:
+    lines = loaded(user_wallets=[snapshot(at(1, 11))], transaction_ledger=[entry(at(0, 9))])
+    assert_right(played, lines, Run(), loaded(transaction_ledger=[entry(at(1, 3), tx_id="t2")]))
