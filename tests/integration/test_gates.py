@@ -264,7 +264,8 @@ def stopped(new_lake: Callable[..., Lake]) -> Stopped:
         {
             "user_wallets": [snapshot(None, 1, kst(D1, "00:00:00"))] * 2 + wallets("first", 99),
             "products": [product(n, "TEA", -1 if n == 4 else 1) for n in range(5)],
-            "payment_orders": [payment("po_good", "PAID", 1, kst(D1, "12:00:00"))],
+            "payment_orders": [payment(f"po_{n}", "PAID", 1 if n else -1, kst(D1, "12:00:00")) for n in range(5)],
+            "orders": [{"order_id": 1, "total_amount": 1, "status": "PAID", "created_at": kst(D1, "12:00:00")}],
         }
     )
     run()
@@ -275,7 +276,10 @@ def stopped(new_lake: Callable[..., Lake]) -> Stopped:
         set_batch_status(connection, items, "withdrawn", reason="wrong file", now=lake.now)
     run()
     rules = (PROJECT / "seeds" / "rules.csv").read_text(encoding="utf-8")
-    lake.seeds["rules"] = rules + "lax,silver,bad_records_rate,silver.products,0.2,,,,Products are few.\n"
+    rules += "lax,silver,bad_records_rate,silver.products,0.2,,,,Products are few.\n"
+    lake.seeds["rules"] = rules
+    run()
+    lake.seeds["rules"] = rules + "few,silver,bad_records_min_rows,silver.order_events,7,,,,Six prove nothing.\n"
     run()
     return result
 
@@ -287,39 +291,48 @@ def test_a_rate_equal_to_the_threshold_passes(stopped: Stopped) -> None:
 
 
 def test_each_table_above_its_threshold_stops_the_run_and_nothing_is_published(stopped: Stopped) -> None:
-    """The good payment order waits with the others; the bad records are written; the watermark stays."""
+    """Good rows wait with the bad ones; the bad records are written; the watermark stays."""
     assert [problem.split(" pending rows")[0] for problem in stopped.problems[1]] == [
+        "bad-rate gate: silver.order_events has 1 bad of 6",
         "bad-rate gate: silver.order_items has 1 bad of 5",
         "bad-rate gate: silver.products has 1 bad of 5",
         "bad-rate gate: silver.wallet_snapshot has 2 bad of 101",
     ]
-    assert (stopped.rows[1], stopped.bad_records[1], stopped.changes[1]) == (99, 5, stopped.changes[0])
+    assert (stopped.rows[1], stopped.bad_records[1], stopped.changes[1]) == (99, 6, stopped.changes[0])
     assert stopped.states[0] == ("success", stored(D2, "00:00:00"))
     assert stopped.states[1] == ("failure", stored(D2, "00:00:00"))
 
 
 def test_rows_stay_pending_and_bad_records_are_not_doubled(stopped: Stopped) -> None:
     assert stopped.problems[2] == stopped.problems[1]
-    assert (stopped.rows[2], stopped.bad_records[2]) == (99, 5)
+    assert (stopped.rows[2], stopped.bad_records[2]) == (99, 6)
+
+
+def tables_stopped(stopped: Stopped, run: int) -> list[str]:
+    """Silver tables that stopped a run."""
+    return [problem.removeprefix("bad-rate gate: silver.").split(" has ")[0] for problem in stopped.problems[run]]
 
 
 def test_more_good_rows_release_a_table(stopped: Stopped) -> None:
     """2 of 200 is no longer above 1 %."""
-    assert [problem.split(" has ")[0] for problem in stopped.problems[3]] == [
-        "bad-rate gate: silver.order_items",
-        "bad-rate gate: silver.products",
-    ]
+    assert tables_stopped(stopped, 2) == ["order_events", "order_items", "products", "wallet_snapshot"]
+    assert tables_stopped(stopped, 3) == ["order_events", "order_items", "products"]
 
 
 def test_a_withdrawn_batch_releases_a_table(stopped: Stopped) -> None:
-    assert [problem.split(" has ")[0] for problem in stopped.problems[4]] == ["bad-rate gate: silver.products"]
+    assert tables_stopped(stopped, 4) == ["order_events", "products"]
 
 
 def test_a_rule_of_the_table_goes_before_the_general_one_and_releases_it(stopped: Stopped) -> None:
-    """1 of 5 equals 0.2: everything that waited is published at once."""
-    assert stopped.problems[5] == ()
-    assert stopped.rows[5] == 99 + 198 + 4 + 1
-    assert stopped.states[5] == ("success", stored(D3, "00:00:00"))
+    """1 of 5 equals 0.2."""
+    assert tables_stopped(stopped, 5) == ["order_events"]
+
+
+def test_fewer_rows_than_the_rule_asks_for_stop_nothing(stopped: Stopped) -> None:
+    """Six orders are too few to judge by; everything that waited is published at once."""
+    assert tables_stopped(stopped, 6) == []
+    assert stopped.rows[6] == 99 + 198 + 4 + 5
+    assert stopped.states[6] == ("success", stored(D3, "00:00:00"))
 
 
 # Runs that are killed

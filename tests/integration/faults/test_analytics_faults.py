@@ -64,7 +64,7 @@ def key_of(text: str, salt: str = "local-salt-v1") -> str:
 
 @pytest.fixture(scope="module")
 def analyzed(new_lake: Callable[..., Lake]) -> Analyzed:
-    lake, keys = new_lake(), {}
+    lake, keys = new_lake(checks=False), {}
 
     def run(name: str) -> None:
         lake.run_clean(pipelines=["silver", "analytics"], run_id=name)
@@ -75,7 +75,6 @@ def analyzed(new_lake: Callable[..., Lake]) -> Analyzed:
     refused = lake.run(D1, pipelines=["silver", "analytics"]).problems
     lake.now = instant(D2, "00:35:00")
     run("after midnight")
-    lake.checks = False
     lake.load(AFTERNOON)
     wrong = lake.load(WRONG_DAY).files[0].batch_id
     lake.now = instant(date(2026, 3, 10), "00:35:00")

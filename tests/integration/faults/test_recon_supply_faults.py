@@ -51,7 +51,7 @@ ENTRIES = [
 
 @pytest.fixture(scope="module")
 def audited(new_lake: Callable[..., Lake]) -> Lake:
-    lake = new_lake()
+    lake = new_lake(checks=False)
     lake.load({"user_wallets": EXTRACTS, "transaction_ledger": ENTRIES})
     lake.run_clean(D1, D4, pipelines=["silver", "controls"])
     return lake

@@ -54,7 +54,7 @@ FIRST_LOAD = delivery(
         entry("t_round", "u1", "PAYMENT", "1.005", kst(DAY, "10:00:00")),
         entry("t_type", "u1", "GIFT", 1, kst(DAY, "10:00:00")),
         WRITTEN_AS,
-        entry(" t_trim\t", "vault_v", "CHARGE", "  2.50 ", kst(DAY, "10:00:00")),
+        entry(" t_trim\t", " vault_v", "CHARGE", "  2.50 ", kst(DAY, "10:00:00")),
     ],
     payment_orders=[
         payment("po_1", "PENDING", 30, kst(DAY, "10:00:00"), updated_at=kst(DAY, "10:00:00")),
