@@ -163,9 +163,9 @@ def test_lines_that_are_no_json_object_are_kept_apart_with_their_numbers(raw: Br
     path = raw.write("orders/2026-02-01.jsonl", *lines)
     report = raw.load(extracted_at=datetime(2026, 2, 1, tzinfo=UTC))
     (file,) = report.files
-    assert (file.outcome, file.rows, file.malformed) == ("loaded", 2, 4)
+    assert (file.outcome, file.rows, file.malformed) == ("loaded", 2, 5)
     (warning,) = report.warnings
-    assert warning.startswith(f"{path}: 4 of 6 lines are no JSON object; they are kept with their line numbers in")
+    assert warning.startswith(f"{path}: 5 of 7 lines are no JSON object; they are kept with their line numbers in")
     assert warning.endswith(f"bronze.malformed_lines, batch {file.batch_id}")
     rows = raw.sql(
         "select line_number, raw_line, split_part(error, ':', 1), ingest_seq - batch_seq * 4294967296, source_file,"
@@ -178,6 +178,7 @@ def test_lines_that_are_no_json_object_are_kept_apart_with_their_numbers(raw: Br
         (4, '{"order_id": "\\xff"}', "not UTF-8 at byte 15", 4, "orders/2026-02-01.jsonl", at),
         (5, "[1]", "not a JSON object", 5, "orders/2026-02-01.jsonl", at),
         (7, '{"order_id": 01}', "not JSON", 7, "orders/2026-02-01.jsonl", at),
+        (8, '{"order_id":\f1}', "not JSON", 8, "orders/2026-02-01.jsonl", at),
     ]
 
 
@@ -243,6 +244,19 @@ def test_a_refused_file_does_not_stop_the_others(raw: Bronze) -> None:
         ("orders/e.jsonl", 2, 1),
     ]
     assert raw.sql("select count(*) from bronze.orders_raw") == [(4,)]
+
+
+def test_a_file_that_grows_while_the_folder_is_loaded_is_refused(raw: Bronze) -> None:
+    path = raw.write("orders.jsonl", GOOD["orders"])
+    raw.write("products.jsonl", GOOD["products"])
+
+    def write_on(_done: int, _total: int, piece: str) -> None:
+        if piece == "looking at products.jsonl":
+            path.write_bytes(content([GOOD["orders"]] * 2))
+
+    assert raw.outcomes(progress=write_on) == {"orders.jsonl": "refused", "products.jsonl": "loaded"}
+    assert raw.outcomes() == {"orders.jsonl": "loaded", "products.jsonl": "unchanged"}
+    assert raw.sql("select count(*) from bronze.orders_raw") == [(2,)]
 
 
 def test_nothing_of_a_file_with_an_endless_line_is_kept(raw: Bronze) -> None:

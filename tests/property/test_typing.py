@@ -209,6 +209,7 @@ def test_numbers_written_in_any_way_are_taken_exactly(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(timestamp_texts, min_size=1, max_size=40))
 @example(["1970-01-01", "1969-12-31T23:59:59.999999Z", "1970-01-01T08:59:59+09:00", "0001-01-01T00:00:00Z"])
+@example([f"2026-02-01T09:00{offset}" for offset in ("+09", "+0960", "+09:60", "+24:00", "-23:59", "+9", " Z", "z")])
 @example(["9999-12-31T23:59:59.999999+09:00", "9999-12-31T15:00:00Z", "2026-02-29", "2024-02-29T24:00"])
 def test_instants_written_in_any_way_are_the_same_instant(
     connection: duckdb.DuckDBPyConnection, instants: list[str]
@@ -248,6 +249,7 @@ def test_every_kept_line_can_be_read_by_the_engine_again(
 @given(st.lists(st.binary(max_size=20)), st.integers(1, 40), st.booleans())
 @example([b"\xef\xbb\xbf{}\r", b"a\r", b"\xff"], 1, True)
 @example([b"\xef\xbb\xbf"], 2, False)
+@example([b"a", b"\xef\xbb\xbf{}"], 2, True)
 def test_blocks_of_any_size_give_the_same_lines(
     tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], block: int, ends_with_newline: bool
 ) -> None:

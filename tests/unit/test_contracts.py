@@ -172,7 +172,8 @@ def test_a_newer_version_of_a_rule_changes_the_suite(project: Path) -> None:
         "effective_start_ts": "2026-06-01 00:00:00",
         "allowed_values": '"[""PAID"", ""SETTLED""]"',
     }
-    (project / RULES).write_text("\n".join([*rules, ",".join(newer[name] for name in header)]), encoding="utf-8")
+    text = "\n".join([rules[0], ",".join(newer[name] for name in header), *rules[1:]])
+    (project / RULES).write_text(text, encoding="utf-8")
     difference = suite(read_contracts(project)["payment_orders_raw"]) ^ before
     assert len(difference) == 2
     assert any("SETTLED" in one for one in difference)
