@@ -159,6 +159,7 @@ def test_lines_that_are_no_json_object_are_kept_apart_with_their_numbers(raw: Br
         "[1]",
         GOOD["orders"],
         '{"order_id": 01}',
+        '{"order_id":\f1}',
     ]
     path = raw.write("orders/2026-02-01.jsonl", *lines)
     report = raw.load(extracted_at=datetime(2026, 2, 1, tzinfo=UTC))

@@ -275,9 +275,8 @@ def joined(path: Path) -> tuple[list[str | None], list[Malformed]]:
 
 def split(content: bytes) -> tuple[list[str | None], list[Malformed]]:
     """Lines of a file's content, taken apart all at once."""
-    raw = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").split(b"\n")
-    if content.endswith(b"\n") or not content:
-        raw.pop()
+    ended = content if content.endswith(b"\n") or not content else content + b"\n"
+    raw = ended.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").split(b"\n")[:-1]
     texts: list[str | None] = []
     malformed = []
     for number, one in enumerate(raw, start=1):
