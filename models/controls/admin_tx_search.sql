@@ -23,7 +23,7 @@ entries as (
 payment_orders as (
 
     select order_ref, merchant_name, status from {{ ref('order_events') }}
-    where order_source = 'PAYMENT_ORDERS' and order_ref in (select related_id from entries)
+    where order_source = 'PAYMENT_ORDERS'
 
 ),
 

@@ -13,10 +13,24 @@
     ~ " where change_seq > " ~ from_seq ~ " and table_name = 'silver.ledger_entries'", '9999-12-31 00:00:00'
 ) ~ "'" %}
 
-with changes as (
+with entry_changes as (
 
-    select * from {{ ref('change_log') }}
-    where change_seq > {{ from_seq }}
+    select subject, old_ts, new_ts, old_date_kst, new_date_kst, old_ref, new_ref from {{ ref('change_log') }}
+    where change_seq > {{ from_seq }} and table_name = 'silver.ledger_entries'
+
+),
+
+snapshot_changes as (
+
+    select subject, old_ts, new_ts from {{ ref('change_log') }}
+    where change_seq > {{ from_seq }} and table_name = 'silver.wallet_snapshot'
+
+),
+
+payment_order_changes as (
+
+    select subject as order_ref, old_date_kst, new_date_kst from {{ ref('change_log') }}
+    where change_seq > {{ from_seq }} and table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
 
 ),
 
@@ -51,11 +65,13 @@ feed as (
 -- where a changed snapshot or entry stood and where it stands now
 moved as (
 
-    select table_name, subject, old_ts as ts from changes
-    where table_name in ('silver.wallet_snapshot', 'silver.ledger_entries') and old_ts is not null
+    select subject, old_ts as ts, false as is_snapshot from entry_changes where old_ts is not null
     union all
-    select table_name, subject, new_ts as ts from changes
-    where table_name in ('silver.wallet_snapshot', 'silver.ledger_entries') and new_ts is not null
+    select subject, new_ts as ts, false as is_snapshot from entry_changes where new_ts is not null
+    union all
+    select subject, old_ts as ts, true as is_snapshot from snapshot_changes where old_ts is not null
+    union all
+    select subject, new_ts as ts, true as is_snapshot from snapshot_changes where new_ts is not null
 
 ),
 
@@ -81,7 +97,7 @@ taken_back as (
         on moved.subject = late_closings.user_id
         and moved.ts <= late_closings.closing_ts
         and late_closings.date_kst < {{ kst_date('moved.ts') }}
-    where moved.table_name = 'silver.ledger_entries'
+    where not moved.is_snapshot
         and moved.ts <= (select max(latest.closing_ts) from late_closings as latest)
     group by moved.subject, moved.ts
 
@@ -95,15 +111,15 @@ reaching as (
         moved.subject,
         moved.ts,
         least(
-            {{ kst_date(from_epoch_us(epoch_us('moved.ts') ~ " - case when moved.table_name = 'silver.wallet_snapshot' then " ~ tolerance_us ~ " + 1 else 0 end")) }},
+            {{ kst_date(from_epoch_us(epoch_us('moved.ts') ~ " - case when moved.is_snapshot then " ~ tolerance_us ~ " + 1 else 0 end")) }},
             case
-                when moved.table_name = 'silver.wallet_snapshot' and moved.ts <= coalesce(wallets.first_snapshot_ts, moved.ts)
+                when moved.is_snapshot and moved.ts <= coalesce(wallets.first_snapshot_ts, moved.ts)
                     then coalesce({{ kst_date('wallets.first_entry_ts') }}, date '9999-12-31')
                 else date '9999-12-31'
             end,
             coalesce(taken_back.first_day, date '9999-12-31')
         ) as first_day,
-        coalesce(moved.table_name = 'silver.wallet_snapshot' and moved.ts <= feed.first_snapshot_ts, false) as moves_feed_start
+        coalesce(moved.is_snapshot and moved.ts <= feed.first_snapshot_ts, false) as moves_feed_start
     from moved
     left join wallets on moved.subject = wallets.user_id
     left join taken_back on moved.subject = taken_back.subject and moved.ts = taken_back.ts
@@ -148,12 +164,11 @@ altered as (
 -- entries whose own row or pair a change can alter
 touched_refs as (
 
-    select old_ref as related_id from changes where table_name = 'silver.ledger_entries' and old_ref is not null
+    select old_ref as related_id from entry_changes where old_ref is not null
     union
-    select new_ref as related_id from changes where table_name = 'silver.ledger_entries' and new_ref is not null
+    select new_ref as related_id from entry_changes where new_ref is not null
     union
-    select subject as related_id from changes
-    where table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
+    select order_ref as related_id from payment_order_changes
 
 ),
 
@@ -162,17 +177,17 @@ entry_days as (
     select distinct event_date_kst as date_kst from {{ ref('ledger_entries') }}
     where related_id in (select related_id from touched_refs){{ ' and 1 = 0' if not has_computed }}
     union
-    select old_date_kst as date_kst from changes where table_name = 'silver.ledger_entries'
+    select old_date_kst as date_kst from entry_changes
     union
-    select new_date_kst as date_kst from changes where table_name = 'silver.ledger_entries'
+    select new_date_kst as date_kst from entry_changes
 
 ),
 
 payment_days as (
 
-    select old_date_kst as date_kst from changes where table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
+    select old_date_kst as date_kst from payment_order_changes
     union
-    select new_date_kst as date_kst from changes where table_name = 'silver.order_events' and row_key like 'PAYMENT_ORDERS|%'
+    select new_date_kst as date_kst from payment_order_changes
 
 ),
 

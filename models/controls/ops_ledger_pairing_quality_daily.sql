@@ -37,7 +37,7 @@ counted as (
 payment_orders as (
 
     select order_ref from {{ ref('order_events') }}
-    where order_source = 'PAYMENT_ORDERS' and order_ref in (select related_id from entries)
+    where order_source = 'PAYMENT_ORDERS'
 
 ),
 

@@ -25,17 +25,11 @@ changed_orders as (
 
 ),
 
--- latest status of every payment order that a new entry or a changed order asks for
+-- latest status of every payment order
 order_status as (
 
-    select order_ref, status
-    from {{ ref('order_events') }}
+    select order_ref, status from {{ ref('order_events') }}
     where order_source = 'PAYMENT_ORDERS'
-        and order_ref in (
-            select related_id from judged
-            union all
-            select order_ref from changed_orders
-        )
 
 ),
 
