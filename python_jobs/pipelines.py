@@ -65,7 +65,7 @@ class RunResult:
 
 
 Progress = Callable[[int, int, str], None]
-"""Called with the nodes done, the nodes in all and the name of the node that ended."""
+"""Called with the nodes done, the nodes in all and the name of the node that began or ended."""
 
 
 def new_run_id(now: datetime) -> str:
@@ -99,7 +99,10 @@ def run_pipelines(
     """
     started = datetime.now(UTC)
     try:
-        manifest = manifest or parse_project(request.project_dir, request.warehouse, request.target)
+        if manifest is None:
+            if progress is not None:
+                progress(0, 1, "reading the dbt project")
+            manifest = parse_project(request.project_dir, request.warehouse, request.target)
     except LakeError:
         if request.target == "duckdb":
             _record_failure(request)
@@ -237,21 +240,19 @@ def _install_packages(project_dir: Path) -> None:
 
 
 class _Watch:
-    """Counts finished nodes in the event stream of dbt."""
+    """Counts finished nodes in the event stream of dbt, and names the one that runs."""
+
+    _FINISHED = frozenset({"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"})
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
         self._done = 0
 
     def __call__(self, event: Any) -> None:
-        if self._progress is None or event.info.name not in {
-            "LogModelResult",
-            "LogTestResult",
-            "LogSeedResult",
-            "LogSnapshotResult",
-        }:
+        if self._progress is None or event.info.name not in {*self._FINISHED, "LogStartLine"}:
             return
-        self._done += 1
+        if event.info.name in self._FINISHED:
+            self._done += 1
         # dbt calls the number of all nodes `total` in some events and `num_models` in others
         total = getattr(event.data, "total", 0) or getattr(event.data, "num_models", 0)
         self._progress(self._done, max(total, self._done), event.data.node_info.node_name)

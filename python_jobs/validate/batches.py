@@ -59,6 +59,8 @@ class Validator:
         findings: dict[str, list[str]] = {}
         new_pages: list[Any] = []
         with _plain_errors(self.docs_dir):
+            if progress is not None:
+                progress(0, len(groups), "starting Great Expectations")
             context = self._context()
             for number, (table, paths) in enumerate(groups):
                 if progress is not None:

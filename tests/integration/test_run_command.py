@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 import pytest
 
 from python_jobs import pipelines
@@ -65,10 +64,13 @@ def test_an_interrupt_ends_the_run_with_one_line_and_the_next_run_goes_on(
 ) -> None:
     """Ctrl-C after the fifth node; dbt would make a failed run without a reason of it."""
     monkeypatch.setattr(pipelines, "parse_project", lambda *_: manifest)
+    nodes: list[str] = []
 
-    def interrupt(done: int, _total: int, _piece: str) -> None:
-        if done == INTERRUPTED_AFTER:
+    def interrupt(done: int, total: int, node: str) -> None:
+        nodes.append(node)
+        if done == INTERRUPTED_AFTER and nodes.count(node) == 1:
             os.kill(os.getpid(), signal.SIGINT)
+        assert total > INTERRUPTED_AFTER
 
     with monkeypatch.context() as patch:
         patch.setattr("plura.cli.lake.progress_bar", lambda *_, **__: nullcontext(interrupt))
@@ -81,22 +83,12 @@ def test_an_interrupt_ends_a_load_with_one_line_and_nothing_of_its_file(plura: P
     lines = [GOOD["orders"] | {"order_id": number, "note": "x" * 1_000} for number in range(60_000)]
     write(plura.work / "large" / "orders.jsonl", lines)
     process = plura.start("lake", "load", plura.work / "large", "--no-validate")
-    while not has_begun(plura.warehouse):
+    lock = plura.warehouse.with_name("plura.duckdb.lock")
+    while str(process.pid) not in lock.read_text(encoding="utf-8"):
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60) == ("", INTERRUPTED)
     assert process.returncode == 130
     assert Bronze(work=plura.work).sql("select count(*) from bronze.orders_raw") == [(0,)]
-
-
-def has_begun(warehouse: Path) -> bool:
-    """Whether the load has the warehouse open; before, it opens it for a moment only."""
-    for _ in range(3):
-        try:
-            duckdb.connect(str(warehouse), read_only=True).close()
-        except duckdb.IOException:
-            time.sleep(0.02)
-        else:
-            return False
-    return True

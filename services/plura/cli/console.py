@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
+
+_LONGEST_PIECE = 32
+"""Characters of a piece's name beside the bar, so that a line of 80 holds both."""
 
 Advance = Callable[[int, int, str], None]
 """Called with what is done, what there is in all, and the name of the piece at hand."""
@@ -28,16 +32,17 @@ def progress_bar(title: str, *, counts: bool = False) -> Iterator[Advance]:
     """
     columns = [
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=24),
         MofNCompleteColumn() if counts else TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[piece]}"),
+        TextColumn("{task.fields[piece]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
     ]
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(title, total=None, piece="")
 
         def advance(done: int, total: int, piece: str) -> None:
-            bar.update(task, completed=done, total=total, piece=piece)
+            shown = piece if len(piece) <= _LONGEST_PIECE else f"{piece[:_LONGEST_PIECE]}…"
+            bar.update(task, completed=done, total=total, piece=shown)
 
         yield advance
 
