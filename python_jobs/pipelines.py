@@ -65,7 +65,8 @@ class RunResult:
 
 
 Progress = Callable[[int, int, str], None]
-"""Called with the nodes done, the nodes in all and the name of the node that began or ended."""
+"""Called with the nodes done, the nodes in all and what goes on: the name of the node that ended, or ``running`` and
+the name of the one that began."""
 
 
 def new_run_id(now: datetime) -> str:
@@ -251,11 +252,14 @@ class _Watch:
     def __call__(self, event: Any) -> None:
         if self._progress is None or event.info.name not in {*self._FINISHED, "LogStartLine"}:
             return
+        node = event.data.node_info.node_name
         if event.info.name in self._FINISHED:
             self._done += 1
+        else:
+            node = f"running {node}"
         # dbt calls the number of all nodes `total` in some events and `num_models` in others
         total = getattr(event.data, "total", 0) or getattr(event.data, "num_models", 0)
-        self._progress(self._done, max(total, self._done), event.data.node_info.node_name)
+        self._progress(self._done, max(total, self._done), node)
 
 
 def _problem(node: Any) -> str | None:
