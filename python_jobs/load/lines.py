@@ -102,7 +102,8 @@ def parse_line(text: str) -> dict[str, Any]:
         raise ValueError("not a JSON object")  # noqa: TRY004 - the content is wrong, not the type of an argument
     if "\\u" in text:
         try:
-            json.dumps(record, ensure_ascii=False).encode()
+            # with every member, those of repeated keys included: engines that read the line again read it whole
+            json.dumps(json.loads(text, parse_int=str, object_pairs_hook=list), ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise ValueError("not JSON: an escape is half of a surrogate pair") from None
     return record

@@ -208,7 +208,7 @@ def parse_object(line: str) -> dict[str, object] | None:
             parse_constant=refuse_constant,
             object_pairs_hook=first_of_each_key,
         )
-        json.dumps(parsed, ensure_ascii=False).encode("utf-8")
+        json.dumps(json.loads(line, parse_int=str, object_pairs_hook=list), ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None

@@ -119,6 +119,7 @@ def test_a_folder_or_a_dangling_link_under_a_files_name_is_refused(tmp_path: Pat
         ('{"a": "tab\there"}', "not JSON"),
         ('{"a": "\\ud800"}', "half of a surrogate pair"),
         ('{"a": [{"\\udc00": 1}]}', "half of a surrogate pair"),
+        ('{"a": 1, "a": ["\\ud800"]}', "half of a surrogate pair"),
         ("[" * 100_000, "nested too deeply"),
         ("[1, 2]", "not a JSON object"),
         ('"text"', "not a JSON object"),
