@@ -63,6 +63,7 @@ def open_duckdb(
         connection = _connect(path, read_only=read_only, deadline=time.monotonic() + wait_seconds)
         try:
             connection.execute("set TimeZone = 'UTC'")
+            connection.execute("set enable_progress_bar = false")  # standard output is the command's own
             yield connection
         finally:
             connection.close()

@@ -139,6 +139,7 @@ def _sample(project_dir: Path, table: Table, paths: list[Path]) -> pd.DataFrame:
     connection = duckdb.connect()
     try:
         connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set enable_progress_bar = false")
         bronze.create_tables(connection, read_contracts(project_dir))
         for number, path in enumerate(paths[:SAMPLE_LINES]):
             with suppress(LakeError):
