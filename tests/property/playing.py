@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -21,7 +22,7 @@ from tests.oracle.silver import SilverTables, silver
 from tests.property.arrivals import Files
 from tests.property.histories import ALL, Killed, Load, Publish, Reinstate, Run, Step, Wait, Withdraw
 from tests.property.killing import run_killed
-from tests.property.rulebooks import RULES
+from tests.property.rulebooks import rulebook
 
 STATEMENTS = 560
 """About what a run of all pipelines sends to the warehouse."""
@@ -43,7 +44,7 @@ class Played:
     _kills: int = 0
 
     def __post_init__(self) -> None:
-        self.lake.seeds.setdefault("rules", RULES["default"])
+        self.lake.seeds.setdefault("rules", rulebook())
 
     def play(self, *steps: Step) -> None:
         """Do some steps, one after the other."""
@@ -67,7 +68,7 @@ class Played:
             case Reinstate():
                 self._set_status(step.batch, "loaded")
             case Publish():
-                self.lake.seeds["rules"] = RULES[step.rules]
+                self.lake.seeds["rules"] = rulebook(*step.changes)
             case Wait():
                 self.lake.now += timedelta(hours=step.hours)
 
@@ -93,14 +94,14 @@ class Played:
 
     def _run(self, run: Run) -> None:
         result = self.lake.run(run.first, run.last, pipelines=run.pipelines)
-        self._book(run, [name for name in run.pipelines if name in {"guardrail", "silver"}])
+        self.book(run, [name for name in run.pipelines if name in {"guardrail", "silver"}])
         readers = [name for name in run.pipelines if name in {"controls", "analytics"}]
         if readers and not self._is_ready(run):
             assert len(result.problems) == len(readers), result.problems
             assert all("UpstreamReadinessError" in problem for problem in result.problems), result.problems
         else:
             assert result.problems == ()
-            self._book(run, readers)
+            self.book(run, readers)
 
     def _kill(self, killed: Killed) -> None:
         self._kills += 1
@@ -110,10 +111,10 @@ class Played:
         if states.get("pipeline_silver") == ("failure", run_id):
             self._silver_failed = True
         done = [name for name in killed.run.pipelines if states.get(PIPELINES[name]) == ("success", run_id)]
-        self._book(killed.run, done)
+        self.book(killed.run, done)
 
-    def _book(self, run: Run, done: list[str]) -> None:
-        """Pipelines have done what the run asked them for."""
+    def book(self, run: Run, done: Iterable[str]) -> None:
+        """Note that these pipelines have done what the run asked them for."""
         for name in done:
             if name == "silver":
                 self._silver = self._silver_now()

@@ -14,23 +14,20 @@ FIRST_DAY = date(2026, 3, 2)
 """First KST day of the histories."""
 
 
-def _published(**changes: Mapping[str, str]) -> str:
-    """Text of seeds/rules.csv without a bad-rate gate; `changes` are columns to set, by rule_id.
-
-    A change with `effective_start_ts` is a later version beside the rule that is there.
-    """
+def rulebook(*names: str) -> str:
+    """Text of seeds/rules.csv with an open bad-rate gate and the changes of these names."""
     with (PROJECT / "seeds" / "rules.csv").open(encoding="utf-8", newline="") as file:
         records = list(csv.DictReader(file))
     columns = list(records[0])
-    open_gate = {"threshold": "1", "severity_map": '{"fail": 1}'}
-    for rule_id, change in ({"silver_bad_records_default": open_gate} | changes).items():
-        place = next((n for n, record in enumerate(records) if record["rule_id"] == rule_id), None)
-        if place is None:
-            records.append(dict.fromkeys(columns, "") | {"rule_id": rule_id} | dict(change))
-        elif "effective_start_ts" in change:
-            records.append(records[place] | dict(change) | {"rule_id": f"{rule_id}_later"})
-        else:
-            records[place] = records[place] | dict(change)
+    for name in ("open gate", *names):
+        for rule_id, change in CHANGES[name].items():
+            place = next((n for n, record in enumerate(records) if record["rule_id"] == rule_id), None)
+            if place is None:
+                records.append(dict.fromkeys(columns, "") | {"rule_id": rule_id} | dict(change))
+            elif "effective_start_ts" in change:
+                records.append(records[place] | dict(change) | {"rule_id": f"{rule_id}_later"})
+            else:
+                records[place] = records[place] | dict(change)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -38,37 +35,46 @@ def _published(**changes: Mapping[str, str]) -> str:
     return text.getvalue()
 
 
+def _changed(**changes: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
+    return changes
+
+
 def _from_day(n: int, hour: int = 0) -> str:
     """Start of validity in the seed: `hour` o'clock KST of the n-th day."""
     return f"{day_start(FIRST_DAY + timedelta(days=n)) + timedelta(hours=hour):%Y-%m-%d %H:%M:%S}"
 
 
-RULES: dict[str, str] = {
-    "default": _published(),
-    "narrow tolerance": _published(ledger_snapshot_tolerance_default={"threshold": "6"}),
-    "no tolerance from day 2": _published(
+CHANGES: dict[str, Mapping[str, Mapping[str, str]]] = {
+    "open gate": _changed(silver_bad_records_default={"threshold": "1", "severity_map": '{"fail": 1}'}),
+    "no soft gate": _changed(
+        dq_freshness_day_ledger={"severity_map": '{"crit": 99999999}'},
+        dq_freshness_day_wallets={"severity_map": '{"crit": 99999999}'},
+        dq_zero_windows_day_ledger={"severity_map": '{"crit": 999}'},
+    ),
+    "narrow tolerance": _changed(ledger_snapshot_tolerance_default={"threshold": "6"}),
+    "no tolerance from day 2": _changed(
         ledger_snapshot_tolerance_default={"threshold": "0", "effective_start_ts": _from_day(2)}
     ),
-    "wide tolerance from day 1": _published(
+    "wide tolerance from day 1": _changed(
         ledger_snapshot_tolerance_default={"threshold": "30", "effective_start_ts": _from_day(1)}
     ),
-    "fewer entry types from day 2": _published(
+    "fewer entry types from day 2": _changed(
         silver_entry_type_allowed_v1={
             "allowed_values": '["PAYMENT", "RECEIVE", "CHARGE", "SURCHARGE"]',
             "effective_start_ts": _from_day(2),
         }
     ),
-    "more statuses": _published(
+    "more statuses": _changed(
         silver_payment_status_allowed_v1={"allowed_values": '["PAID", "PENDING", "REFUNDED", "UNHEARD"]'}
     ),
-    "lenient controls": _published(
+    "lenient controls": _changed(
         ledger_recon_abs_default={"threshold": "100", "severity_map": '{"warn": 10, "crit": 100}'},
         ledger_supply_diff_default={"threshold": "50", "severity_map": ""},
     ),
-    "supply opening": _published(
+    "supply opening": _changed(
         ledger_supply_opening={"domain": "ledger", "metric": "supply_opening", "threshold": "100"}
     ),
-    "supply opening from noon of day 2": _published(
+    "supply opening from noon of day 2": _changed(
         ledger_supply_opening={
             "domain": "ledger",
             "metric": "supply_opening",
@@ -76,20 +82,21 @@ RULES: dict[str, str] = {
             "effective_start_ts": _from_day(2, hour=12),
         }
     ),
-    "other statuses count": _published(
+    "other statuses count": _changed(
         ledger_failed_status_default={"allowed_values": '["FAILED"]', "effective_start_ts": _from_day(1)},
         ledger_refunded_status_default={"allowed_values": '["REFUNDED", "CANCELLED"]'},
     ),
-    "other links from day 3": _published(
+    "other links from day 3": _changed(
         analytics_order_link_default={"allowed_values": '["po_([0-9])"]', "effective_start_ts": _from_day(3)}
     ),
-    "strict guardrail": _published(
+    "strict guardrail": _changed(
         dq_freshness_day_ledger={"threshold": "3600", "severity_map": '{"warn": 3600, "crit": 7200}'},
         dq_freshness_day_wallets={"threshold": "3600", "severity_map": '{"warn": 3600, "crit": 7200}'},
     ),
-    "lenient guardrail from day 1": _published(
+    "lenient guardrail from day 1": _changed(
         dq_freshness_day_ledger={"severity_map": '{"crit": 604800}', "effective_start_ts": _from_day(1)},
         dq_freshness_day_wallets={"severity_map": '{"crit": 604800}', "effective_start_ts": _from_day(1)},
         dq_zero_windows_day_ledger={"severity_map": '{"crit": 9}', "effective_start_ts": _from_day(1)},
     ),
 }
+"""What may be changed: columns of rules by rule_id. With `effective_start_ts` it is a later version beside the rule."""

@@ -34,13 +34,16 @@ CLOSED = datetime(2026, 3, 10, tzinfo=UTC)
 """All their days are over."""
 
 
+WANTED = os.environ.get("PLURA_EXAMPLES")
+UNLIMITED = pytest.mark.timeout(0 if WANTED else 600)
+
+
 def tried(examples: int) -> settings:
     """How many examples are tried, and which."""
-    wanted = os.environ.get("PLURA_EXAMPLES")
     return settings(
-        max_examples=int(wanted) if wanted else examples,
-        derandomize=not wanted,
-        phases=[Phase.generate, Phase.shrink] if wanted else [Phase.generate],
+        max_examples=int(WANTED) if WANTED else examples,
+        derandomize=not WANTED,
+        phases=[Phase.generate, Phase.shrink] if WANTED else [Phase.generate],
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -81,6 +84,7 @@ def assert_right_again_and_from_scratch(played: Played) -> None:
         assert changes(there, published(played.lake)) == []
 
 
+@UNLIMITED
 @tried(4)
 @given(steps=histories())
 def test_any_history_of_loads_and_runs_gives_the_tables_of_the_oracle_and_of_one_run(
@@ -94,6 +98,7 @@ def test_any_history_of_loads_and_runs_gives_the_tables_of_the_oracle_and_of_one
         assert_right_again_and_from_scratch(played)
 
 
+@UNLIMITED
 @tried(2)
 @given(
     lines=distinct_versions(), random=st.randoms(use_true_random=False), cuts=st.lists(st.integers(1, 60), max_size=3)
