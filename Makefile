@@ -22,7 +22,7 @@ demo: setup  ## three generated days from raw files to audited Gold, and their c
 	$(BIN)/plura demo
 
 test: setup  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 lint: setup  ## formatting, types, layering of imports, SQL
 	$(BIN)/ruff check .
