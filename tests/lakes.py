@@ -32,7 +32,7 @@ class Lake:
 
     ``now`` is the instant of loads and runs (aware); a test may move it. ``seeds`` are texts of seed files
     that the runs read instead of the project's own, by name (``rules``, ``entry_types``). Without ``checks`` the runs
-    leave out dbt's data tests, and with them the one of the bad-rate gate, which saves a third of their time.
+    leave out dbt's data tests except the one of the bad-rate gate, which saves a third of their time.
     """
 
     work: Path

@@ -16,8 +16,11 @@ entries as (
 
     select
         entries.event_date_kst as date_kst,
-        entries.related_id
-    from {{ ref('ledger_entries') }} as entries
+        entries.entry_type,
+        entries.related_id,
+        entries.related_type,
+        entries.paired_tx_id
+    from {{ ref('admin_tx_search') }} as entries
     inner join days on entries.event_date_kst = days.date_kst
 
 ),
@@ -34,36 +37,30 @@ counted as (
 
 ),
 
-payment_orders as (
-
-    select order_ref from {{ ref('order_events') }}
-    where order_source = 'PAYMENT_ORDERS'
-
-),
-
 -- what entries of a pairable type belong to, once a day; a group is the entries of that day
 groups as (
 
     select
-        pairs.event_date_kst as date_kst,
-        pairs.related_id,
-        bool_and(pairs.paired_tx_id is not null) as is_paired
-    from {{ ref('ledger_pairs') }} as pairs
-    inner join days on pairs.event_date_kst = days.date_kst
-    group by pairs.event_date_kst, pairs.related_id
+        entries.date_kst,
+        entries.related_id,
+        bool_and(entries.paired_tx_id is not null) as is_paired,
+        bool_or(entries.related_type is not null) as is_ordered
+    from entries
+    inner join {{ ref('entry_types') }} as types on entries.entry_type = types.entry_type and types.pair_role is not null
+    where entries.related_id is not null
+    group by entries.date_kst, entries.related_id
 
 ),
 
 group_counts as (
 
     select
-        groups.date_kst,
+        date_kst,
         count(*) as group_cnt,
-        count(case when groups.is_paired then 1 end) as paired_cnt,
-        count(payment_orders.order_ref) as ordered_cnt
+        count(case when is_paired then 1 end) as paired_cnt,
+        count(case when is_ordered then 1 end) as ordered_cnt
     from groups
-    left join payment_orders on groups.related_id = payment_orders.order_ref
-    group by groups.date_kst
+    group by date_kst
 
 ),
 

@@ -137,3 +137,16 @@ def test_a_day_without_closing_snapshot_shows_no_opening_that_comes_later(played
 def test_a_late_entry_before_the_closing_snapshot_alters_the_day_before_it(played: Played) -> None:
     lines = loaded(user_wallets=[snapshot(at(1, 11))], transaction_ledger=[entry(at(0, 9))])
     assert_right(played, lines, Run(), loaded(transaction_ledger=[entry(at(1, 3), tx_id="t2")]))
+
+
+def test_a_new_wallet_has_no_balance_on_days_before_its_first_entry(played: Played) -> None:
+    feed = loaded(
+        user_wallets=[snapshot(at(0), user_id="w2")],
+        transaction_ledger=[entry(at(1)), entry(at(1), tx_id="t2", wallet_id="w3")],
+    )
+    assert_right(played, feed, Run(), loaded(user_wallets=[snapshot(at(2, 12))]))
+    balances = played.lake.sql("select date_kst from gold.wallet_balance_daily where user_id = 'w1' order by 1")
+    assert balances == [(day(1),), (day(2),)]
+    played.start_over()
+    played.play(Run())
+    assert balances == played.lake.sql("select date_kst from gold.wallet_balance_daily where user_id = 'w1' order by 1")

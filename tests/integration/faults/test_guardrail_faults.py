@@ -92,10 +92,10 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(new_lake: Callable[..., Lake]) -> Watched:
-    lake, runs = new_lake(), {}
+    lake, runs = new_lake(checks=False), {}
 
-    def run(name: str, now: datetime, *days: date, checks: bool = False) -> None:
-        lake.now, lake.checks = now, checks
+    def run(name: str, now: datetime, *days: date) -> None:
+        lake.now = now
         lake.run_clean(*days, pipelines=["guardrail"], run_id=name)
         runs[name] = Run(
             run_id=name,
@@ -120,7 +120,7 @@ def watched(new_lake: Callable[..., Lake]) -> Watched:
         lake.load(SECOND_LOAD)
         run("after_an_outage", instant(RUNNING, "19:07:00"))
         state_before = lake.sql("select * from gold.pipeline_state where pipeline_name = 'pipeline_a'")[0]
-        run("dead", instant(LATER, "00:30:00"), checks=True)
+        run("dead", instant(LATER, "00:30:00"))
         crash_after_dq_status(lake, "dead", state_before)
         run("retried", instant(LATER, "00:30:00"))
         run("backfill", instant(LATER, "00:30:00"), DAY)

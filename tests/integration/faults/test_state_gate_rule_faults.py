@@ -135,9 +135,6 @@ def test_fault_47_fixed_clock_offsets_are_safe_behind_the_gate_as_documented(
     refused = lake.run(D4, pipelines=["controls"])
     assert any("before the end of the days asked for" in problem for problem in refused.problems)
     assert lake.sql("select count(*) from gold.pipeline_day where date_kst = ?", [D4]) == [(0,)]
-    lake.now = instant(D4, "23:59:58")
-    early = lake.run(D4, pipelines=["controls"])
-    assert any("2026-03-05 is still open" in problem for problem in early.problems)
 
 
 def test_fault_48_whatever_stops_a_run_leaves_a_failure_and_the_watermark(
@@ -165,7 +162,7 @@ def test_fault_48_whatever_stops_a_run_leaves_a_failure_and_the_watermark(
 
 def test_fault_49_a_day_is_judged_by_the_version_of_the_day(stated: Stated, new_lake: Callable[..., Lake]) -> None:
     """A new version needs no closing of the old one, and status sets and signs are data."""
-    lake = copy_of(stated, new_lake, seeds={"rules": RULES + TOLERANT_FROM_D3}, checks=True)
+    lake = copy_of(stated, new_lake, seeds={"rules": RULES + TOLERANT_FROM_D3})
     lake.run_clean(D1, D3, pipelines=["controls"])
     assert lake.sql(
         "select date_kst, rule_id, verdict from gold.recon_daily_snapshot_flow where user_id = 'leaky' order by all"
