@@ -288,6 +288,9 @@ def _one_line(message: object) -> str:
         return lines[-1][:400]
     skipped = ("Compilation Error in", "Runtime Error in", "Database Error in", "Runtime Error")
     kept = [line for line in lines if not line.startswith(skipped)] or lines or ["unknown error"]
+    if "CSV Error" in kept[0]:  # the lines that follow name the text and the column
+        telling = [line for line in kept[1:] if line.startswith(("Original Line", "Error when", "Could not convert"))]
+        return "; ".join([kept[0], *telling])[:400]
     return kept[0][:400]
 
 

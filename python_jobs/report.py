@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 
+_PIPELINE_NAMES = {"pipeline_a": "guardrail", "pipeline_b": "controls", "pipeline_c": "analytics"}
+
 LISTED = 10
 """Rows of a list that the report shows; the counts beside it are complete."""
 
@@ -32,6 +34,7 @@ class DayReport:
     quality: Rows
     exceptions: Rows
     exception_count: int
+    exceptions_elsewhere: int
     quarantine: Rows
 
 
@@ -94,7 +97,9 @@ _QUERIES = {
         select
             source_table, reason, count(*) as records,
             min(source_file) as first_file, min_by(line_number, source_file) as first_line
-        from silver.bad_records where detected_date_kst >= $1
+        from silver.bad_records as bad
+        where bad.detected_date_kst >= $1
+            and bad.batch_id not in (select batch_id from bronze.load_registry where status = 'withdrawn')
         group by source_table, reason order by source_table, reason
     """,
 }
@@ -110,9 +115,57 @@ def latest_day(connection: duckdb.DuckDBPyConnection) -> date:
         "select max(date_kst) from gold.pipeline_day where pipeline_name <> 'pipeline_a'"
     ).fetchone()
     if row is None or row[0] is None:
-        raise LakeError("no day has been computed yet: plura lake run --date YYYY-MM-DD")
+        failed = connection.execute(
+            "select pipeline_name, last_run_id from gold.pipeline_state where status = 'failure' order by pipeline_name"
+        ).fetchall()
+        why = "".join(f"; {_PIPELINE_NAMES.get(name, 'silver')} failed in run {run}" for name, run in failed)
+        raise LakeError(f"no day has been computed yet{why}: plura lake run")
     day: date = row[0]
     return day
+
+
+def run_summary(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[str]:
+    """Say in lines of text what a run wrote: the days each pipeline computed, exceptions opened and resolved."""
+    if not _has_run(connection):
+        return []
+    days = connection.execute(
+        "select pipeline_name, count(*), min(date_kst), max(date_kst) from gold.pipeline_day where run_id = $1"
+        " group by pipeline_name order by pipeline_name",
+        [run_id],
+    ).fetchall()
+    opened = connection.execute(
+        "select exception_type, count(*), count(distinct date_kst) from gold.exception_ledger"
+        " where run_id = $1 and generated_at = updated_at and resolved_at is null"
+        " group by exception_type order by count(*) desc, exception_type",
+        [run_id],
+    ).fetchall()
+    resolved = connection.execute(
+        "select count(*) from gold.exception_ledger where run_id = $1 and resolved_at = updated_at", [run_id]
+    ).fetchone()
+    assert resolved is not None
+    lines = [
+        f"{_PIPELINE_NAMES[name]}: {count:,} {'day' if count == 1 else 'days'} computed, {_span(first, last)}"
+        for name, count, first, last in days
+    ]
+    lines += [
+        f"exceptions opened: {count:,} {kind} on {days:,} {'day' if days == 1 else 'days'}"
+        for kind, count, days in opened
+    ]
+    if resolved[0]:
+        lines.append(f"exceptions resolved: {resolved[0]:,}")
+    return lines or ["nothing was due: no day computed, no exception opened"]
+
+
+def _span(first: date, last: date) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"
+
+
+def _has_run(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the pipelines have made their tables."""
+    row = connection.execute(
+        "select count(*) from information_schema.tables where table_schema = 'gold' and table_name = 'pipeline_day'"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def day_report(connection: duckdb.DuckDBPyConnection, day: date | None = None) -> DayReport:
@@ -121,10 +174,7 @@ def day_report(connection: duckdb.DuckDBPyConnection, day: date | None = None) -
     Raises:
         LakeError: the pipelines have never run on this warehouse, or not for that day.
     """
-    ran = connection.execute(
-        "select count(*) from information_schema.tables where table_schema = 'gold' and table_name = 'pipeline_day'"
-    ).fetchone()
-    if not ran or not ran[0]:
+    if not _has_run(connection):
         raise LakeError("the pipelines have never run on this warehouse: plura lake run")
     day = day or latest_day(connection)
     computed = connection.execute("select count(*) from gold.pipeline_day where date_kst = $1", [day]).fetchone()
@@ -132,10 +182,12 @@ def day_report(connection: duckdb.DuckDBPyConnection, day: date | None = None) -
         raise LakeError(f"no pipeline has computed {day} yet: plura lake run --date {day}")
     rows = {name: _rows(connection, sql, day) for name, sql in _QUERIES.items()}
     count = connection.execute(
-        "select count(*) from gold.exception_ledger where date_kst = $1 and resolved_at is null", [day]
+        "select count(*) filter (where date_kst = $1), count(*) filter (where date_kst <> $1)"
+        " from gold.exception_ledger where resolved_at is null",
+        [day],
     ).fetchone()
     assert count is not None
-    return DayReport(day=day, exception_count=int(count[0]), **rows)
+    return DayReport(day=day, exception_count=int(count[0]), exceptions_elsewhere=int(count[1]), **rows)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, day: date) -> Rows:

@@ -97,9 +97,19 @@ def _is_other_file(path: Path) -> bool:
 
 @contextmanager
 def plain_errors(path: Path) -> Iterator[None]:
-    """Turn errors of DuckDB and of the file system into one line that says what to do."""
+    """Turn errors of DuckDB and of the file system into one line that says what to do.
+
+    Raises:
+        LakeError: in place of such an error.
+        KeyboardInterrupt: in place of the error that a query raises when the user interrupts it.
+    """
     try:
         yield
+    except (duckdb.InterruptException, RuntimeError) as error:
+        # an interrupted query raises one or the other, depending on where the signal meets it
+        if isinstance(error, duckdb.InterruptException) or "Query interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
     except (duckdb.Error, OSError) as error:
         raise LakeError(explain(error, path)) from error
 

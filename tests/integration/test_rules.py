@@ -150,8 +150,16 @@ FAULTY = {
         "severity_map of odd_limits is no JSON object of numbers: {crit",
         "allowed_values of odd_values are no JSON array of texts: CHARGE",
     ),
-    "unknown domain": ("odd,leger,drift_abs,,5,,,,", "expect_column_values_to_be_in_set_rules_domain__dq__silver"),
-    "threshold is no number": ("odd,ledger,drift_abs,,ten,,,2026-03-03 00:00:00,", "CSV Error on Line: 28"),
+    "unknown domain": ("odd,leger,drift_abs,,5,,,,", "nothing reads metric drift_abs of odd: domain leger knows none"),
+    "unknown metric": (
+        "odd,ledger,drift,,5,,,,",
+        "nothing reads metric drift of odd: domain ledger knows drift_abs, supply_diff_abs, snapshot_tolerance_hours",
+    ),
+    "unknown scope": (
+        "odd,silver,bad_records_rate,silver.ledger,1,,,,",
+        "scope silver.ledger of odd is no table of the project",
+    ),
+    "threshold is no number": ("odd,ledger,drift_abs,,ten,,,2026-03-03 00:00:00,", "CSV Error on Line: 28", "odd,", "threshold"),
 }
 
 

@@ -42,6 +42,7 @@ CLEAN = DayReport(
     quality=[],
     exceptions=[],
     exception_count=0,
+    exceptions_elsewhere=0,
     quarantine=[],
 )
 

@@ -131,6 +131,7 @@ def run(
     what was finished.
     """
     from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
+    from python_jobs.report import run_summary
 
     settings = _settings(target)
     now = _instant(as_of, "--as-of") if as_of else datetime.now(UTC)
@@ -152,12 +153,16 @@ def run(
         as_of=now,
         run_id=run_id or new_run_id(now),
     )
-    with warehouse_lock(settings.warehouse, wait_seconds=wait), progress_bar("run", counts=True) as advance:
+    with warehouse_lock(_existing(settings), wait_seconds=wait), progress_bar("run", counts=True) as advance:
         result = run_pipelines(request, progress=advance)
+        with open_duckdb(settings.warehouse, read_only=True) as connection:
+            written = run_summary(connection, result.run_id)
     for text in result.problems:
         fail(text)
     outcome = "succeeded" if result.succeeded else "failed"
     say(f"run {result.run_id} of {', '.join(names)} {outcome} in {result.seconds:.1f} s")
+    for text in written:
+        say(text)
     if not result.succeeded:
         raise typer.Exit(1)
     say("next: plura lake report")
@@ -231,29 +236,29 @@ def schema(
     raise typer.BadParameter(f"unknown source {source!r}: choose among {names}", param_hint="SOURCE")
 
 
-@app.command(short_help="Take a wrongly loaded batch out.")
+@app.command(short_help="Take wrongly loaded batches out.")
 def withdraw(
-    batch: Annotated[str, typer.Argument(help="Batch id, or its beginning (plura lake batches).")],
+    batches: Annotated[list[str], typer.Argument(help="Ids of batches, or their beginnings (plura lake batches).")],
     reason: Annotated[str, typer.Option(help="Why, kept in the registry.")],
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
-    """Take a wrongly loaded batch out of what Silver reads; the next run heals Silver and Gold.
+    """Take wrongly loaded batches out of what Silver reads; the next run heals Silver and Gold.
 
-    The lines stay in Bronze; plura lake reinstate, or loading the file again, brings the batch back.
+    The lines stay in Bronze; plura lake reinstate, or loading the file again, brings a batch back. All batches or none.
     """
-    _set_status(batch, "withdrawn", reason, target, wait)
+    _set_status(batches, "withdrawn", reason, target, wait)
 
 
-@app.command(short_help="Bring a withdrawn batch back.")
+@app.command(short_help="Bring withdrawn batches back.")
 def reinstate(
-    batch: Annotated[str, typer.Argument(help="Batch id, or its beginning (plura lake batches).")],
+    batches: Annotated[list[str], typer.Argument(help="Ids of batches, or their beginnings (plura lake batches).")],
     reason: Annotated[str, typer.Option(help="Why, kept in the registry.")],
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
-    """Bring a withdrawn batch back; the next run takes it in."""
-    _set_status(batch, "loaded", reason, target, wait)
+    """Bring withdrawn batches back, all or none; the next run takes them in."""
+    _set_status(batches, "loaded", reason, target, wait)
 
 
 @app.command(short_help="Remove rows past their retention.")
@@ -289,15 +294,21 @@ def retention(
     )
 
 
-def _set_status(batch: str, status: str, reason: str, target: str | None, wait: float) -> None:
+def _set_status(batches: list[str], status: str, reason: str, target: str | None, wait: float) -> None:
     from python_jobs.load import set_batch_status
 
     settings = _settings(target)
     if not reason.strip():
         raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
     with warehouse_lock(_existing(settings), wait_seconds=wait), open_duckdb(settings.warehouse) as connection:
-        changed = set_batch_status(connection, batch, status, reason=reason.strip(), now=datetime.now(UTC))
-    say(f"batch {changed.batch_id} ({changed.table_name}, {changed.source_file}) is {changed.status} now")
+        connection.begin()
+        changed = [
+            set_batch_status(connection, batch, status, reason=reason.strip(), now=datetime.now(UTC))
+            for batch in batches
+        ]
+        connection.commit()
+    for batch in changed:
+        say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
     say("next: plura lake run")
 
 

@@ -85,7 +85,8 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
         (
             "exceptions",
             min((row["severity"] for row in report.exceptions), default="OK"),
-            f"{report.exception_count:,} open",
+            f"{report.exception_count:,} open"
+            + (f", {report.exceptions_elsewhere:,} on other days" if report.exceptions_elsewhere else ""),
         ),
         (
             "pipelines",
@@ -217,7 +218,7 @@ def _print_findings(console: Console, report: DayReport) -> None:
     if report.quarantine:
         _print(
             console,
-            "Lines quarantined since (silver.bad_records)",
+            f"Lines quarantined since {report.day}, without those of withdrawn batches (silver.bad_records)",
             report.quarantine,
             {
                 "source_table": "meant for",
@@ -255,6 +256,8 @@ def _cell(column: str, value: Any) -> Text:
         return Text(value.removeprefix("bronze."))
     if isinstance(value, datetime):
         return Text(f"{value:%Y-%m-%d %H:%M:%S}")
+    if column == "metric_value":  # a count, an amount, a share or seconds: six decimals where all are needed only
+        return Text(f"{value.normalize():,f}")
     if _is_number(value):
         return Text(f"{value:,}")
     return Text(str(value), style=_COLOURS.get(str(value), ""))
