@@ -35,6 +35,9 @@ else meanwhile.
 - **Model time** is the sum of dbt's execution times of all models. Tests, seeds and snapshots, and starting and parsing
   are shown beside it. What dbt takes for its nodes even without rows (compiling, contracts, statements on the catalog)
   is measured on a day of 200 entries; it is part of the model time and shown as `fixed`.
+- What the models do beyond the floor: each row that is looked at is judged against rules in tables, compared with the
+  Silver row of its key and ranked among its rivals (so that any order of files gives the same tables); changes are
+  logged for the days they touch; tables are merged by key, so that a rerun changes no row.
 """
 
 _DAY = """## {title}
