@@ -32,6 +32,8 @@ GOLD = (
 NOT_OF_THE_DAY = {
     "dim_rule_scd2",  # published rules
     "exception_ledger",  # a clean day has none
+    "event_outbox",  # nor events of them
+    "event_delivery",
     "pipeline_state",
     "pipeline_day",
 }

@@ -32,7 +32,14 @@ HISTORY = {
 }
 """Columns that tell how often a row was judged before, which a run from scratch cannot know."""
 
-LOGS = {"silver.bad_records", "silver.bad_records_purged", "silver.change_log", "gold.pipeline_day"}
+LOGS = {
+    "silver.bad_records",
+    "silver.bad_records_purged",
+    "silver.change_log",
+    "gold.pipeline_day",
+    "gold.event_outbox",
+    "gold.event_delivery",
+}
 """Tables that tell what runs did, which differs by design between one run and several."""
 
 STATE = "gold.pipeline_state"

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from plura.cli import demo, lake
+from plura.cli import demo, lake, lake_publish
 from plura.cli.console import fail, say
 from python_jobs.warehouse import LakeError
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_publish.publish)
 app.add_typer(lake.app, name="lake", short_help="The lake: raw files to audited Gold.")
 app.command(short_help="Show the whole lake on three generated days.")(demo.demo)
 

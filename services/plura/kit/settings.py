@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_DIR = Path(__file__).resolve().parents[3]
@@ -21,6 +21,11 @@ class LakeSettings(BaseSettings):
     data_docs_dir: Path = Field(
         default=Path("data/data_docs"), description="Folder of the Data Docs of loaded batches."
     )
+
+    eventhub_url: str | None = Field(default=None, description="Address of the EventHub that exceptions are told to.")
+    eventhub_token: SecretStr | None = Field(default=None, description="Bearer token for that address.")
+    eventhub_topic: str = Field(default="ops.ingest.v1", description="Kafka topic the EventHub takes events from.")
+    kafka_bootstrap: str | None = Field(default=None, description="Kafka brokers as host:port, comma separated.")
 
     def resolved(self, path: Path) -> Path:
         """Return ``path``, taken from the project folder when it is relative."""

@@ -1,0 +1,3 @@
+{{ config(materialized='incremental', incremental_strategy='append', tags=['shared']) }}
+
+{{ declared_table() }}

@@ -1,0 +1,122 @@
+"""The EventHub over Kafka: one record for each event, with the exception as key."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from python_jobs.publish.events import EventRefusedError, HubUnavailableError, OutboxEvent, PublisherRejectedError
+
+TOPIC = "ops.ingest.v1"
+"""Where the EventHub takes events in."""
+
+_REFUSING = ("MessageSizeTooLargeError", "RecordListTooLargeError", "InvalidRecordError")
+_REJECTING = (
+    "AuthorizationError",
+    "SaslAuthenticationFailedError",
+    "UnsupportedSaslMechanismError",
+    "InvalidTopicError",
+    "KafkaConfigurationError",
+)
+
+
+class Sent(Protocol):
+    """A record on its way."""
+
+    def get(self, timeout: float) -> object:
+        """Wait for the confirmation of all in-sync replicas."""
+
+
+class Producer(Protocol):
+    """What is used of a producer of kafka-python."""
+
+    def send(self, topic: str, value: bytes, key: bytes, headers: Sequence[tuple[str, bytes]]) -> Sent:
+        """Put a record on its way."""
+
+    def close(self, timeout: float) -> None:
+        """Give up what is on its way after some seconds."""
+
+
+class KafkaHub:
+    """Writes events to a topic; a record counts as delivered once all in-sync replicas have it."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str = TOPIC,
+        *,
+        timeout: float = 10.0,
+        connect: Callable[..., Producer] | None = None,
+    ) -> None:
+        """Take the brokers and the topic; nothing is connected yet.
+
+        Args:
+            bootstrap: brokers as host:port, comma separated.
+            topic: topic to write to.
+            timeout: seconds until a record must be confirmed.
+            connect: makes a producer from settings of kafka-python; by default ``kafka.KafkaProducer``.
+
+        Raises:
+            PublisherRejectedError: kafka-python is not installed.
+        """
+        try:
+            # imported here because deliveries over HTTP do without it
+            self._errors: Any = importlib.import_module("kafka.errors")
+            self._connect = connect or importlib.import_module("kafka").KafkaProducer
+        except ModuleNotFoundError:
+            raise PublisherRejectedError("deliveries over Kafka need the package kafka-python") from None
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._timeout = timeout
+        self._producer: Producer | None = None
+
+    def send(self, event: OutboxEvent) -> None:
+        """Write the event and wait until it is confirmed.
+
+        Raises:
+            HubUnavailableError: it was not confirmed in time, or a broker said so.
+            EventRefusedError: the event is larger than the brokers allow, or no valid record.
+            PublisherRejectedError: we may not write to the topic, or it cannot exist.
+        """
+        try:
+            if self._producer is None:
+                self._producer = self._new_producer()
+            self._producer.send(
+                self._topic,
+                value=event.body.encode(),
+                key=event.exception_key.encode(),
+                headers=[("content-type", b"application/json"), ("event_id", event.event_id.encode())],
+            ).get(timeout=self._timeout)
+        except self._errors.KafkaError as error:
+            said = " ".join(str(error).split())[:300]
+            if self._is_one(error, _REFUSING):
+                raise EventRefusedError(said) from None
+            # an idempotent producer that lost a record does not go on; and what it still holds must not be sent later
+            self.close()
+            if self._is_one(error, _REJECTING):
+                raise PublisherRejectedError(f"Kafka takes no event for {self._topic}: {said}") from None
+            raise HubUnavailableError(said) from None
+
+    def close(self) -> None:
+        """Give the connection up, with whatever is still on its way."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            producer.close(timeout=0)
+
+    def _new_producer(self) -> Producer:
+        milliseconds = int(self._timeout * 1000)
+        return self._connect(
+            bootstrap_servers=self._bootstrap.split(","),
+            client_id="plura-lake",
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            bootstrap_timeout_ms=milliseconds,
+            max_block_ms=milliseconds,
+            request_timeout_ms=milliseconds,
+            delivery_timeout_ms=milliseconds,
+        )
+
+    def _is_one(self, error: Exception, names: Sequence[str]) -> bool:
+        return isinstance(error, tuple(getattr(self._errors, name) for name in names))

@@ -1,0 +1,478 @@
+"""Publication of CRITICAL exceptions: from the ledger to an EventHub that fails in every way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import duckdb
+import jsonschema
+import pytest
+
+from python_jobs.publish import HttpHub, HubUnavailableError, PublisherRejectedError
+from python_jobs.publish.events import EventRefusedError
+from tests.commands import Plura, held
+from tests.dbt_runs import PROJECT
+from tests.eventhub import TAKEN, Answer, StubHub, deliveries, event, stub_hub, write_outbox
+from tests.integration.lines import entry, kst, snapshot
+from tests.lakes import Lake
+
+SCHEMA = json.loads((PROJECT / "python_jobs/publish/lake_exception.v1.json").read_text(encoding="utf-8"))
+TOKEN = "s3cr3t-t0ken"
+D1, D2 = date(2026, 3, 2), date(2026, 3, 3)
+
+
+@pytest.fixture
+def hub() -> Iterator[StubHub]:
+    """A hub that takes everything, unless a test gives it another answer."""
+    with stub_hub() as running:
+        yield running
+
+
+@pytest.fixture
+def plura(tmp_path: Path, hub: StubHub) -> Plura:
+    """The command with a warehouse of its own, which is not there yet, and the hub."""
+    return Plura(work=tmp_path, settings={"PLURA_EVENTHUB_URL": hub.url, "PLURA_EVENTHUB_TOKEN": TOKEN})
+
+
+@pytest.fixture
+def naps() -> Iterator[list[float]]:
+    """Nobody waits between two tries; the seconds are noted instead."""
+    slept: list[float] = []
+    with mock.patch("python_jobs.publish.publisher.time.sleep", slept.append):
+        yield slept
+
+
+def once(answer: Answer) -> Callable[[dict[str, Any], int], Answer]:
+    """The first request gets this answer; all others are taken."""
+    return lambda _event, number: answer if number == 1 else TAKEN
+
+
+# ---- one event over HTTP
+
+
+def sender(hub: StubHub, timeout: float = 5.0) -> HttpHub:
+    return HttpHub(hub.url, TOKEN, timeout=timeout)
+
+
+def test_an_event_is_posted_as_it_stands_with_token_and_id(hub: StubHub) -> None:
+    sender(hub).send(event(1, "a"))
+    ((body, path, headers),) = hub.requests
+    assert body == json.loads(event(1, "a").body)
+    assert path == "/v1/eventhub/publish"
+    assert headers["Authorization"] == f"Bearer {TOKEN}"
+    assert headers["Idempotency-Key"] == event(1, "a").event_id
+    assert headers["Content-Type"] == "application/json"
+    HttpHub(f"{hub.url}/other/path?a=b").send(event(2, "a"))
+    assert hub.requests[-1][1] == "/other/path?a=b"
+    assert "Authorization" not in hub.requests[-1][2]
+
+
+def test_one_connection_serves_many_events_and_is_opened_anew_when_the_hub_closed_it(hub: StubHub) -> None:
+    ours = sender(hub)
+    for number in range(5):
+        ours.send(event(number, "a"))
+    assert hub.connections == 1
+    # closed after an answer that did not announce it
+    hub.answer = lambda _event, number: Answer(how="closes") if number == 6 else TAKEN
+    ours.send(event(5, "a"))
+    ours.send(event(6, "a"))
+    assert hub.connections == 2
+    assert len(hub.taken) == 7
+
+
+@pytest.mark.parametrize("status", [200, 202])
+def test_a_repeated_event_counts_as_delivered(hub: StubHub, status: int) -> None:
+    hub.answer = lambda _event, _number: Answer(status=status, body=b'{"duplicate":true}')
+    sender(hub).send(event(1, "a"))
+
+
+@pytest.mark.parametrize("status", [400, 409, 410, 413, 422])
+def test_an_answer_about_the_event_refuses_it_with_what_the_hub_says(hub: StubHub, status: int) -> None:
+    hub.answer = once(Answer(status=status, body=f"too\n\x1b[31mold {TOKEN} {'x' * 999}".encode()))
+    with pytest.raises(EventRefusedError) as told:
+        sender(hub).send(event(1, "a"))
+    text = str(told.value)
+    assert text.startswith(f"HTTP {status}: too [31mold *** xxx")
+    assert len(text) < 320
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 401, 403, 404, 405])
+def test_an_answer_about_the_publisher_refuses_no_event(hub: StubHub, status: int) -> None:
+    hub.answer = once(Answer(status=status, headers={"Location": "/elsewhere"}))
+    with pytest.raises(PublisherRejectedError, match=f"HTTP {status}.*check PLURA_EVENTHUB_URL"):
+        sender(hub).send(event(1, "a"))
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_an_answer_that_may_change_leaves_the_event_waiting(hub: StubHub, status: int) -> None:
+    hub.answer = once(Answer(status=status, headers={"Retry-After": "7"}))
+    ours = sender(hub)
+    with pytest.raises(HubUnavailableError, match=f"HTTP {status}") as told:
+        ours.send(event(1, "a"))
+    assert told.value.retry_after == 7
+    ours.send(event(1, "a"))
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        (lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True), 80, 90),
+        (lambda: format_datetime(datetime.now(UTC) - timedelta(seconds=90), usegmt=True), 0, 0),
+        (lambda: "soon", None, None),
+        (lambda: "-5", None, None),
+    ],
+)
+def test_retry_after_may_be_an_instant(
+    hub: StubHub, header: Callable[[], str], least: float | None, most: float | None
+) -> None:
+    hub.answer = once(Answer(status=429, headers={"Retry-After": header()}))
+    with pytest.raises(HubUnavailableError) as told:
+        sender(hub).send(event(1, "a"))
+    if least is None or most is None:
+        assert told.value.retry_after is None
+    else:
+        assert told.value.retry_after is not None
+        assert least <= told.value.retry_after <= most
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("silent", "no answer from 127.0.0.1: RemoteDisconnected"),
+        ("half", "the answer of 127.0.0.1 broke off"),
+        ("never", r"no answer from 127.0.0.1 within 0.3 s"),
+        ("trickle", r"within 0.3 s|broke off"),
+    ],
+)
+def test_an_event_that_was_not_confirmed_as_a_whole_is_sent_again(hub: StubHub, how: str, said: str) -> None:
+    hub.answer = once(Answer(how=how, body=b'{"seq": 1, "recorded_at": ""}'))
+    ours = sender(hub, timeout=0.3)
+    started = time.monotonic()
+    with pytest.raises(HubUnavailableError, match=said):
+        ours.send(event(1, "a"))
+    assert time.monotonic() - started < 2
+    ours.send(event(1, "a"))
+    assert hub.taken == [event(1, "a").event_id] * 2
+
+
+def test_no_hub_at_all_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(HubUnavailableError, match=r"no answer from 127\.0\.0\.1: Connection refused"):
+        HttpHub(f"http://127.0.0.1:{port}").send(event(1, "a"))
+
+
+# ---- the command
+
+
+def test_what_waits_is_delivered_once(plura: Plura, hub: StubHub) -> None:
+    ids = write_outbox(plura.warehouse, ["a", "b", "a"])
+    outcome = plura("lake", "publish")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == "3 events delivered to the EventHub 127.0.0.1\n"
+    assert sorted(hub.taken) == ids
+    assert {state for state, _, _ in deliveries(plura.warehouse).values()} == {"delivered"}
+    again = plura("lake", "publish")
+    assert (again.code, again.out) == (0, "nothing to tell the EventHub 127.0.0.1\n")
+    assert len(hub.requests) == 3
+
+
+def test_a_refused_event_is_kept_listed_and_blocks_no_other(plura: Plura, hub: StubHub) -> None:
+    ids = write_outbox(plura.warehouse, ["a", "a", "b"])
+    hub.answer = once(Answer(status=422, body=b"too_old"))
+    for _ in range(2):
+        outcome = plura("lake", "publish")
+        assert outcome.code == 1
+        assert outcome.error == f"event {ids[0]} of exception a was refused: HTTP 422: too_old"
+    assert sorted(hub.taken) == ids[1:]
+    assert deliveries(plura.warehouse)[ids[0]] == ("refused", 1, "HTTP 422: too_old")
+    assert len(hub.requests) == 3
+    dismissed = plura("lake", "publish", "--dismiss", ids[0])
+    assert (dismissed.code, dismissed.err) == (0, "")
+    assert plura("lake", "publish", "--dismiss", ids[0]).error.startswith("no refused event has the id")
+
+
+def test_a_refused_event_is_sent_once_more_when_asked(plura: Plura, hub: StubHub) -> None:
+    ids = write_outbox(plura.warehouse, ["a"])
+    hub.answer = once(Answer(status=400))
+    assert plura("lake", "publish").code == 1
+    outcome = plura("lake", "publish", "--retry-refused")
+    assert outcome.code == 0
+    assert outcome.out.splitlines()[0] == "1 refused events wait again"
+    assert hub.taken == ids
+    assert deliveries(plura.warehouse) == {ids[0]: ("delivered", 2, None)}
+
+
+def test_a_hub_that_is_down_leaves_all_events_waiting(plura: Plura, hub: StubHub, naps: list[float]) -> None:
+    ids = write_outbox(plura.warehouse, ["a", "b", "c", "d"])
+    hub.answer = lambda _event, _number: Answer(status=503, body=b"maintenance")
+    outcome = plura("lake", "publish")
+    assert outcome.code == 1
+    assert outcome.error == "4 events wait for the EventHub 127.0.0.1: HTTP 503: maintenance"
+    assert len(naps) == 12
+    assert deliveries(plura.warehouse) == dict.fromkeys(ids[:3], ("waiting", 5, "HTTP 503: maintenance"))
+    hub.answer = lambda _event, _number: TAKEN
+    assert plura("lake", "publish").code == 0
+    assert hub.taken == [ids[3], *ids[:3]]
+
+
+@pytest.mark.usefixtures("naps")
+def test_a_wrong_token_gives_no_event_up_and_is_never_shown(plura: Plura, hub: StubHub) -> None:
+    write_outbox(plura.warehouse, ["a", "b"])
+    hub.answer = lambda _event, _number: Answer(status=401, body=f"bad token {TOKEN}".encode())
+    outcome = plura("lake", "publish")
+    assert outcome.code == 1
+    assert "takes no event: HTTP 401: bad token ***" in outcome.error
+    assert len(hub.requests) == 1
+    hub.answer = lambda _event, _number: Answer(status=500, body=TOKEN.encode())
+    outcome = plura("lake", "publish")
+    assert TOKEN not in outcome.out + outcome.err
+    assert TOKEN not in str(deliveries(plura.warehouse))
+    hub.answer = lambda _event, _number: TAKEN
+    assert plura("lake", "publish").code == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "said"),
+    [
+        ({"PLURA_EVENTHUB_URL": ""}, (), "no EventHub is known: name its address with PLURA_EVENTHUB_URL"),
+        ({}, ("--to", "kafka"), "no Kafka is known: name its brokers with PLURA_KAFKA_BOOTSTRAP"),
+        ({"PLURA_EVENTHUB_URL": "hub"}, (), "PLURA_EVENTHUB_URL must be an address like https://hub.example"),
+        ({}, (), "there is no warehouse at"),
+    ],
+)
+def test_what_is_missing_is_one_line(
+    plura: Plura, settings: dict[str, str], arguments: tuple[str, ...], said: str
+) -> None:
+    plura.settings |= settings
+    outcome = plura("lake", "publish", *arguments)
+    assert outcome.code == 1
+    assert outcome.error.startswith(said)
+    assert not list(plura.work.iterdir())
+
+
+def test_a_token_on_an_open_way_is_warned_of(plura: Plura) -> None:
+    write_outbox(plura.warehouse, [])
+    plura.settings |= {"PLURA_EVENTHUB_URL": "http://hub.example"}
+    outcome = plura("lake", "publish")
+    assert (outcome.code, outcome.err) == (0, "warning: the token goes to hub.example unencrypted: use https\n")
+
+
+def test_the_warehouse_is_free_while_events_are_sent_and_waited_for_when_they_are_recorded(
+    plura: Plura, hub: StubHub
+) -> None:
+    """A run starts while the first event is on its way, and is at work when it is confirmed."""
+    ids = write_outbox(plura.warehouse, ["a"])
+    with held(plura.warehouse, "lock"):
+        assert plura("lake", "publish").error.startswith(f"the warehouse {plura.warehouse} is busy with process")
+    assert hub.requests == []
+    with ExitStack() as run:
+
+        def start_run(_event: dict[str, Any], _number: int) -> Answer:
+            run.enter_context(held(plura.warehouse, "lock"))
+            return TAKEN
+
+        hub.answer = start_run
+        process = plura.start("lake", "publish")
+        wait_for(lambda: hub.taken == ids)
+        time.sleep(0.3)
+        assert process.poll() is None
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert out == "1 event delivered to the EventHub 127.0.0.1\n"
+    assert deliveries(plura.warehouse) == {ids[0]: ("delivered", 1, None)}
+
+
+def test_a_publisher_killed_at_any_point_delivers_every_event_at_most_twice(plura: Plura, hub: StubHub) -> None:
+    """Killed with an event taken and not confirmed; then on its way to record; the third goes to the end."""
+    exceptions = ["a", "b", "a", "c", "b", "a"]
+    ids = write_outbox(plura.warehouse, exceptions)
+    victim: list[subprocess.Popen[str]] = []
+
+    def kill_at(fatal: int) -> Callable[[dict[str, Any], int], Answer]:
+        def answer(_event: dict[str, Any], number: int) -> Answer:
+            if number == fatal:
+                os.kill(victim[-1].pid, signal.SIGKILL)
+            return TAKEN
+
+        return answer
+
+    hub.answer = kill_at(2)
+    victim.append(plura.start("lake", "publish"))
+    victim[-1].communicate()
+    assert victim[-1].returncode == -signal.SIGKILL
+    assert hub.taken == [ids[0], ids[1]]
+    assert deliveries(plura.warehouse) == {}
+    hub.answer = lambda _event, _number: TAKEN
+    assert plura("lake", "publish").code == 0
+    assert set(hub.taken) == set(ids)
+    assert max(Counter(hub.taken).values()) == 2
+    for exception in set(exceptions):
+        came = [one for one in hub.taken if exceptions[ids.index(one)] == exception]
+        assert came == sorted(came)
+
+
+def test_a_follower_delivers_what_comes_and_opens_the_warehouse_only_after_a_change(plura: Plura, hub: StubHub) -> None:
+    first = write_outbox(plura.warehouse, ["a"])
+    process = plura.start("lake", "publish", "--follow", "--every", "0.1")
+    try:
+        wait_for(lambda: hub.taken == first)
+        wait_for(lambda: first[0] in deliveries(plura.warehouse))
+        second = write_outbox(plura.warehouse, ["a", "b"], first=2)
+        wait_for(lambda: hub.taken == first + second)
+        time.sleep(0.5)
+        accessed = plura.warehouse.with_name("plura.duckdb.lock").stat().st_mtime_ns
+        time.sleep(0.5)
+        assert plura.warehouse.with_name("plura.duckdb.lock").stat().st_mtime_ns == accessed
+        assert plura("lake", "publish").error.startswith("another plura lake publish is at work")
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert sum(int(line.split()[0]) for line in out.splitlines()) == 3
+    assert err == "error: interrupted: nothing is half-written, the next run goes on from what was finished\n"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; the warehouse may be in use while it is asked."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except duckdb.Error:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("did not come to pass within 20 s")
+
+
+# ---- the outbox
+
+
+def money(balance_of_bob: int) -> dict[str, list[Any]]:
+    """Alice pays Bob 10 on the first day; his balance tells whether it arrived. No sign of the treasury's money."""
+    return {
+        "user_wallets": [
+            *[snapshot("alice-0001", amount, kst(day, "00:00:00")) for day, amount in ((D1, 100), (D2, 90))],
+            snapshot("bob-0002", 0, kst(D1, "00:00:00")),
+            snapshot("bob-0002", balance_of_bob, kst(D2, "00:00:00")),
+        ],
+        "transaction_ledger": [
+            entry("pay", "alice-0001", "PAYMENT", 10, kst(D1, "12:00:00"), "po_1"),
+            entry("receive", "bob-0002", "RECEIVE", 10, kst(D1, "12:00:00"), "po_1"),
+        ],
+        "payment_orders": [],
+    }
+
+
+def told(lake: Lake) -> list[tuple[Any, ...]]:
+    """Events of drifts in the order they are delivered: transition, revision, value."""
+    rows = lake.sql(
+        "select transition, revision, json_extract_string(event, '$.payload.metric_value')"
+        " from gold.event_outbox where event like '%RECON_DRIFT_HIGH%' order by sequence"
+    )
+    return [(transition, revision, float(value)) for transition, revision, value in rows]
+
+
+def corrected(lake: Lake, balance: int, hour: int) -> None:
+    """A later extract of Bob's balance on the second day arrives, and the lake runs."""
+    line = snapshot("bob-0002", balance, kst(D2, "00:00:00")) | {"updated_at": kst(D2, f"{hour:02}:00:00")}
+    lake.now += timedelta(hours=1)
+    lake.load({"user_wallets": [line]})
+    lake.run_clean()
+
+
+def test_the_life_of_an_exception_is_told_state_by_state(lake: Lake) -> None:
+    """Opened, changed, resolved, reopened; reruns, also of the very same days, add nothing."""
+    lake.now = datetime(2026, 3, 5, tzinfo=UTC)
+    lake.load(money(3))
+    lake.run_clean()
+    assert told(lake) == [("opened", 1, 7.0)]
+    everything = lake.sql("select * from gold.event_outbox order by sequence")
+    lake.run_clean()
+    lake.run_clean(D1, D2)
+    assert lake.sql("select * from gold.event_outbox order by sequence") == everything
+    story = [("opened", 1, 7.0)]
+    for balance, hour, following in (
+        (5, 1, ("changed", 2, 5.0)),
+        (10, 2, ("resolved", 3, 5.0)),
+        (5, 3, ("reopened", 4, 5.0)),
+    ):
+        corrected(lake, balance, hour)
+        story.append(following)
+        assert told(lake) == story
+    events = [json.loads(text) for (text,) in lake.sql("select event from gold.event_outbox order by sequence")]
+    for one in events:
+        jsonschema.validate(one, SCHEMA)
+    drifts = [one for one in events if one["payload"]["labels"]["alertname"] == "RECON_DRIFT_HIGH"]
+    assert len({json.dumps(one["payload"]["labels"]) for one in drifts}) == 1
+    assert [one["severity"] for one in drifts] == ["critical", "critical", "info", "critical"]
+    starts = [one["payload"]["starts_at"] for one in drifts]
+    assert starts[0] == starts[1] == starts[2] < starts[3] == drifts[3]["ts"]
+    assert_no_wallet_is_named(lake)
+
+
+def assert_no_wallet_is_named(lake: Lake) -> None:
+    """Neither in clear nor as a hash that a list of wallets would open."""
+    texts = [text for (text,) in lake.sql("select event from gold.event_outbox")]
+    subjects = lake.sql("select exception_id, subject, sha256(subject) from gold.exception_ledger")
+    assert any(subject for _, subject, _ in subjects)
+    for text in texts:
+        for clear in (name for row in subjects for name in row if name):
+            assert clear not in text
+    ours = lake.sql(
+        "select subject_key = sha256(subject || 'local-salt-v1'),"
+        " exception_key = sha256(exception_id || 'local-salt-v1')"
+        " from gold.event_outbox inner join gold.exception_ledger using (exception_id) where subject is not null"
+    )
+    assert set(ours) == {(True, True)}
+
+
+def test_what_a_dead_run_did_not_tell_the_next_one_does_and_each_pipeline_tells_its_own(lake: Lake) -> None:
+    """The guardrail's alarms are told although Silver's gate stops everything after it."""
+    lake.now = datetime(2026, 3, 5, tzinfo=UTC)
+    lines = money(3)
+    lines["transaction_ledger"] += [entry(f"bad{n}", "x", "NO_SUCH_TYPE", 1, kst(D1, "13:00:00")) for n in range(9)]
+    lake.load(lines)
+    result = lake.run()
+    assert any("bad-rate gate" in problem for problem in result.problems)
+    domains = "select distinct json_extract_string(event, '$.payload.labels.domain') from gold.event_outbox"
+    assert lake.sql(domains) == [("dq",)]
+    missing = (
+        "select count(*) from gold.exception_ledger as ledger where severity = 'CRITICAL'"
+        " and not exists (select 1 from gold.event_outbox as outbox where outbox.exception_id = ledger.exception_id)"
+    )
+    assert lake.sql(missing) == [(0,)]
+    lake.sql("delete from gold.event_outbox")
+    lake.now += timedelta(hours=1)
+    lake.run(pipelines=["guardrail"])
+    assert lake.sql(domains) == [("dq",)]
+    assert lake.sql(missing) == [(0,)]
+
+
+def test_events_of_a_lake_reach_the_hub_and_fit_the_schema(lake: Lake, hub: StubHub) -> None:
+    lake.now = datetime(2026, 3, 5, tzinfo=UTC)
+    lake.load(money(3))
+    lake.run_clean()
+    plura = Plura(work=lake.work, settings={"PLURA_EVENTHUB_URL": hub.url})
+    assert plura("lake", "publish").code == 0
+    assert len(hub.taken) == lake.sql("select count(*) from gold.event_outbox")[0][0] > 1
+    for one, _, _ in hub.requests:
+        jsonschema.validate(one, SCHEMA)
+    lake.run_clean()
+    assert {state for state, _, _ in deliveries(lake.warehouse).values()} == {"delivered"}

@@ -1,0 +1,273 @@
+"""The publisher, and the outbox with its twin: what is sent when, and what is kept of it. No sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from python_jobs.publish import (
+    DuckDBOutbox,
+    HttpHub,
+    HubUnavailableError,
+    MemoryHub,
+    MemoryOutbox,
+    Outbox,
+    OutboxEvent,
+    Patience,
+    Publisher,
+    PublisherRejectedError,
+    sole_publisher,
+)
+from python_jobs.publish.events import Attempt, EventRefusedError, State
+from python_jobs.warehouse import LakeError, warehouse_lock
+from tests.eventhub import event, write_outbox
+
+NOW = datetime(2026, 3, 10, 1, 2, 3, 4, tzinfo=UTC)
+NewOutbox = Callable[[Sequence[str]], Outbox]
+
+
+class MoodyHub(MemoryHub):
+    """Raises what ``moods`` hold for an event, the first one first, and takes it when they are used up."""
+
+    def __init__(self, moods: dict[str, list[Exception]]) -> None:
+        super().__init__()
+        self.moods = moods
+        self.asked: list[str] = []
+
+    def send(self, event: OutboxEvent) -> None:
+        self.asked.append(event.event_id)
+        if self.moods.get(event.event_id):
+            raise self.moods[event.event_id].pop(0)
+        super().send(event)
+
+
+def of(number: int) -> str:
+    return f"{number:064x}"
+
+
+def down(count: int = 1, retry_after: float | None = None) -> list[Exception]:
+    return [HubUnavailableError("HTTP 503", retry_after=retry_after) for _ in range(count)]
+
+
+def memory_outbox(exceptions: Sequence[str]) -> MemoryOutbox:
+    outbox = MemoryOutbox()
+    for place, exception in enumerate(exceptions):
+        outbox.add(event(place + 1, exception), exception_id=exception)
+    return outbox
+
+
+@pytest.fixture(params=["twin", "duckdb"])
+def new_outbox(request: pytest.FixtureRequest, tmp_path: Path) -> NewOutbox:
+    """Both kinds of outbox with an event for each exception named."""
+
+    def of_warehouse(exceptions: Sequence[str]) -> DuckDBOutbox:
+        write_outbox(tmp_path / "plura.duckdb", exceptions)
+        return DuckDBOutbox(tmp_path / "plura.duckdb")
+
+    return memory_outbox if request.param == "twin" else of_warehouse
+
+
+def ids(events: Sequence[OutboxEvent]) -> list[str]:
+    return [event.event_id for event in events]
+
+
+def attempt(number: int, state: State, *, at: datetime = NOW, count: int = 1, error: str | None = None) -> Attempt:
+    return Attempt(event_id=of(number), state=state, count=count, at=at, error=error)
+
+
+def publisher(outbox: Outbox, hub: MemoryHub, slept: list[float] | None = None, **options: object) -> Publisher:
+    waits = slept if slept is not None else []
+    made = Publisher(outbox=outbox, hub=hub, clock=lambda: NOW, sleep=waits.append, chance=lambda: 1.0)
+    for name, value in options.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_a_batch_holds_the_oldest_waiting_event_of_each_exception(new_outbox: NewOutbox) -> None:
+    outbox = new_outbox(["a", "a", "b", "a", "c"])
+    assert ids(outbox.exchange([], limit=2, tried_before=NOW)) == [of(1), of(3)]
+    assert ids(outbox.exchange([], limit=9, tried_before=NOW)) == [of(1), of(3), of(5)]
+    following = outbox.exchange([attempt(1, State.DELIVERED), attempt(5, State.REFUSED)], limit=9, tried_before=NOW)
+    assert ids(following) == [of(2), of(3)]
+    assert following[0] == event(2, "a")
+
+
+def test_an_event_that_failed_holds_back_its_own_exception_only_and_comes_last(new_outbox: NewOutbox) -> None:
+    outbox = new_outbox(["a", "a", "b", "b"])
+    outbox.exchange([attempt(1, State.WAITING)], limit=0, tried_before=NOW)
+    assert ids(outbox.exchange([], limit=9, tried_before=NOW)) == [of(3)]
+    later = NOW + timedelta(microseconds=1)
+    assert ids(outbox.exchange([], limit=9, tried_before=later)) == [of(3), of(1)]
+    assert ids(outbox.exchange([attempt(3, State.DELIVERED)], limit=9, tried_before=later)) == [of(4), of(1)]
+
+
+def test_refused_events_are_listed_until_they_are_sent_again_or_dismissed(new_outbox: NewOutbox) -> None:
+    outbox = new_outbox(["a", "b", "c"])
+    refused = [attempt(number, State.REFUSED, error=f"HTTP 42{number}") for number in (2, 1)]
+    outbox.exchange(refused, limit=0, tried_before=NOW)
+    standing = outbox.standing(examples=1)
+    assert (standing.waiting, standing.refused) == (1, 2)
+    (listed,) = standing.examples
+    assert (listed.event_id, listed.exception_id, listed.error) == (of(1), "a", "HTTP 421")
+    outbox.dismiss(of(1))
+    with pytest.raises(LakeError, match="no refused event has the id"):
+        outbox.dismiss(of(1))
+    assert outbox.retry_refused() == 1
+    assert ids(outbox.exchange([], limit=9, tried_before=NOW + timedelta(1))) == [of(3), of(2)]
+    assert (outbox.standing().waiting, outbox.standing().refused) == (2, 0)
+
+
+def test_attempts_add_up_and_a_delivery_forgets_the_error(tmp_path: Path) -> None:
+    write_outbox(tmp_path / "plura.duckdb", ["a"])
+    outbox = DuckDBOutbox(tmp_path / "plura.duckdb")
+    outbox.exchange([attempt(1, State.WAITING, count=5, error="HTTP 503")], limit=0, tried_before=NOW)
+    columns = "select state, attempts, last_attempt_at, last_error, delivered_at from gold.event_delivery"
+    stored = NOW.replace(tzinfo=None)
+    with duckdb.connect(str(tmp_path / "plura.duckdb")) as connection:
+        assert connection.execute(columns).fetchall() == [("waiting", 5, stored, "HTTP 503", None)]
+    outbox.exchange([attempt(1, State.DELIVERED, count=2)], limit=0, tried_before=NOW)
+    with duckdb.connect(str(tmp_path / "plura.duckdb")) as connection:
+        assert connection.execute(columns).fetchall() == [("delivered", 7, stored, None, stored)]
+
+
+def test_a_warehouse_without_an_outbox_is_told(tmp_path: Path) -> None:
+    duckdb.connect(str(tmp_path / "plura.duckdb")).close()
+    with pytest.raises(LakeError, match="there is no outbox in this warehouse yet"):
+        DuckDBOutbox(tmp_path / "plura.duckdb").standing()
+
+
+def test_two_publishers_of_one_warehouse_are_told_apart_and_leave_it_to_the_runs(tmp_path: Path) -> None:
+    warehouse = tmp_path / "plura.duckdb"
+    write_outbox(warehouse, ["a"])
+    with sole_publisher(warehouse):
+        with pytest.raises(LakeError, match="another plura lake publish is at work"), sole_publisher(warehouse):
+            pass
+        with warehouse_lock(warehouse):
+            pass
+    with sole_publisher(warehouse):
+        pass
+
+
+def test_every_event_is_sent_once_where_nothing_goes_wrong(new_outbox: NewOutbox) -> None:
+    outbox, hub, told = new_outbox(["a", "b", "a", "a", "b"]), MemoryHub(), list[int]()
+    report = publisher(outbox, hub, batch=2).publish(progress=told.append)
+    assert report.is_complete
+    assert report.delivered == 5
+    assert told == [1, 2, 3, 4, 5]
+    assert sorted(ids(hub.taken)) == [of(number) for number in range(1, 6)]
+    assert [e for e in ids(hub.taken) if e in {of(1), of(3), of(4)}] == [of(1), of(3), of(4)]
+    assert publisher(outbox, hub).publish().delivered == 0
+
+
+def test_waits_double_to_a_limit_and_are_shortened_by_chance() -> None:
+    slept: list[float] = []
+    made = publisher(memory_outbox(["a"]), MoodyHub({of(1): down(4)}), slept)
+    made.patience = Patience(tries=5, first=1, longest=3)
+    assert made.publish().delivered == 1
+    assert slept == [1, 2, 3, 3]
+    made = publisher(memory_outbox(["a"]), MoodyHub({of(1): down(1)}), slept, chance=lambda: 0.0)
+    assert made.publish().delivered == 1
+    assert slept[-1] == 0.25
+
+
+def test_a_hub_that_names_a_time_is_not_asked_before() -> None:
+    slept: list[float] = []
+    assert publisher(memory_outbox(["a"]), MoodyHub({of(1): down(1, retry_after=7)}), slept).publish().delivered == 1
+    assert slept == [7]
+    hub = MoodyHub({of(1): down(1, retry_after=31)})
+    report = publisher(memory_outbox(["a", "b"]), hub, slept).publish()
+    assert (report.is_stopped, report.retry_after, report.failed, report.delivered) == (True, 31, 1, 0)
+    assert hub.asked == [of(1)]
+    assert slept == [7]
+
+
+def test_one_event_that_cannot_be_delivered_keeps_no_other_exception_waiting() -> None:
+    outbox = memory_outbox(["a", "a", "b"])
+    hub = MoodyHub({of(1): down(99)})
+    report = publisher(outbox, hub).publish()
+    assert (report.failed, report.delivered, report.is_stopped, report.is_complete) == (1, 1, False, False)
+    assert report.last_error == "HTTP 503"
+    assert hub.asked == [of(1)] * 5 + [of(3)]
+    assert outbox.standing().waiting == 2
+
+
+def test_three_events_in_a_row_that_fail_end_the_pass() -> None:
+    exceptions = ["a", "b", "c", "d"]
+    hub = MoodyHub({of(number): down(99) for number in range(1, 5)})
+    report = publisher(memory_outbox(exceptions), hub).publish()
+    assert (report.failed, report.is_stopped) == (3, True)
+    assert of(4) not in hub.asked
+    between = MoodyHub({of(number): down(99) for number in (1, 2, 4)})
+    report = publisher(memory_outbox(exceptions), between).publish()
+    assert (report.failed, report.delivered, report.is_stopped) == (3, 1, False)
+
+
+def test_a_refused_event_is_sent_once_and_blocks_nothing() -> None:
+    outbox = memory_outbox(["a", "a", "b"])
+    hub = MoodyHub({of(1): [EventRefusedError("HTTP 422: too_old")]})
+    report = publisher(outbox, hub).publish()
+    assert (report.refused, report.delivered, report.is_complete) == (1, 2, False)
+    assert report.last_refusal == "HTTP 422: too_old"
+    assert sorted(hub.asked) == [of(1), of(2), of(3)]
+    assert publisher(outbox, hub).publish().is_complete
+    assert len(hub.asked) == 3
+
+
+def test_a_hub_that_takes_nothing_ends_the_pass_and_gives_no_event_up() -> None:
+    outbox = memory_outbox(["a", "b", "c"])
+    hub = MoodyHub({of(2): [PublisherRejectedError("HTTP 401")]})
+    with pytest.raises(PublisherRejectedError):
+        publisher(outbox, hub).publish()
+    assert hub.asked == [of(1), of(2)]
+    standing = outbox.standing()
+    assert (standing.waiting, standing.refused) == (2, 0)
+    assert [(row.attempts, row.last_error) for row in outbox.rows] == [(1, None), (1, "HTTP 401"), (0, None)]
+
+
+def test_an_interrupted_pass_records_what_was_delivered() -> None:
+    class Interrupted(MemoryHub):
+        def send(self, event: OutboxEvent) -> None:
+            if event.event_id == of(2):
+                raise KeyboardInterrupt
+            super().send(event)
+
+    outbox = memory_outbox(["a", "b"])
+    with pytest.raises(KeyboardInterrupt):
+        publisher(outbox, Interrupted()).publish()
+    assert [row.state for row in outbox.rows] == [State.DELIVERED, None]
+
+
+def test_a_clock_that_is_set_back_makes_no_pass_endless() -> None:
+    clock = iter([NOW, *[NOW - timedelta(hours=1)] * 99])
+    hub = MoodyHub({of(1): down(99)})
+    publisher(memory_outbox(["a"]), hub, clock=lambda: next(clock)).publish()
+    assert hub.asked == [of(1)] * 5
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "said"),
+    [
+        ("hub.example", None, "must be an address"),
+        ("ftp://hub.example", None, "must be an address"),
+        ("https://", None, "must be an address"),
+        ("https://me:secret@hub.example", None, "must hold no password"),
+        ("https://hub.example:port", None, "a port that cannot be"),
+        ("https://hub.example", "sec\nret", "characters that no token has"),
+        ("https://hub.example", "sec ret", "characters that no token has"),
+        ("https://hub.example", "비밀secret", "characters that no token has"),
+    ],
+)
+def test_settings_that_cannot_work_are_told_without_the_secret(url: str, token: str | None, said: str) -> None:
+    with pytest.raises(PublisherRejectedError, match=said) as told:
+        HttpHub(url, token)
+    assert "secret" not in str(told.value)
+    assert "sec" not in str(told.value)
+
+
+def test_a_token_over_an_open_way_is_known() -> None:
+    private = {"https://hub.example": True, "http://127.0.0.1:8": True, "http://hub.example": False}
+    assert {url: HttpHub(url).is_private for url in private} == private
