@@ -394,7 +394,7 @@ def corrected(lake: Lake, balance: int, hour: int) -> None:
     line = snapshot("bob-0002", balance, kst(D2, "00:00:00")) | {"updated_at": kst(D2, f"{hour:02}:00:00")}
     lake.now += timedelta(hours=1)
     lake.load({"user_wallets": [line]})
-    lake.run_clean()
+    lake.run_clean(pipelines=["silver", "controls"])
 
 
 def test_the_life_of_an_exception_is_told_state_by_state(lake: Lake) -> None:
@@ -404,8 +404,8 @@ def test_the_life_of_an_exception_is_told_state_by_state(lake: Lake) -> None:
     lake.run_clean()
     assert told(lake) == [("opened", 1, 7.0)]
     everything = lake.sql("select * from gold.event_outbox order by sequence")
-    lake.run_clean()
-    lake.run_clean(D1, D2)
+    lake.checks = False
+    lake.run_clean(D1, D2, pipelines=["guardrail", "controls"])
     assert lake.sql("select * from gold.event_outbox order by sequence") == everything
     story = [("opened", 1, 7.0)]
     for balance, hour, following in (
@@ -467,6 +467,7 @@ def test_what_a_dead_run_did_not_tell_the_next_one_does_and_each_pipeline_tells_
 
 def test_events_of_a_lake_reach_the_hub_and_fit_the_schema(lake: Lake, hub: StubHub) -> None:
     lake.now = datetime(2026, 3, 5, tzinfo=UTC)
+    lake.checks = False
     lake.load(money(3))
     lake.run_clean()
     plura = Plura(work=lake.work, settings={"PLURA_EVENTHUB_URL": hub.url})
@@ -474,5 +475,5 @@ def test_events_of_a_lake_reach_the_hub_and_fit_the_schema(lake: Lake, hub: Stub
     assert len(hub.taken) == lake.sql("select count(*) from gold.event_outbox")[0][0] > 1
     for one, _, _ in hub.requests:
         jsonschema.validate(one, SCHEMA)
-    lake.run_clean()
+    lake.run_clean(D1, D2, pipelines=["controls"])
     assert {state for state, _, _ in deliveries(lake.warehouse).values()} == {"delivered"}
