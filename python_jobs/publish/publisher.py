@@ -19,7 +19,7 @@ from python_jobs.publish.events import (
 )
 from python_jobs.publish.outbox import Outbox
 
-BATCH = 200
+BATCH = 500
 """Events read at once: so many may be delivered a second time when the publisher is killed."""
 
 _GIVE_UP_AFTER = 3
