@@ -17,6 +17,7 @@ TAKEN, DOWN, LOST, BUSY, LONG_BUSY = "taken", "down", "taken, answer lost", "bus
 KILL_FIRST, KILL_AFTER = "killed before", "killed after"
 SENDING = (TAKEN, DOWN, LOST, BUSY, LONG_BUSY, KILL_FIRST, KILL_AFTER)
 RECORDING = (TAKEN, TAKEN, KILL_FIRST, KILL_AFTER)
+MOST_EXCHANGES = 1_000
 START = datetime(2026, 3, 10, tzinfo=UTC)
 
 
@@ -42,6 +43,7 @@ class World:
         self.recording: Iterator[str] = iter(recording)
         self.happened: Counter[str] = Counter()
         self.moments = 0
+        self.exchanges = 0
 
     def now(self) -> datetime:
         self.moments += 1
@@ -63,6 +65,8 @@ class Mortal:
     def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
         if self.is_dead:
             raise KilledError
+        self.world.exchanges += 1
+        assert self.world.exchanges < MOST_EXCHANGES, "the publisher goes round in circles"
         fate = next(self.world.recording, TAKEN)
         if fate == KILL_FIRST:
             self.die()
