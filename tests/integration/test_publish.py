@@ -207,13 +207,21 @@ def test_a_refused_event_is_kept_listed_and_blocks_no_other(plura: Plura, hub: S
     assert plura("lake", "publish", "--dismiss", ids[0]).error.startswith("no refused event has the id")
 
 
+def test_of_many_refused_events_some_are_listed_and_the_rest_counted(plura: Plura, hub: StubHub) -> None:
+    write_outbox(plura.warehouse, [str(number) for number in range(23)])
+    hub.answer = lambda _event, _number: Answer(status=422)
+    lines = plura("lake", "publish").err.splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == "error: 3 events more refused: see gold.event_delivery"
+
+
 def test_a_refused_event_is_sent_once_more_when_asked(plura: Plura, hub: StubHub) -> None:
     ids = write_outbox(plura.warehouse, ["a"])
     hub.answer = once(Answer(status=400))
     assert plura("lake", "publish").code == 1
     outcome = plura("lake", "publish", "--retry-refused")
     assert outcome.code == 0
-    assert outcome.out.splitlines()[0] == "1 refused events wait again"
+    assert outcome.out.splitlines()[0] == "refused before and waiting again: 1 event"
     assert hub.taken == ids
     assert deliveries(plura.warehouse) == {ids[0]: ("delivered", 2, None)}
 
@@ -223,7 +231,7 @@ def test_a_hub_that_is_down_leaves_all_events_waiting(plura: Plura, hub: StubHub
     hub.answer = lambda _event, _number: Answer(status=503, body=b"maintenance")
     outcome = plura("lake", "publish")
     assert outcome.code == 1
-    assert outcome.error == "4 events wait for the EventHub 127.0.0.1: HTTP 503: maintenance"
+    assert outcome.error == "4 events waiting for the EventHub 127.0.0.1: HTTP 503: maintenance"
     assert len(naps) == 12
     assert deliveries(plura.warehouse) == dict.fromkeys(ids[:3], ("waiting", 5, "HTTP 503: maintenance"))
     hub.answer = lambda _event, _number: TAKEN

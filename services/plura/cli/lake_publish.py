@@ -66,7 +66,7 @@ def publish(
                 outbox.dismiss(event_id)
                 say(f"event {event_id} is dismissed")
             if retry_refused:
-                say(f"{outbox.retry_refused():,} refused events wait again")
+                say(f"refused before and waiting again: {_events(outbox.retry_refused())}")
             if follow:
                 _follow(publisher, outbox, name, every)
             elif not _once(publisher, outbox, name):
@@ -84,9 +84,9 @@ def _once(publisher: Publisher, outbox: DuckDBOutbox, name: str) -> bool:
     for event in standing.examples:
         fail(f"event {event.event_id} of exception {event.exception_id} was refused: {event.error}")
     if standing.refused > len(standing.examples):
-        fail(f"{standing.refused - len(standing.examples):,} more events were refused (gold.event_delivery)")
+        fail(f"{_events(standing.refused - len(standing.examples))} more refused: see gold.event_delivery")
     if report.failed:
-        fail(f"{standing.waiting:,} events wait for {name}: {report.last_error}")
+        fail(f"{_events(standing.waiting)} waiting for {name}: {report.last_error}")
     say(_told(report, name))
     return not standing.refused and report.is_complete
 
@@ -124,7 +124,11 @@ def _follow(publisher: Publisher, outbox: DuckDBOutbox, name: str, every: float)
 def _told(report: PassReport, name: str) -> str:
     if not (report.delivered or report.refused or report.failed):
         return f"nothing to tell {name}"
-    return f"{report.delivered:,} {'event' if report.delivered == 1 else 'events'} delivered to {name}"
+    return f"{_events(report.delivered)} delivered to {name}"
+
+
+def _events(count: int) -> str:
+    return f"{count:,} {'event' if count == 1 else 'events'}"
 
 
 def _hub(settings: LakeSettings, to: Way | None, timeout: float) -> tuple[Hub, str]:
