@@ -55,7 +55,7 @@ _GRANT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SECRET = re.compile(r"\bsecret\(\s*'(?P<scope>[^']+)'\s*,\s*'(?P<key>[^']+)'\s*\)", re.IGNORECASE)
-_INFORMATION_SCHEMA = re.compile(r"`system`\.`information_schema`\.`(?P<view>\w+)`", re.IGNORECASE)
+_INFORMATION_SCHEMA = re.compile(r"`\w+`\.`?information_schema`?\.`?(?P<view>\w+)`?", re.IGNORECASE)
 
 GRANTS_COLUMNS = "Principal string, ActionType string, ObjectType string, ObjectKey string"
 
@@ -95,8 +95,8 @@ class Dialect:
 
         The catalog stands in backquotes wherever dbt writes it, so that no text literal is ever touched.
         """
-        named = text.replace(f"`{self.catalog}`", "`spark_catalog`")
-        named = _INFORMATION_SCHEMA.sub(lambda m: _view_name(m["view"]), named)
+        named = _INFORMATION_SCHEMA.sub(lambda m: _view_name(m["view"]), text)
+        named = named.replace(f"`{self.catalog}`", "`spark_catalog`")
         return _SECRET.sub(lambda m: "'" + self.secrets[m["scope"], m["key"]].replace("'", "\\'") + "'", named)
 
     def prepare(self, spark: SparkSession, statement: str) -> None:
@@ -167,6 +167,11 @@ _VIEWS: dict[str, tuple[str, Callable[[SparkSession, str], Iterable[tuple[Any, .
             " data_source_format string, table_owner string, last_altered timestamp"
         ),
         _tables,
+    ),
+    # nothing here filters rows: the columns are those the adapter asks for
+    "row_filters": (
+        "table_catalog string, table_schema string, table_name string, filter_name string, target_columns string",
+        lambda _spark, _catalog: (),
     ),
     "views": ("table_catalog string, table_schema string, table_name string, view_definition string", _views),
 }
