@@ -154,7 +154,7 @@ def warehouse_lock(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
     with lock:
         _take(lock, path, deadline)
         try:
-            if path.exists():
+            if path.is_file():  # a warehouse of Spark is a folder, whose lock is all there is
                 with plain_errors(path):
                     _connect(path, read_only=False, deadline=deadline).close()
             yield

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One file loaded into one table; ``status`` is ``loaded`` or ``withdrawn``."""
+    """One file loaded into one table; ``status`` is ``loaded`` or ``withdrawn``.
+
+    On Delta it may be ``loading`` or ``abandoned`` as well (see ``python_jobs.load.delta``).
+    """
 
     batch_id: str
     batch_seq: int
@@ -108,20 +111,30 @@ def set_batch_status(
     Raises:
         LakeError: no or several batches match, or the batch has that status already.
     """
-    matches = [batch for batch in list_batches(connection) if batch_id and batch.batch_id.startswith(batch_id)]
+    match = only_match(list_batches(connection), batch_id, status)
+    connection.execute(
+        "update bronze.load_registry set status = $2, reason = $3, status_changed_at = $4,"
+        " status_seq = (select max(status_seq) + 1 from bronze.load_registry) where batch_id = $1",
+        [match.batch_id, status, reason, utc_naive(now)],
+    )
+    changed = find_batch(connection, match.batch_id)
+    assert changed is not None
+    return changed
+
+
+def only_match(batches: list[Batch], batch_id: str, status: str) -> Batch:
+    """Return the batch that an id, or the beginning of one, means, which shall get another status.
+
+    Raises:
+        LakeError: no or several batches match, or the batch has that status already.
+    """
+    matches = [batch for batch in batches if batch_id and batch.batch_id.startswith(batch_id)]
     if len(matches) != 1:
         what = "no batch" if not matches else f"{len(matches)} batches"
         raise LakeError(f"{what} with the id {batch_id!r}: plura lake batches lists them")
     if matches[0].status == status:
         raise LakeError(f"batch {matches[0].batch_id} ({matches[0].source_file}) is {status} already")
-    connection.execute(
-        "update bronze.load_registry set status = $2, reason = $3, status_changed_at = $4,"
-        " status_seq = (select max(status_seq) + 1 from bronze.load_registry) where batch_id = $1",
-        [matches[0].batch_id, status, reason, utc_naive(now)],
-    )
-    changed = find_batch(connection, matches[0].batch_id)
-    assert changed is not None
-    return changed
+    return matches[0]
 
 
 def _batch(row: tuple[object, ...]) -> Batch:

@@ -8,16 +8,18 @@ from typing import Annotated
 
 import typer
 
+from plura.cli import lake_bronze
 from plura.cli.console import fail, out, print_table, progress_bar, say, warn
 from plura.kit.settings import LakeSettings
-from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehouse_lock
+from python_jobs.warehouse import LakeError, open_duckdb, warehouse_lock
 
 app = typer.Typer(
     help="""The lake: raw files to audited Gold.
 
     Settings are environment variables: PLURA_DUCKDB_PATH names the warehouse (default data/plura.duckdb), PLURA_TARGET
-    the dbt target, PLURA_DATA_DOCS_DIR the folder of Data Docs, PLURA_PROJECT_DIR the dbt project. Exit codes: 0 done,
-    1 a problem with data, files or the warehouse, 2 wrong arguments, 130 interrupted.""",
+    the dbt target, PLURA_DATA_DOCS_DIR the folder of Data Docs, PLURA_PROJECT_DIR the dbt project, and
+    PLURA_SPARK_WAREHOUSE the folder of target spark (default data/spark). Exit codes: 0 done, 1 a problem with data,
+    files or the warehouse, 2 wrong arguments, 130 interrupted.""",
     no_args_is_help=True,
 )
 
@@ -76,8 +78,6 @@ def load(
     A file is loaded whole or not at all; one that does not fit its table is refused, the others are loaded. Lines that
     are no JSON object are kept apart in bronze.malformed_lines with their line numbers.
     """
-    from python_jobs.load import load_folder
-
     settings = _settings(target)
     instant = _instant(extracted_at, "--extracted-at") if extracted_at else None
     validator = None
@@ -85,16 +85,7 @@ def load(
         from python_jobs.validate import Validator
 
         validator = Validator(project_dir=settings.project_dir, docs_dir=settings.resolved(settings.data_docs_dir))
-    with warehouse_lock(settings.warehouse, wait_seconds=wait), progress_bar("load") as advance:
-        report = load_folder(
-            project_dir=settings.project_dir,
-            warehouse=settings.warehouse,
-            folder=folder,
-            now=datetime.now(UTC),
-            extracted_at=instant,
-            validator=validator,
-            progress=advance,
-        )
+    report = lake_bronze.load(settings, folder, instant, validator, wait)
     for text in report.warnings:
         warn(text)
     for text in report.problems:
@@ -153,7 +144,7 @@ def run(
         as_of=now,
         run_id=run_id or new_run_id(now),
     )
-    with warehouse_lock(_existing(settings), wait_seconds=wait), progress_bar("run", counts=True) as advance:
+    with warehouse_lock(lake_bronze.existing(settings), wait_seconds=wait), progress_bar("run", counts=True) as advance:
         result = run_pipelines(request, progress=advance)
         with open_duckdb(settings.warehouse, read_only=True) as connection:
             written = run_summary(connection, result.run_id)
@@ -190,23 +181,19 @@ def batches(target: Target = None, wait: Wait = 0) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from python_jobs.load import list_batches
-
-    settings = _settings(target)
-    with open_duckdb(settings.warehouse, read_only=True, wait_seconds=wait) as connection:
-        rows = [
-            (
-                batch.batch_id,
-                batch.table_name,
-                batch.source_file,
-                f"{batch.row_count:,}",
-                f"{batch.malformed_count:,}",
-                batch.status,
-                f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
-                batch.reason or "",
-            )
-            for batch in list_batches(connection)
-        ]
+    rows = [
+        (
+            batch.batch_id,
+            batch.table_name,
+            batch.source_file,
+            f"{batch.row_count:,}",
+            f"{batch.malformed_count:,}",
+            batch.status,
+            f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
+            batch.reason or "",
+        )
+        for batch in lake_bronze.batches(_settings(target), wait)
+    ]
     if not rows:
         say("no batch was loaded yet: plura lake load DIR")
         return
@@ -273,20 +260,13 @@ def retention(
 
     What was removed never comes back. The tag that suppresses the verdicts of a day stays.
     """
-    from python_jobs.retention import retention as remove
-
-    settings = _settings(target)
-    with (
-        warehouse_lock(_existing(settings), wait_seconds=wait),
-        open_duckdb(settings.warehouse, read_only=not apply) as connection,
-    ):
-        removed = remove(
-            connection,
-            now=datetime.now(UTC),
-            apply=apply,
-            bad_records_days=bad_records_days,
-            dq_status_days=dq_status_days,
-        )
+    removed = lake_bronze.retention(
+        _settings(target),
+        apply=apply,
+        bad_records_days=bad_records_days,
+        dq_status_days=dq_status_days,
+        wait=wait,
+    )
     verb = "removed" if apply else "would be removed (dry run; --apply removes them)"
     say(
         f"silver.bad_records before {removed.bad_records_from}: {removed.bad_records:,} rows;"
@@ -295,18 +275,9 @@ def retention(
 
 
 def _set_status(batches: list[str], status: str, reason: str, target: str | None, wait: float) -> None:
-    from python_jobs.load import set_batch_status
-
-    settings = _settings(target)
     if not reason.strip():
         raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
-    with warehouse_lock(_existing(settings), wait_seconds=wait), open_duckdb(settings.warehouse) as connection:
-        connection.begin()
-        changed = [
-            set_batch_status(connection, batch, status, reason=reason.strip(), now=datetime.now(UTC))
-            for batch in batches
-        ]
-        connection.commit()
+    changed = lake_bronze.set_status(_settings(target), batches, status, reason.strip(), wait)
     for batch in changed:
         say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
     say("next: plura lake run")
@@ -332,14 +303,6 @@ def _settings(target: str | None) -> LakeSettings:
             f"unknown target {settings.target!r}: profiles/profiles.yml has {', '.join(targets)}", param_hint="--target"
         )
     return settings
-
-
-def _existing(settings: LakeSettings) -> Path:
-    """The warehouse, which must be there; no folder and no lock is made for one that is not."""
-    with plain_errors(settings.warehouse):
-        if not settings.warehouse.exists():
-            raise LakeError(f"there is no warehouse at {settings.warehouse}: load data first (plura lake load DIR)")
-    return settings.warehouse
 
 
 def _day(text: str, option: str) -> date:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plura.cli.console import fail, progress_bar, say, warn
-from plura.cli.lake import Target, Wait, _existing, _settings
+from plura.cli.lake import Target, Wait, _settings
+from plura.cli.lake_bronze import existing
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def publish(
     if settings.target != "duckdb":
         raise LakeError(f"events of the target {settings.target} cannot be published yet: use the target duckdb")
     hub, name = _hub(settings, to, timeout)
-    warehouse = _existing(settings)
+    warehouse = existing(settings)
     outbox = DuckDBOutbox(warehouse, wait_seconds=max(wait, _FOLLOWING_WAIT_SECONDS) if follow else wait)
     publisher = Publisher(outbox=outbox, hub=hub)
     try:

@@ -35,3 +35,23 @@ class LakeSettings(BaseSettings):
     def warehouse(self) -> Path:
         """Absolute path of the DuckDB file."""
         return self.resolved(self.duckdb_path)
+
+
+class SparkSettings(BaseSettings):
+    """Where target ``spark`` runs, from environment variables with the prefix ``PLURA_SPARK_``.
+
+    The dbt profile reads the same variables.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PLURA_SPARK_", frozen=True)
+
+    warehouse: Path = Field(default=Path("data/spark"), description="Folder of the tables and the catalog.")
+    master: str = Field(default="local[*]", description="Master of the session.")
+    remote: str = Field(default="", description="Address of a Spark Connect server, sc://host:port.")
+    staging_dir: Path | None = Field(default=None, description="Folder that this machine writes and executors read.")
+    checkpoint_dir: Path = Field(default=Path("data/checkpoints"), description="Folder of the streams' progress.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether session, catalog and tables are of this machine."""
+        return not self.remote and self.master.startswith("local")

@@ -1,0 +1,332 @@
+"""Bronze on Delta Lake: its tables, and the registry of batches with the protocol that keeps a batch whole.
+
+Delta has no transaction over several tables, so that a batch is three steps: (1) a row in the registry with status
+``loading`` and the next ``batch_seq``; (2) its rows, appended at most once to each table by Delta's application
+transaction (``txnAppId`` the batch, ``txnVersion`` its number); (3) status ``loaded``. Only rows of loaded batches are
+read. Each step may be repeated, by whoever goes on with the batch. A batch that nobody finishes is ``abandoned``: its
+transactions are claimed by empty appends first, so that a late writer cannot add to what is being taken away.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from python_jobs.load.batches import Batch, only_match
+from python_jobs.load.bronze import SEQ_PER_BATCH
+from python_jobs.warehouse import LakeError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from python_jobs.contracts import Table
+
+REGISTRY = "bronze.load_registry"
+MALFORMED = "malformed_lines"
+
+ABANDONED_AFTER = timedelta(minutes=15)
+"""How long a batch may be ``loading`` before another load takes it for lost; taking a live one costs it a retry."""
+
+_TRIES = 30
+_NEW = (
+    "ordinal int, batch_id string, table_name string, source_file string, source_offsets string, content_sha256 string,"
+    " extracted_us bigint, loaded_us bigint, row_count bigint, malformed_count bigint"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewBatch:
+    """What is known of a batch before it is registered; instants are aware."""
+
+    batch_id: str
+    table_name: str
+    source_file: str
+    loaded_at: datetime
+    row_count: int
+    malformed_count: int
+    source_offsets: str | None = None
+    content_sha256: str | None = None
+    extracted_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredBatch(Batch):
+    """A row of the registry, with what the protocol needs of it besides; instants are UTC without a zone."""
+
+    content_sha256: str | None
+    extracted_at: datetime | None
+    status_seq: int
+    status_changed_at: datetime
+
+
+class DeltaBronze:
+    """The Bronze tables of a Spark session's catalog."""
+
+    def __init__(self, session: SparkSession, tables: dict[str, Table]) -> None:
+        self.session = session
+        self.tables = tables
+
+    def create_tables(self) -> None:
+        """Create the schema bronze and every table of the contract that is missing."""
+        self.session.sql("create schema if not exists bronze")
+        for table in self.tables.values():
+            columns = ", ".join(f"{column.name} {column.data_type}" for column in table.columns)
+            self.session.sql(f"create table if not exists bronze.{table.name} ({columns}) using delta")
+
+    def batches(self, ids: Iterable[str] | None = None) -> list[RegisteredBatch]:
+        """Return the batches, all or those with the given ids, in the order of their numbers."""
+        which = "" if ids is None else f" where batch_id in ({_texts(ids)})"
+        rows = self.session.sql(
+            "select batch_id, batch_seq, table_name, source_file, row_count, malformed_count, status, reason,"
+            " unix_micros(loaded_at) as loaded_at, content_sha256, unix_micros(extracted_at) as extracted_at,"
+            " status_seq, unix_micros(status_changed_at) as status_changed_at"
+            f" from {REGISTRY}{which} order by batch_seq"
+        ).collect()
+        found = []
+        for row in rows:
+            values: dict[str, Any] = row.asDict()
+            for name in ("loaded_at", "extracted_at", "status_changed_at"):
+                values[name] = _instant(values[name])
+            found.append(RegisteredBatch(**values))
+        return found
+
+    def begin(self, batches: Sequence[NewBatch]) -> dict[str, RegisteredBatch]:
+        """Step 1: register batches as ``loading`` with the next numbers, and return the rows of the registry by id.
+
+        A batch that is registered already keeps its number and its instants, unless it was abandoned. One statement
+        that reads the whole table: of two writers at once Delta lets one commit, and the other tries again.
+        """
+        given = [
+            {
+                "ordinal": ordinal,
+                "batch_id": batch.batch_id,
+                "table_name": batch.table_name,
+                "source_file": batch.source_file,
+                "source_offsets": batch.source_offsets,
+                "content_sha256": batch.content_sha256,
+                "extracted_us": _micros(batch.extracted_at),
+                "loaded_us": _micros(batch.loaded_at),
+                "row_count": batch.row_count,
+                "malformed_count": batch.malformed_count,
+            }
+            for ordinal, batch in enumerate(batches)
+        ]
+        columns = {
+            "batch_seq": "s.batch_seq",
+            "table_name": "s.table_name",
+            "source_file": "s.source_file",
+            "source_offsets": "s.source_offsets",
+            "content_sha256": "s.content_sha256",
+            "extracted_at": "timestamp_micros(s.extracted_us)",
+            "row_count": "s.row_count",
+            "malformed_count": "s.malformed_count",
+            "status": "'loading'",
+            "loaded_at": "timestamp_micros(s.loaded_us)",
+            "status_changed_at": "timestamp_micros(:now)",
+            "status_seq": "s.status_seq",
+        }
+        updates = ", ".join(f"{name} = {value}" for name, value in columns.items())
+        self._write(
+            f"""
+            merge into {REGISTRY} as t
+            using (
+                select given.*, highest.seq + row_number() over (order by given.ordinal) as batch_seq,
+                    coalesce(known.status_seq, 0) as status_seq
+                from (select inline(from_json(:given, 'array<struct<{_struct(_NEW)}>>'))) as given
+                cross join (select coalesce(max(batch_seq), 0) as seq from {REGISTRY}) as highest
+                left join {REGISTRY} as known on given.batch_id = known.batch_id
+                where known.batch_id is null or known.status = 'abandoned'
+            ) as s
+            on t.batch_id = s.batch_id
+            when matched and t.status = 'abandoned' then update set {updates}, reason = null
+            when not matched then insert (batch_id, {", ".join(columns)})
+                values (s.batch_id, {", ".join(columns.values())})
+            """,
+            given=json.dumps(given),
+            now=_micros(datetime.now(UTC)),
+        )
+        return {batch.batch_id: batch for batch in self.batches(batch.batch_id for batch in batches)}
+
+    def append(self, batch: Batch, table: str, rows: DataFrame) -> None:
+        """Step 2: append rows of a batch to a table, once; ``rows`` has the table's columns except ``ingest_seq``."""
+        from pyspark.sql import functions as F  # noqa: N812 - the name that PySpark's users know
+
+        stamped = rows.withColumn("ingest_seq", F.lit(batch.batch_seq * SEQ_PER_BATCH) + F.col("line_number"))
+        self._retried(
+            lambda: (
+                stamped.write.format("delta")
+                .mode("append")
+                .option("txnAppId", batch.batch_id)
+                .option("txnVersion", batch.batch_seq)
+                .saveAsTable(f"bronze.{table}")
+            )
+        )
+
+    def finish(self, batches: Sequence[Batch]) -> list[Batch]:
+        """Step 3: mark batches ``loaded`` whose rows are all there; return the others, which were taken from us."""
+        complete = self._complete(batches)
+        if complete:
+            self._write(
+                f"update {REGISTRY} set status = 'loaded', status_changed_at = timestamp_micros(:now)"
+                f" where status = 'loading' and batch_id in ({_texts(complete)})",
+                now=_micros(datetime.now(UTC)),
+            )
+        return [batch for batch in batches if batch.batch_id not in complete]
+
+    def recover(
+        self, *, abandoned_after: timedelta = ABANDONED_AFTER, but_not: Iterable[str] = ()
+    ) -> list[RegisteredBatch]:
+        """Settle the batches that have been ``loading`` for too long, and return those that may still be at work.
+
+        Args:
+            abandoned_after: how long a batch may be loading.
+            but_not: ids of batches that the caller goes on with.
+        """
+        others = set(but_not)
+        loading = [batch for batch in self.batches() if batch.status == "loading" and batch.batch_id not in others]
+        latest = datetime.now(UTC).replace(tzinfo=None) - abandoned_after
+        for batch in loading:
+            if batch.status_changed_at <= latest:
+                self.settle(batch)
+        return [batch for batch in loading if batch.status_changed_at > latest]
+
+    def settle(self, batch: Batch) -> None:
+        """End a batch that nobody ends: ``loaded`` if all its rows are there, else ``abandoned`` without a row.
+
+        Safe against a writer that lives: once its transactions are claimed it can append nothing more, and what it has
+        appended before is either all there is, or taken away.
+        """
+        for table in (MALFORMED, batch.table_name):
+            columns = [column for column in self.tables[table].columns if column.name != "ingest_seq"]
+            nothing = ", ".join(f"cast(null as {column.data_type}) as {column.name}" for column in columns)
+            self.append(batch, table, self.session.sql(f"select {nothing} where false"))
+        if not self.finish([batch]):
+            return
+        for table in (MALFORMED, batch.table_name):
+            self._write(f"delete from bronze.{table} where batch_id = :id", id=batch.batch_id)
+        self._write(
+            f"update {REGISTRY} set status = 'abandoned', status_changed_at = timestamp_micros(:now)"
+            " where status = 'loading' and batch_id = :id and batch_seq = :seq",
+            now=_micros(datetime.now(UTC)),
+            id=batch.batch_id,
+            seq=batch.batch_seq,
+        )
+
+    def set_status(self, ids: Sequence[str], status: str, *, reason: str, now: datetime) -> list[Batch]:
+        """Withdraw batches or reinstate them, all or none; as ``set_batch_status`` does on DuckDB.
+
+        Raises:
+            LakeError: no or several batches match an id, or a batch has that status already or is still being loaded.
+        """
+        known: list[Batch] = list(self.batches())
+        chosen: list[Batch] = []
+        for one in ids:
+            match = only_match(known, one, status)
+            if match in chosen:
+                raise LakeError(f"batch {match.batch_id} ({match.source_file}) is named twice")
+            chosen.append(match)
+        if loading := [batch for batch in chosen if batch.status not in {"loaded", "withdrawn"}]:
+            raise LakeError(
+                f"batch {loading[0].batch_id} ({loading[0].source_file}) is {loading[0].status}: load the file again,"
+                " which finishes it, and then withdraw it"
+            )
+        given = [{"ordinal": number, "batch_id": batch.batch_id} for number, batch in enumerate(chosen, 1)]
+        self._write(
+            f"""
+            merge into {REGISTRY} as t
+            using (
+                select given.batch_id, highest.seq + given.ordinal as status_seq
+                from (select inline(from_json(:given, 'array<struct<ordinal: int, batch_id: string>>'))) as given
+                cross join (select max(status_seq) as seq from {REGISTRY}) as highest
+            ) as s
+            on t.batch_id = s.batch_id
+            when matched then update set status = :status, reason = :reason, status_seq = s.status_seq,
+                status_changed_at = timestamp_micros(:now)
+            """,
+            given=json.dumps(given),
+            status=status,
+            reason=reason,
+            now=_micros(now),
+        )
+        changed = {batch.batch_id: batch for batch in self.batches(batch.batch_id for batch in chosen)}
+        return [changed[batch.batch_id] for batch in chosen]
+
+    def _complete(self, batches: Sequence[Batch]) -> set[str]:
+        """Ids of the batches of which Bronze holds as many rows as the registry says."""
+        found: dict[tuple[str, str], int] = {}
+        for name in {batch.table_name for batch in batches}:
+            ids = _texts(batch.batch_id for batch in batches if batch.table_name == name)
+            for table in (name, MALFORMED):
+                for row in self.session.sql(
+                    f"select batch_id, count(*) as rows from bronze.{table} where batch_id in ({ids}) group by batch_id"
+                ).collect():
+                    found[table, row["batch_id"]] = row["rows"]
+        return {
+            batch.batch_id
+            for batch in batches
+            if found.get((batch.table_name, batch.batch_id), 0) == batch.row_count
+            and found.get((MALFORMED, batch.batch_id), 0) == batch.malformed_count
+        }
+
+    def _write(self, statement: str, **values: str | int | None) -> None:
+        """Execute a statement with ``:name`` for values; Spark itself binds none in MERGE."""
+        bound = re.sub(
+            r":([a-z]+)\b", lambda name: _literal(values[name[1]]) if name[1] in values else name[0], statement
+        )
+        self._retried(lambda: self.session.sql(bound))
+
+    @staticmethod
+    def _retried(action: Callable[[], Any]) -> None:
+        """Do something again while another writer commits to the same table in between."""
+        from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+        from pyspark.errors import PySparkException
+
+        for attempt in range(1, _TRIES + 1):
+            try:
+                action()
+            except (PySparkException, Py4JError) as error:
+                if attempt == _TRIES or not is_conflict(error):
+                    raise
+                time.sleep(random.uniform(0.05, 0.2) * min(attempt, 10))  # noqa: S311 - only spreads the tries
+            else:
+                return
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether Delta refused a commit because another writer was faster."""
+    return "DELTA_CONCURRENT" in str(error) or "io.delta.exceptions.Concurrent" in str(error)
+
+
+def _struct(columns: str) -> str:
+    """Columns as fields of a struct."""
+    return ", ".join(": ".join(column.split()) for column in columns.split(","))
+
+
+def _literal(value: str | int | None) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _texts(values: Iterable[str]) -> str:
+    """SQL literals of ids, which hold hexadecimal digits only."""
+    return ", ".join(f"'{value}'" for value in values if value.isalnum()) or "''"
+
+
+def _micros(instant: datetime | None) -> int | None:
+    """Microseconds since 1970 of an aware instant."""
+    return None if instant is None else (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _instant(micros: int | None) -> datetime | None:
+    """UTC without a zone; Spark's own conversion would use the zone of this machine."""
+    return None if micros is None else datetime(1970, 1, 1) + timedelta(microseconds=micros)  # noqa: DTZ001

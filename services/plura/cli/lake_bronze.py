@@ -1,0 +1,119 @@
+"""What the commands about batches do on each engine: DuckDB in a file, or Delta Lake in a Spark session."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plura.cli.console import progress_bar
+from plura.kit.settings import LakeSettings
+from python_jobs.load import Batch, LoadReport, list_batches, load_folder, set_batch_status
+from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehouse_lock
+
+if TYPE_CHECKING:
+    from python_jobs.retention import RetentionReport
+    from python_jobs.validate import Validator
+
+
+def load(
+    settings: LakeSettings, folder: Path, extracted_at: datetime | None, validator: Validator | None, wait: float
+) -> LoadReport:
+    """Load a folder into Bronze, with a progress bar."""
+    now = datetime.now(UTC)
+    if _is_spark(settings):
+        from plura.cli.lake_spark import spark_session, staging
+        from python_jobs.load.delta_folder import load_folder_into_delta
+
+        with spark_session(settings, wait) as session, progress_bar("load") as advance:
+            return load_folder_into_delta(
+                session,
+                project_dir=settings.project_dir,
+                folder=folder,
+                now=now,
+                staging=staging(settings),
+                extracted_at=extracted_at,
+                validator=validator,
+                progress=advance,
+            )
+    with warehouse_lock(settings.warehouse, wait_seconds=wait), progress_bar("load") as advance:
+        return load_folder(
+            project_dir=settings.project_dir,
+            warehouse=settings.warehouse,
+            folder=folder,
+            now=now,
+            extracted_at=extracted_at,
+            validator=validator,
+            progress=advance,
+        )
+
+
+def batches(settings: LakeSettings, wait: float) -> list[Batch]:
+    """Return all batches in the order they were first loaded."""
+    if _is_spark(settings):
+        from plura.cli.lake_spark import delta_bronze
+
+        with delta_bronze(settings, wait) as bronze:
+            return list(bronze.batches())
+    with open_duckdb(settings.warehouse, read_only=True, wait_seconds=wait) as connection:
+        return list_batches(connection)
+
+
+def set_status(settings: LakeSettings, ids: list[str], status: str, reason: str, wait: float) -> list[Batch]:
+    """Withdraw batches or reinstate them, all or none."""
+    now = datetime.now(UTC)
+    if _is_spark(settings):
+        from plura.cli.lake_spark import delta_bronze
+
+        with delta_bronze(settings, wait) as bronze:
+            return bronze.set_status(ids, status, reason=reason, now=now)
+    with warehouse_lock(existing(settings), wait_seconds=wait), open_duckdb(settings.warehouse) as connection:
+        connection.begin()
+        changed = [set_batch_status(connection, one, status, reason=reason, now=now) for one in ids]
+        connection.commit()
+    return changed
+
+
+def retention(
+    settings: LakeSettings, *, apply: bool, bad_records_days: int, dq_status_days: int, wait: float
+) -> RetentionReport:
+    """Count rows past their retention, or remove them."""
+    now = datetime.now(UTC)
+    if _is_spark(settings):
+        from plura.cli.lake_spark import spark_session
+        from python_jobs.retention_spark import retention_on_spark
+
+        with spark_session(settings, wait) as session:
+            return retention_on_spark(
+                session, now=now, apply=apply, bad_records_days=bad_records_days, dq_status_days=dq_status_days
+            )
+    from python_jobs.retention import retention as remove
+
+    with (
+        warehouse_lock(existing(settings), wait_seconds=wait),
+        open_duckdb(settings.warehouse, read_only=not apply) as connection,
+    ):
+        return remove(
+            connection, now=now, apply=apply, bad_records_days=bad_records_days, dq_status_days=dq_status_days
+        )
+
+
+def existing(settings: LakeSettings) -> Path:
+    """The DuckDB warehouse, which must be there; no folder and no lock is made for one that is not."""
+    with plain_errors(settings.warehouse):
+        if not settings.warehouse.exists():
+            raise LakeError(f"there is no warehouse at {settings.warehouse}: load data first (plura lake load DIR)")
+    return settings.warehouse
+
+
+def _is_spark(settings: LakeSettings) -> bool:
+    """Whether the command works on Spark.
+
+    Raises:
+        LakeError: the target is of an engine into which this command cannot write from here.
+    """
+    if settings.target not in {"duckdb", "spark"}:
+        raise LakeError(
+            f"this command does not reach target {settings.target}: run it in a job there, with --target spark"
+        )
+    return settings.target == "spark"
