@@ -1,0 +1,234 @@
+"""The streaming queries: one per topic, started, watched, started again after an outage of the brokers, and stopped."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from python_jobs.load.delta import DeltaBronze
+from python_jobs.load.lines import LONGEST_LINE
+from python_jobs.stream.feeds import Feed
+from python_jobs.stream.micro_batch import MicroBatchWriter
+from python_jobs.warehouse import LakeError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
+
+_LOOK_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 30.0
+
+_DATA_LOSS = ("KAFKA_DATA_LOSS", "data may have been lost", "Some data may have been lost")
+_OUTAGE = (
+    "TimeoutException",
+    "DisconnectException",
+    "NetworkException",
+    "RetriableException",
+    "BrokerNotAvailableException",
+    "CoordinatorNotAvailableException",
+    "LeaderNotAvailableException",
+    "NotLeaderOrFollowerException",
+    "UnknownTopicOrPartitionException",
+    "Failed to create new KafkaAdminClient",
+    "Failed to construct kafka consumer",
+)
+
+
+class _StoppingError(Exception):
+    """A micro-batch began while the stream was being stopped; it is done after the next start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamRequest:
+    """What a stream is to do.
+
+    Args:
+        feeds: the topics with their tables.
+        source_options: options of Spark's Kafka source: brokers and sign-in.
+        checkpoints: folder of the queries' progress, one folder per topic below it.
+        once: read what is there and end, instead of going on.
+        every_seconds: pause between the beginnings of two micro-batches.
+        most_messages: messages of one micro-batch at most.
+        longest: bytes beyond which a message is not read.
+    """
+
+    feeds: list[Feed]
+    source_options: dict[str, str]
+    checkpoints: Path | str
+    once: bool = False
+    every_seconds: float = 10.0
+    most_messages: int = 200_000
+    longest: int = LONGEST_LINE
+
+
+@dataclass(kw_only=True)
+class _Query:
+    """A query of a feed, over all its starts."""
+
+    feed: Feed
+    stopping: threading.Event
+    running: StreamingQuery | None = None
+    known: threading.Event = field(default_factory=threading.Event)
+    at_work: threading.Lock = field(default_factory=threading.Lock)
+    failures: int = 0
+    not_before: float = 0.0
+
+    def query_id(self) -> str:
+        """The id of the query, which the first micro-batch may need before the start has returned."""
+        self.known.wait()
+        assert self.running is not None
+        return str(self.running.id)
+
+
+def stream(
+    bronze: DeltaBronze,
+    request: StreamRequest,
+    *,
+    stopping: threading.Event,
+    answers: Callable[[], bool],
+    told: Callable[[str], None],
+) -> None:
+    """Stream topics into Bronze until everything is read (``once``) or ``stopping`` is set.
+
+    The micro-batches at work are finished before it returns. While the brokers do not answer it waits, and goes on.
+
+    Args:
+        bronze: the warehouse; its tables are made when missing.
+        request: what to stream.
+        stopping: set by another thread or a signal to end.
+        answers: whether the brokers answer, with their topics.
+        told: told in one line of outages and their ends.
+
+    Raises:
+        LakeError: messages are gone from Kafka that were never read, or a query failed for another reason than an
+            outage.
+    """
+    bronze.create_tables()
+    bronze.recover()
+    _use_this_python(bronze.session)
+    queries = [_Query(feed=feed, stopping=stopping) for feed in request.feeds]
+    done: set[str] = set()
+    try:
+        while not stopping.is_set() and len(done) < len(queries):
+            for query in queries:
+                if query.feed.topic not in done and _look_after(bronze, request, query, answers, told):
+                    done.add(query.feed.topic)
+            stopping.wait(_LOOK_SECONDS)
+    finally:
+        stopping.set()
+        for query in queries:
+            _stop(query)
+
+
+def _look_after(
+    bronze: DeltaBronze,
+    request: StreamRequest,
+    query: _Query,
+    answers: Callable[[], bool],
+    told: Callable[[str], None],
+) -> bool:
+    """Start a query that is to run, start it again after an outage, and return whether it has read everything."""
+    if query.running is not None:
+        if query.running.isActive:
+            return False
+        error = query.running.exception()
+        if error is None:
+            return True
+        _judge(query, str(error), answers, told)
+    if time.monotonic() < query.not_before:
+        return False
+    if query.failures and not answers():
+        query.not_before = time.monotonic() + _pause(query)
+        return False
+    if query.failures:
+        told(f"{query.feed.topic}: the brokers answer; going on")
+    _start(bronze, request, query)
+    return False
+
+
+def _judge(query: _Query, text: str, answers: Callable[[], bool], told: Callable[[str], None]) -> None:
+    """Let an outage of the brokers pass; everything else ends the stream.
+
+    Raises:
+        LakeError: for everything else.
+    """
+    topic = query.feed.topic
+    query.running = None
+    query.known.clear()
+    if any(word in text for word in _DATA_LOSS):
+        raise LakeError(
+            f"{topic}: messages are gone from Kafka that were never read (removed by retention, or the topic was made"
+            " anew); docs/streaming.md says how to go on without them"
+        )
+    if not any(word in text for word in _OUTAGE) and answers():
+        raise LakeError(f"{topic}: {_reason(text)}")
+    if not query.failures:
+        told(f"{topic}: the brokers do not answer; waiting for them")
+    query.failures += 1
+    query.not_before = time.monotonic() + _pause(query)
+
+
+def _use_this_python(session: SparkSession) -> None:
+    """Let the workers of a session of this machine run the Python that has the loader, not the first on the path."""
+    context = session.sparkContext
+    if context.master.startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+        context.pythonExec = sys.executable
+
+
+def _pause(query: _Query) -> float:
+    return min(0.5 * 2.0**query.failures, _LONGEST_PAUSE_SECONDS)
+
+
+def _start(bronze: DeltaBronze, request: StreamRequest, query: _Query) -> None:
+    feed = query.feed
+    writer = MicroBatchWriter(bronze=bronze, feed=feed, query_id=query.query_id, longest=request.longest)
+
+    def write(messages: DataFrame, number: int) -> None:
+        with query.at_work:
+            if query.stopping.is_set():
+                raise _StoppingError
+            writer.write(messages, number)
+            query.failures = 0
+
+    messages = (
+        bronze.session.readStream.format("kafka")
+        .options(**request.source_options)
+        .option("subscribe", feed.topic)
+        .option("startingOffsets", "earliest")
+        .option("failOnDataLoss", "true")
+        .option("kafka.isolation.level", "read_committed")
+        .option("maxOffsetsPerTrigger", request.most_messages)
+        .load()
+    )
+    writing = (
+        messages.writeStream.queryName(f"bronze {feed.topic}")
+        .option("checkpointLocation", f"{request.checkpoints}/{feed.topic}")
+        .foreachBatch(write)
+    )
+    every = f"{round(request.every_seconds * 1000)} milliseconds"
+    writing = writing.trigger(availableNow=True) if request.once else writing.trigger(processingTime=every)
+    query.running = writing.start()
+    query.known.set()
+
+
+def _stop(query: _Query) -> None:
+    """End a query after the micro-batch at work; none begins any more."""
+    with query.at_work:
+        pass
+    if query.running is not None:
+        with suppress(Exception):  # it may have ended by itself, and what it failed of has been told
+            query.running.stop()
+
+
+def _reason(text: str) -> str:
+    """The line of an error that says what is wrong: the last of a Python traceback, else the first of Spark's."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if line.startswith(("python_jobs.", "pyspark.errors", "duckdb.", "org.apache."))]
+    return (told or lines or ["unknown error"])[-1 if told else 0][:400]
