@@ -7,18 +7,22 @@ import shutil
 import socket
 import subprocess
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.spark import java_is_missing, skip_or_fail
 
-if TYPE_CHECKING:
-    from kafka import KafkaProducer  # type: ignore[import-untyped]
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in an old way
+    from kafka import KafkaAdminClient, KafkaProducer, TopicPartition  # type: ignore[import-untyped]
+    from kafka.admin import NewTopic  # type: ignore[import-untyped]
+    from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
 VERSION = "4.1.0"
 CACHE_VARIABLE = "PLURA_TEST_CACHE"
@@ -110,8 +114,6 @@ class Broker:
 
     def answers(self) -> bool:
         """Whether the broker serves requests."""
-        from kafka import KafkaAdminClient
-        from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1):
@@ -146,8 +148,6 @@ class Broker:
 
     def create_topic(self, name: str | None = None, *, partitions: int = 1, **settings: str) -> str:
         """Create a topic and return its name, a new one if none is given; ``_`` in settings stands for a dot."""
-        from kafka import KafkaAdminClient
-        from kafka.admin import NewTopic  # type: ignore[import-untyped]
 
         topic = name or f"topic-{uuid4().hex[:12]}"
         client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
@@ -162,7 +162,6 @@ class Broker:
 
     def delete_records(self, topic: str, before: dict[int, int]) -> None:
         """Remove the messages of partitions before an offset, as retention does."""
-        from kafka import KafkaAdminClient, TopicPartition
 
         client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
@@ -172,7 +171,6 @@ class Broker:
 
     def producer(self, **settings: Any) -> KafkaProducer:
         """A producer that waits for the broker's word; the caller closes it."""
-        from kafka import KafkaProducer
 
         return KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", **settings)
 

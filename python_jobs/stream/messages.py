@@ -75,7 +75,7 @@ def wallet_line(text: str, key: bytes | None) -> dict[str, Any]:
         if not isinstance(row, dict):
             raise ValueError("no change event: neither before nor the key names the deleted row")
         row = row | {"balance": "0", "frozen_amount": "0", "is_deleted": "true"}
-    elif op in _WRITES:
+    elif isinstance(op, str) and op in _WRITES:
         row = event.get("after")
         if not isinstance(row, dict):
             raise ValueError(f"no change event: op {op} without after")

@@ -20,7 +20,7 @@ from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming import StreamingQuery
+    from pyspark.sql.streaming.query import StreamingQuery
 
 _LOOK_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -77,6 +77,7 @@ class _Query:
     running: StreamingQuery | None = None
     known: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)
+    error: Exception | None = None
     failures: int = 0
     not_before: float = 0.0
 
@@ -141,7 +142,7 @@ def _look_after(
         error = query.running.exception()
         if error is None:
             return True
-        _judge(query, str(error), answers, told)
+        _judge(query, f"{error} {query.error or ''}", answers, told)
     if time.monotonic() < query.not_before:
         return False
     if query.failures and not answers():
@@ -168,9 +169,10 @@ def _judge(query: _Query, text: str, answers: Callable[[], bool], told: Callable
             " anew); docs/streaming.md says how to go on without them"
         )
     if not any(word in text for word in _OUTAGE) and answers():
-        raise LakeError(f"{topic}: {_reason(text)}")
+        raise LakeError(f"{topic}: {_reason(query, text)}")
     if not query.failures:
         told(f"{topic}: the brokers do not answer; waiting for them")
+    query.error = None
     query.failures += 1
     query.not_before = time.monotonic() + _pause(query)
 
@@ -178,7 +180,7 @@ def _judge(query: _Query, text: str, answers: Callable[[], bool], told: Callable
 def _use_this_python(session: SparkSession) -> None:
     """Let the workers of a session of this machine run the Python that has the loader, not the first on the path."""
     context = session.sparkContext
-    if context.master.startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+    if str(context.master).startswith("local") and "PYSPARK_PYTHON" not in os.environ:
         context.pythonExec = sys.executable
 
 
@@ -194,7 +196,11 @@ def _start(bronze: DeltaBronze, request: StreamRequest, query: _Query) -> None:
         with query.at_work:
             if query.stopping.is_set():
                 raise _StoppingError
-            writer.write(messages, number)
+            try:
+                writer.write(messages, number)
+            except Exception as error:
+                query.error = error
+                raise
             query.failures = 0
 
     messages = (
@@ -227,8 +233,7 @@ def _stop(query: _Query) -> None:
             query.running.stop()
 
 
-def _reason(text: str) -> str:
-    """The line of an error that says what is wrong: the last of a Python traceback, else the first of Spark's."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("python_jobs.", "pyspark.errors", "duckdb.", "org.apache."))]
-    return (told or lines or ["unknown error"])[-1 if told else 0][:400]
+def _reason(query: _Query, text: str) -> str:
+    """What the micro-batch failed of, else what Spark says of the query, in one line."""
+    lines = (str(query.error) if query.error is not None else text).strip().splitlines()
+    return lines[0][:400] if lines else type(query.error).__name__

@@ -90,7 +90,9 @@ def _typed(
         f"cast({column.name} as timestamptz) as {column.name}" if column.data_type == "timestamp" else column.name
         for column in columns
     )
-    good = connection.execute(f"select {types} from bronze.{table.name} order by line_number").to_arrow_table()
+    good: pa.Table = connection.execute(
+        f"select {types} from bronze.{table.name} order by line_number"
+    ).to_arrow_table()
     malformed = connection.execute("select line_number, raw_line, error from bronze.malformed_lines").fetchall()
     connection.execute(f"truncate bronze.{table.name}")
     connection.execute("truncate bronze.malformed_lines")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ def spark_session(settings: LakeSettings, wait: float) -> Iterator[SparkSession]
 
     from python_jobs.spark import open_session
 
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # what fails is said in one line
     spark = SparkSettings()
     warehouse = settings.resolved(spark.warehouse)
     lock = warehouse_lock(warehouse, wait_seconds=wait) if spark.is_local else nullcontext()

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from plura.cli import demo, lake, lake_publish
+from plura.cli import demo, lake, lake_publish, lake_stream
 from plura.cli.console import fail, say
 from python_jobs.warehouse import LakeError
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_publish.publish)
+lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
 app.add_typer(lake.app, name="lake", short_help="The lake: raw files to audited Gold.")
 app.command(short_help="Show the whole lake on three generated days.")(demo.demo)
 

@@ -1,0 +1,145 @@
+"""Messages, feeds and settings of streams, without Kafka and Spark."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from plura.kit.kafka import KafkaSettings
+from python_jobs.contracts import read_contracts
+from python_jobs.load.lines import parse_line
+from python_jobs.stream import Feed, default_feeds, read_feeds
+from python_jobs.stream.messages import read_message, wallet_line
+from python_jobs.stream.micro_batch import batch_id_of
+from python_jobs.warehouse import LakeError
+from tests.dbt_runs import PROJECT
+
+TABLES = read_contracts(PROJECT)
+LINES = Feed(topic="t", table="orders_raw")
+CHANGES = Feed(topic="t", table="user_wallets_raw", form="cdc")
+
+
+def test_events_changes_and_lines_of_each_source_are_known_by_topic() -> None:
+    feeds = {feed.topic: (feed.table, feed.form) for feed in default_feeds(TABLES)}
+    assert feeds["ledger.entry.upserted"] == ("transaction_ledger_raw", "lines")
+    assert feeds["payment.order.upserted"] == ("payment_orders_raw", "lines")
+    assert feeds["cdc.user_wallets"] == ("user_wallets_raw", "cdc")
+    assert {topic for topic in feeds if topic.startswith("raw.")} == {
+        f"raw.{table.source}" for table in TABLES.values() if table.source
+    }
+
+
+def test_a_word_names_a_known_topic_or_says_what_a_topic_holds() -> None:
+    assert read_feeds(["raw.orders", "x=orders_raw", "w=user_wallets:cdc", "x=orders"], TABLES) == [
+        Feed(topic="raw.orders", table="orders_raw"),
+        Feed(topic="x", table="orders_raw"),
+        Feed(topic="w", table="user_wallets_raw", form="cdc"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["x"], "no topic that the lake knows"),
+        (["x=nothing"], "a source among"),
+        (["x=orders:avro"], "a source among"),
+        (["x=load_registry"], "a source among"),
+        (["x=orders:cdc"], "changes of user_wallets only"),
+        (["x=orders", "x=products"], "named for two tables"),
+    ],
+)
+def test_other_words_are_refused(words: list[str], why: str) -> None:
+    with pytest.raises(LakeError, match=why):
+        read_feeds(words, TABLES)
+
+
+def test_a_message_is_read_up_to_the_longest_and_only_there() -> None:
+    for size, is_read in ((10, True), (11, False)):
+        message = read_message(LINES, None, b"x" * size, longest=10)
+        assert message is not None
+        assert (message.line is not None) == is_read
+
+
+def test_a_tombstone_is_no_message_of_changes_and_an_unreadable_one_of_lines() -> None:
+    assert read_message(CHANGES, b"{}", None) is None
+    message = read_message(LINES, b"{}", None)
+    assert message is not None
+    assert (message.line, message.error) == (None, "no value (null)")
+
+
+def test_a_change_keeps_every_digit_and_the_instant_of_the_database() -> None:
+    text = '{"op":"u","after":{"user_id":"u","balance":1.10,"frozen_amount":0},"ts_ms":2000,"source":{"ts_ms":1001}}'
+    message = read_message(CHANGES, None, text.encode())
+    assert message is not None
+    assert message.original == text
+    assert message.line is not None
+    assert parse_line(message.line) == {
+        "user_id": "u",
+        "balance": "1.10",
+        "frozen_amount": "0",
+        "source_extracted_at": "1970-01-01T00:00:01.001000+00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "key"),
+    [({"user_id": "u", "balance": 5}, None), (None, b'{"user_id":"u"}'), (None, b'{"payload":{"user_id":"u"}}')],
+)
+def test_a_deletion_is_a_balance_of_zero(before: object, key: bytes | None) -> None:
+    line = wallet_line(json.dumps({"op": "d", "before": before, "ts_ms": 1}), key)
+    assert {name: line[name] for name in ("user_id", "balance", "frozen_amount", "is_deleted")} == {
+        "user_id": "u",
+        "balance": "0",
+        "frozen_amount": "0",
+        "is_deleted": "true",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        ({"op": "t", "ts_ms": 1}, "op is t, none of"),
+        ({"op": ["u"], "ts_ms": 1}, "op is missing"),
+        ({"user_id": "u"}, "op is missing"),
+        ({"op": "c", "after": None, "ts_ms": 1}, "op c without after"),
+        ({"op": "d", "before": None, "ts_ms": 1}, "neither before nor the key"),
+        ({"op": "c", "after": {}}, "an instant in milliseconds"),
+        ({"op": "c", "after": {}, "ts_ms": -1}, "an instant in milliseconds"),
+        ({"op": "c", "after": {}, "ts_ms": 10**30}, "an instant in milliseconds"),
+        ([1], "not a JSON object"),
+    ],
+)
+def test_other_events_are_kept_as_unreadable(event: object, why: str) -> None:
+    message = read_message(CHANGES, b"no json", json.dumps(event).encode())
+    assert message is not None
+    assert message.line is None
+    assert why in message.error
+
+
+def test_a_query_that_starts_from_scratch_makes_other_batches() -> None:
+    ids = {batch_id_of(query, table, number) for query in "ab" for table in ("x", "y") for number in (1, 12)}
+    assert len(ids) == 8
+
+
+def test_clients_sign_in_as_the_settings_say() -> None:
+    settings = KafkaSettings(
+        bootstrap="a:1, b:2",
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="us\\er",
+        sasl_password=SecretStr('pass"word'),
+        ssl_ca_location="/ca.pem",
+    )
+    spark, client = settings.spark_options(), settings.client_options()
+    assert spark["kafka.sasl.jaas.config"] == (
+        'org.apache.kafka.common.security.scram.ScramLoginModule required username="us\\\\er" password="pass\\"word";'
+    )
+    assert (spark["kafka.ssl.truststore.location"], client["ssl_cafile"]) == ("/ca.pem", "/ca.pem")
+    assert client["bootstrap_servers"] == ["a:1", "b:2"]
+    assert client["sasl_plain_password"] == 'pass"word'
+    plain = KafkaSettings(bootstrap="a:1").spark_options()
+    assert plain == {"kafka.bootstrap.servers": "a:1", "kafka.security.protocol": "PLAINTEXT"}
+    with pytest.raises(ValidationError, match="PLURA_KAFKA_SASL_PASSWORD"):
+        KafkaSettings(security_protocol="SASL_PLAINTEXT", sasl_username="u")
