@@ -135,7 +135,7 @@ def _counts(rows: nw.LazyFrame[Any], kind: str) -> nw.LazyFrame[Any]:
             nw.col(start).alias("window_start_ts"),
             "event_count",
             "bad_count",
-            nw.lit(None, nw.Datetime("us")).alias("newest_source_ts"),
+            nw.lit(None, rows.collect_schema()["source_time"]).alias("newest_source_ts"),
             "usable_count",
             "distinct_count",
         )

@@ -64,6 +64,9 @@ class RunResult:
         return not self.problems
 
 
+_WAREHOUSE_VARIABLES = {"duckdb": "PLURA_DUCKDB_PATH", "spark": "PLURA_SPARK_WAREHOUSE"}
+"""Environment variables by which the dbt profile learns where the warehouse lies; Databricks has its own."""
+
 Progress = Callable[[int, int, str], None]
 """Called with the nodes done, the nodes in all and what goes on: the name of the node that ended, or ``running`` and
 the name of the one that began."""
@@ -108,6 +111,7 @@ def run_pipelines(
         if request.target == "duckdb":
             _record_failure(request)
         raise
+    _forget_injected_ctes(manifest)
     selected = [f"tag:{PIPELINES[name]}" for name in PIPELINES if name in request.pipelines]
     arguments = [
         "build",
@@ -180,6 +184,14 @@ def _invoke(arguments: list[str], **runner: Any) -> Any:
     return result
 
 
+def _forget_injected_ctes(manifest: Manifest) -> None:
+    """Let dbt write the ephemeral models into their readers again; a manifest that served a run believes they are."""
+    for node in manifest.nodes.values():
+        if getattr(node, "extra_ctes_injected", False):
+            node.extra_ctes_injected = False
+            node.extra_ctes = []
+
+
 def _variables(request: RunRequest) -> str:
     import json
 
@@ -215,8 +227,10 @@ def _dbt_environment(project_dir: Path, warehouse: Path, target: str) -> Iterato
     """Point dbt's profile at the warehouse, and close its connection afterwards."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    before = {name: os.environ.get(name) for name in ("PLURA_DUCKDB_PATH", "PLURA_TARGET")}
-    os.environ.update(PLURA_DUCKDB_PATH=str(warehouse), PLURA_TARGET=target)
+    place = _WAREHOUSE_VARIABLES.get(target)
+    settings = {"PLURA_TARGET": target} | ({place: str(warehouse)} if place else {})
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     folder = Path.cwd()
     os.chdir(project_dir)
     try:
@@ -286,7 +300,7 @@ def _one_line(message: object) -> str:
             return line
     if any(line.startswith("Traceback") for line in lines):
         return lines[-1][:400]
-    skipped = ("Compilation Error in", "Runtime Error in", "Database Error in", "Runtime Error")
+    skipped = ("Compilation Error in", "Runtime Error in", "Database Error", "Runtime Error")
     kept = [line for line in lines if not line.startswith(skipped)] or lines or ["unknown error"]
     if "CSV Error" in kept[0]:  # the lines that follow name the text and the column
         telling = [line for line in kept[1:] if line.startswith(("Original Line", "Error when", "Could not convert"))]

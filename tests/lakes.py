@@ -84,7 +84,7 @@ class Lake:
             variables=self.variables,
             **named,
         )
-        with self._seeds_in_place(), _dbt_flags(checks=self.checks):
+        with self._seeds_in_place(), dbt_flags(checks=self.checks):
             return run_pipelines(request, manifest=self.manifest)
 
     @contextmanager
@@ -135,7 +135,7 @@ class Lake:
 
 
 @contextmanager
-def _dbt_flags(*, checks: bool) -> Iterator[None]:
+def dbt_flags(*, checks: bool) -> Iterator[None]:
     """Write no artifacts, and select no data tests unless ``checks`` is set, while the block runs."""
     flags = {"DBT_WRITE_JSON": "false"} | ({} if checks else {"DBT_INDIRECT_SELECTION": "empty"})
     before = {name: os.environ.get(name) for name in flags}

@@ -20,3 +20,8 @@
         ) * cast(0.000001 as decimal(7,6)) as decimal(38,6)
     )
 {%- endmacro %}
+
+{#- whole_quotient(a, b): how often b goes into a whole; both are whole numbers and not negative. -#}
+{% macro whole_quotient(a, b) -%} {{ adapter.dispatch('whole_quotient', 'plura')(a, b) }} {%- endmacro %}
+{% macro default__whole_quotient(a, b) -%} ({{ a }} div {{ b }}) {%- endmacro %}
+{% macro duckdb__whole_quotient(a, b) -%} ({{ a }} // {{ b }}) {%- endmacro %}

@@ -113,11 +113,15 @@
   that retention removed; they do not come back.
 -#}
 {% macro get_incremental_append_once_sql(arg_dict) -%}
+    {{ append_once_sql(arg_dict['target_relation'], arg_dict['temp_relation']) }}
+{%- endmacro %}
+
+{% macro append_once_sql(target, source) -%}
     {%- set names = model['columns'].keys() | join(', ') -%}
-    {%- set key = arg_dict['unique_key'][0] -%}
-    insert into {{ arg_dict['target_relation'] }} ({{ names }})
-    select {{ names }} from {{ arg_dict['temp_relation'] }} as s
-    where not exists (select 1 from {{ arg_dict['target_relation'] }} as t where t.{{ key }} = s.{{ key }})
+    {%- set key = config.get('unique_key')[0] -%}
+    insert into {{ target }} ({{ names }})
+    select {{ names }} from {{ source }} as s
+    where not exists (select 1 from {{ target }} as t where t.{{ key }} = s.{{ key }})
 {%- endmacro %}
 
 {#-
@@ -130,29 +134,35 @@
         {{ insert_rows_sql(target, source) }};
         drop view {{ source }}
     {%- else -%}
-        {%- set scope = config.get('meta')['scope'] -%}
-        {%- set day = scope['on'][0] -%}
-        {%- set content = model['columns'].keys() | reject('in', clock_columns()) | join(', ') -%}
+        {%- set day = config.get('meta')['scope']['on'][0] -%}
         {%- set changed = source.identifier ~ '__changed' -%}
         create or replace temp table {{ changed }} as
-        with new_rows as (select {{ content }} from {{ source }}),
-        old_rows as (select {{ content }} from {{ target }} as t where {{ in_scope('t', scope) }}),
-        old_days as (select distinct {{ day }} from old_rows),
-        rewritten as (select * from new_rows where {{ day }} in (select {{ day }} from old_days)),
-        differing as (
-            (select * from rewritten except all select * from old_rows)
-            union all
-            (select * from old_rows except all select * from rewritten)
-        )
-        select {{ day }} from differing
-        union
-        select {{ day }} from new_rows where {{ day }} not in (select {{ day }} from old_days);
+        {{ differing_days_sql(target, source) }};
         delete from {{ target }} where {{ day }} in (select {{ day }} from {{ changed }});
         {{ insert_rows_sql(target, source) }}
         where {{ day }} in (select {{ day }} from {{ changed }});
         drop table {{ changed }};
         drop table {{ source }}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Days in scope whose rows differ between the model and the table; days that are new are among them. -#}
+{% macro differing_days_sql(target, source) -%}
+    {%- set scope = config.get('meta')['scope'] -%}
+    {%- set day = scope['on'][0] -%}
+    {%- set content = model['columns'].keys() | reject('in', clock_columns()) | join(', ') -%}
+    with new_rows as (select {{ content }} from {{ source }}),
+    old_rows as (select {{ content }} from {{ target }} as t where {{ in_scope('t', scope) }}),
+    old_days as (select distinct {{ day }} from old_rows),
+    rewritten as (select * from new_rows where {{ day }} in (select {{ day }} from old_days)),
+    differing as (
+        (select * from rewritten except all select * from old_rows)
+        union all
+        (select * from old_rows except all select * from rewritten)
+    )
+    select {{ day }} from differing
+    union
+    select {{ day }} from new_rows where {{ day }} not in (select {{ day }} from old_days)
 {%- endmacro %}
 
 {#- Whether the incremental strategy of the model reads the model's rows once, so that a view over its query will do. -#}

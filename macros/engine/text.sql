@@ -60,3 +60,8 @@
 {% macro duckdb__concat_sorted(text) -%} string_agg({{ text }}, ', ' order by {{ text }}) {%- endmacro %}
 
 {% macro duckdb__regex_group(text, pattern) -%} nullif(regexp_extract({{ text }}, {{ pattern }}, 1), '') {%- endmacro %}
+
+{#- The texts of a list in its order, with line ends between them; NULL for a NULL list. -#}
+{% macro list_text(list) -%} {{ adapter.dispatch('list_text', 'plura')(list) }} {%- endmacro %}
+{% macro default__list_text(list) -%} array_join({{ list }}, '\n') {%- endmacro %}
+{% macro duckdb__list_text(list) -%} array_to_string({{ list }}, e'\n') {%- endmacro %}

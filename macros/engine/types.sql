@@ -63,3 +63,8 @@
 {% macro duckdb__parse_json(text, data_type) -%}
     cast(cast(nullif({{ text }}, '') as json) as {{ engine_type(data_type) }})
 {%- endmacro %}
+
+{#- What follows the columns when a table is created. -#}
+{% macro table_format() -%} {{ return(adapter.dispatch('table_format', 'plura')()) }} {%- endmacro %}
+{% macro default__table_format() -%} {{ return(' using delta') }} {%- endmacro %}
+{% macro duckdb__table_format() -%} {{ return('') }} {%- endmacro %}

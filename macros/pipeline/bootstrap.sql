@@ -15,10 +15,10 @@
 {%- endmacro %}
 
 {% macro create_from_contract(database, schema, identifier, columns) -%}
-    {%- if load_relation(api.Relation.create(database=database, schema=schema, identifier=identifier)) is none -%}
-        {%- set relation = api.Relation.create(database=database, schema=schema, identifier=identifier, type='table') -%}
+    {%- if load_relation(api.Relation.create(database=database or none, schema=schema, identifier=identifier)) is none -%}
+        {%- set relation = api.Relation.create(database=database or none, schema=schema, identifier=identifier, type='table') -%}
         {%- do run_query('create schema if not exists ' ~ relation.without_identifier()) -%}
-        {%- do run_query('create table if not exists ' ~ relation ~ column_ddl(columns)) -%}
+        {%- do run_query('create table if not exists ' ~ relation ~ column_ddl(columns) ~ table_format()) -%}
         {%- do adapter.cache_added(relation) -%}
     {%- endif -%}
 {%- endmacro %}

@@ -28,5 +28,5 @@
 
 {#- A table as earlier runs left it. By name, because a ref would close a circle: the table is written further down. -#}
 {% macro standing(schema, identifier) -%}
-    {{ return(api.Relation.create(database=model.database, schema=schema, identifier=identifier, type='table')) }}
+    {{ return(api.Relation.create(database=model.database or none, schema=schema, identifier=identifier, type='table')) }}
 {%- endmacro %}

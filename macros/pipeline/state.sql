@@ -15,7 +15,7 @@
 -#}
 {% macro begin_pipelines() -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
-        {%- set state = load_relation(api.Relation.create(database=target.database, schema='gold', identifier='pipeline_state')) -%}
+        {%- set state = load_relation(api.Relation.create(database=target.database or none, schema='gold', identifier='pipeline_state')) -%}
         {%- for pipeline, completion in pipeline_names().items() if ('model.plura.' ~ completion) in selected_resources -%}
             {%- do run_query(
                 "insert into " ~ state ~ " (pipeline_name, status, updated_at) select '" ~ pipeline ~ "', 'failure', " ~ as_of()
@@ -41,19 +41,28 @@
         {%- set processed_end = "(select max(day_end) from " ~ ref(days) ~ ")" -%}
         {%- do values.update({'consumed_change_seq': "(select coalesce(max(change_seq), 0) from " ~ ref('change_log') ~ ")"}) -%}
     {%- endif -%}
-    update {{ state }} set
+    merge into {{ state }} as t
+    using (
+        select
+            '{{ pipeline }}' as pipeline_name,
+            {%- for column, value in values.items() %}
+            {{ value }} as {{ column }},
+            {%- endfor %}
+            {{ processed_end }} as processed_end
+    ) as s
+    on t.pipeline_name = s.pipeline_name
+    when matched then update set
         status = 'success',
         last_success_ts = {{ as_of() }},
         last_processed_end = case
-            when last_processed_end is null or last_processed_end < {{ processed_end }} then {{ processed_end }}
-            else last_processed_end
+            when t.last_processed_end is null or t.last_processed_end < s.processed_end then s.processed_end
+            else t.last_processed_end
         end,
         last_run_id = {{ run_id() }},
-        {%- for column, value in values.items() %}
-        {{ column }} = {{ value }},
+        {%- for column in values %}
+        {{ column }} = s.{{ column }},
         {%- endfor %}
         updated_at = {{ as_of() }}
-    where pipeline_name = '{{ pipeline }}'
 {%- endmacro %}
 
 {#- The same for the guardrail: a backfill leaves the watermark of the tiles where it is. -#}
@@ -67,7 +76,7 @@
             'first_source_ts': '(select first_source_ts from ' ~ input ~ ')',
             'dq_zero_window_counts': zero_window_counts(),
         },
-        processed_end='last_processed_end' if days_are_named()
+        processed_end='cast(null as timestamp)' if days_are_named()
             else '(select ' ~ from_epoch_us('(last_tile + 1) * tile_us') ~ ' from ' ~ input ~ ')',
     ) }}
 {%- endmacro %}

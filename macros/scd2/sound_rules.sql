@@ -61,7 +61,7 @@
         'silver': ['bad_records_rate', 'bad_records_min_rows', 'entry_type_allowed', 'payment_status_allowed'],
         'ledger': [
             'drift_abs', 'supply_diff_abs', 'snapshot_tolerance_hours', 'payment_failed_status',
-            'payment_refunded_status',
+            'payment_refunded_status', 'supply_opening',
         ],
         'analytics': ['order_link_pattern'],
     }) }}

@@ -150,7 +150,7 @@ final as (
         cast(opening_supply as {{ money() }}) as opening_supply,
         has_supply_entries,
         stale_wallet_count,
-        cast(max_age_us // 1000000 as bigint) as max_snapshot_age_sec
+        cast({{ whole_quotient('max_age_us', 1000000) }} as bigint) as max_snapshot_age_sec
     from judged
 
 )

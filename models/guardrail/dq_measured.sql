@@ -45,11 +45,14 @@ measured as (
         coalesce({{ ratio('(metrics.usable_count - metrics.distinct_count)', 'metrics.usable_count') }}, 0) as dup_rate,
         coalesce({{ ratio('metrics.bad_count', 'metrics.event_count') }}, 0) as bad_records_rate,
         cast(
-            ({{ epoch_us('least(' ~ as_of() ~ ', windows.window_end_ts)') }} - {{ epoch_us('newest.newest_source_ts') }}) // 1000000 as bigint
+            {{ whole_quotient('(' ~ epoch_us('least(' ~ as_of() ~ ', windows.window_end_ts)') ~ ' - ' ~ epoch_us('newest.newest_source_ts') ~ ')', 1000000) }} as bigint
         ) as freshness_sec,
         cast(
-            ({{ epoch_us('windows.window_end_ts') }} - coalesce({{ epoch_us('newest.newest_source_ts') }}, {{ epoch_us('windows.window_start_ts') }}))
-            // ({{ epoch_us('windows.window_end_ts') }} - {{ epoch_us('windows.window_start_ts') }}) as bigint
+            {{ whole_quotient(
+                '(' ~ epoch_us('windows.window_end_ts') ~ ' - coalesce(' ~ epoch_us('newest.newest_source_ts') ~ ', '
+                ~ epoch_us('windows.window_start_ts') ~ '))',
+                '(' ~ epoch_us('windows.window_end_ts') ~ ' - ' ~ epoch_us('windows.window_start_ts') ~ ')'
+            ) }} as bigint
         ) as zero_windows
     from windows
     left join metrics

@@ -65,10 +65,10 @@ final as (
         max(tile_rule.tile_us) as tile_us,
         -- tiles from the watermark on, or the last complete one
         coalesce(
-            max({{ epoch_us('state.last_processed_end') }}) // max(tile_rule.tile_us),
-            {{ epoch_us(as_of()) }} // max(tile_rule.tile_us) - 1
+            {{ whole_quotient('max(' ~ epoch_us('state.last_processed_end') ~ ')', 'max(tile_rule.tile_us)') }},
+            {{ whole_quotient(epoch_us(as_of()), 'max(tile_rule.tile_us)') }} - 1
         ) as first_tile,
-        {{ epoch_us(as_of()) }} // max(tile_rule.tile_us) - 1 as last_tile
+        {{ whole_quotient(epoch_us(as_of()), 'max(tile_rule.tile_us)') }} - 1 as last_tile
     from arrived
     cross join tile_rule
     cross join first_row

@@ -31,7 +31,7 @@ final as (
     select
         *,
         {{ kst_day_start(kst_date('row_time')) }} as day_start,
-        {{ from_epoch_us('(' ~ epoch_us('row_time') ~ ' // ' ~ tile_us ~ ') * ' ~ tile_us) }} as tile_start
+        {{ from_epoch_us(whole_quotient(epoch_us('row_time'), tile_us) ~ ' * ' ~ tile_us) }} as tile_start
     from rows_of_sources
 
 )

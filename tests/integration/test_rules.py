@@ -159,7 +159,12 @@ FAULTY = {
         "odd,silver,bad_records_rate,silver.ledger,1,,,,",
         "scope silver.ledger of odd is no table of the project",
     ),
-    "threshold is no number": ("odd,ledger,drift_abs,,ten,,,2026-03-03 00:00:00,", "CSV Error on Line: 28", "odd,", "threshold"),
+    "threshold is no number": (
+        "odd,ledger,drift_abs,,ten,,,2026-03-03 00:00:00,",
+        "CSV Error on Line: 28",
+        "odd,",
+        "threshold",
+    ),
 }
 
 

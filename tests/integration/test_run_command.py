@@ -47,15 +47,22 @@ def test_a_stopped_run_tells_each_problem_in_a_line_and_succeeds_once_the_batch_
         "error: bad-rate gate: silver.ledger_entries has 1 bad of 2",
         "error: bad-rate gate: silver.wallet_snapshot has 1 bad of 2",
     ]
-    (line,) = stopped.out.splitlines()
+    line, *written = stopped.out.splitlines()
     assert line.startswith("run first of guardrail, silver, controls, analytics failed in ")
+    assert written == [
+        f"guardrail: 1 day computed, {D1}",
+        "exceptions opened: 2 CONTRACT_VIOLATION on 1 day",
+        "exceptions opened: 2 DUP_SUSPECTED on 1 day",
+        "exceptions opened: 1 EVENT_DROP_SUSPECTED on 1 day",
+    ]
     for row in plura("lake", "batches").out.splitlines()[-2:]:
         assert plura("lake", "withdraw", row.split()[0], "--reason", "broken extract").code == 0
     done = plura("lake", "run", "--date", D1, "--pipeline", "silver, controls")
     assert (done.code, done.err) == (0, "")
-    first, second = done.out.splitlines()
+    first, *written, last = done.out.splitlines()
     assert " of silver, controls succeeded in " in first
-    assert second == "next: plura lake report"
+    assert written == [f"controls: 1 day computed, {D1}"]
+    assert last == "next: plura lake report"
     assert f"Controls of {D1}" in plura("lake", "report").out
 
 

@@ -100,7 +100,7 @@ class Played:
             assert len(result.problems) == len(readers), result.problems
             assert all("UpstreamReadinessError" in problem for problem in result.problems), result.problems
         else:
-            assert result.problems == ()
+            assert result.problems == (), "\n".join(result.problems)
             self.book(run, readers)
 
     def _kill(self, killed: Killed) -> None:

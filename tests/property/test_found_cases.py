@@ -9,7 +9,7 @@ import pytest
 
 from tests.lakes import Lake
 from tests.property.comparing import differences
-from tests.property.histories import ALL, Run, Step, Wait, Withdraw
+from tests.property.histories import ALL, Publish, Run, Step, Wait, Withdraw
 from tests.property.killing import run_killed
 from tests.property.lines import at, day, entry, loaded, payment_order, snapshot
 from tests.property.playing import Played
@@ -150,3 +150,14 @@ def test_a_new_wallet_has_no_balance_on_days_before_its_first_entry(played: Play
     played.start_over()
     played.play(Run())
     assert balances == played.lake.sql("select date_kst from gold.wallet_balance_daily where user_id = 'w1' order by 1")
+
+
+# Supply ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_published_opening_of_the_supply_is_read(played: Played) -> None:
+    lines = loaded(user_wallets=[snapshot(at(0)), snapshot(at(1))], transaction_ledger=[entry(at(0, 9))])
+    assert_right(played, lines, Publish(changes=("supply opening", "no soft gate")))
+    assert played.lake.sql(
+        "select distinct opening_supply, issued_supply from gold.ledger_supply_balance_daily"
+    ) == [(100, 110)]

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from python_jobs.load import set_batch_status
@@ -216,6 +217,8 @@ def test_fault_36_reruns_remove_what_no_longer_holds_and_exceptions_have_a_life(
 def test_fault_37_two_runs_on_one_warehouse_never_interleave(tmp_path: Path) -> None:
     """Both controls write their exceptions in one statement, and a second run is refused while one is going on."""
     warehouse = tmp_path / "plura.duckdb"
+    duckdb.connect(str(warehouse)).close()
+    before = warehouse.read_bytes()
     with warehouse_lock(warehouse):
         refused = subprocess.run(
             [str(Path(sys.executable).parent / "plura"), "lake", "run", "--date", f"{D1}"],
@@ -227,7 +230,7 @@ def test_fault_37_two_runs_on_one_warehouse_never_interleave(tmp_path: Path) -> 
         )
     assert refused.returncode == 1
     assert f"is busy with process {os.getpid()}" in refused.stderr
-    assert not warehouse.exists()
+    assert warehouse.read_bytes() == before
 
 
 def test_fault_38_messages_name_no_user(operated: Operated) -> None:

@@ -119,12 +119,12 @@ def test_fault_25_signs_of_the_supply_are_data_and_the_treasury_is_reconciled(
     assert recon(audited, D1)["treasury"] == (900, 900, "FULL", "OK")
     assert supply(audited, "issued_supply")[D1] == (Decimal("1100.00"),)
     entry_types = (PROJECT / "seeds" / "entry_types.csv").read_text(encoding="utf-8")
-    changed = entry_types.replace("CHARGE,1,1,,", "CHARGE,1,0,,")
+    changed = entry_types.replace("CHARGE,1,1,,", "CHARGE,1,-1,,")
     assert changed != entry_types
     lake = copy_of(audited, new_lake, seeds={"entry_types": changed})
     lake.run_clean(pipelines=["silver", "controls"])
     issued = supply(lake, "issued_supply")
-    assert {issued[day] for day in (D1, D2, D3, D4)} == {(Decimal("1000.00"),)}
+    assert {issued[day] for day in (D1, D2, D3, D4)} == {(Decimal("900.00"),)}
 
 
 def test_fault_26_supply_goes_on_from_the_day_before(audited: Lake, new_lake: Callable[..., Lake]) -> None:

@@ -1,0 +1,40 @@
+"""The adapter: dbt-spark, with Python models run in the session of the process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbt.adapters.base import PythonJobHelper
+from dbt.adapters.spark.impl import SparkAdapter
+from dbt.adapters.sparksession.connections import SparkSessionConnectionManager, SparkSessionCredentials
+from dbt.adapters.sparksession.session import session
+
+
+class SessionPythonJob(PythonJobHelper):
+    """Runs the compiled code of a Python model in this process, with ``spark`` at hand."""
+
+    def __init__(self, parsed_model: dict[str, Any], credentials: SparkSessionCredentials) -> None:
+        """Keep the model's name for tracebacks, and where its session comes from."""
+        self._name = f"{parsed_model['alias']}.py"
+        self._settings = credentials.server_side_parameters
+
+    def submit(self, compiled_code: str) -> Any:
+        """Run the code; whatever it raises is the failure of the model."""
+        names = {"spark": session(self._settings), "__name__": self._name}
+        exec(compile(compiled_code, self._name, "exec"), names)  # noqa: S102 - a Python model is code to be run
+
+
+class SparkSessionAdapter(SparkAdapter):
+    """dbt-spark with Python models."""
+
+    ConnectionManager = SparkSessionConnectionManager
+
+    @property
+    def default_python_submission_method(self) -> str:
+        """Where a Python model runs unless it says otherwise."""
+        return "session"
+
+    @property
+    def python_submission_helpers(self) -> dict[str, type[PythonJobHelper]]:
+        """The one way to run a Python model."""
+        return {"session": SessionPythonJob}

@@ -1,0 +1,149 @@
+"""The one Spark session of the process, and a DB-API cursor over it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from dbt_common.exceptions import DbtDatabaseError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_REMOTE = "spark.remote"
+
+
+def session(settings: Mapping[str, str]) -> SparkSession:
+    """Return the running Spark session, else start one with the settings.
+
+    ``spark.remote`` (``sc://host:port``) connects to a Spark Connect server, whose own settings hold there.
+    """
+    from pyspark.sql import SparkSession
+
+    if settings.get(_REMOTE):
+        return SparkSession.builder.remote(settings[_REMOTE]).getOrCreate()
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return running
+    builder = SparkSession.builder
+    for name, value in settings.items():
+        if value:
+            builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+class Cursor:
+    """A cursor as dbt's connection managers use it: ``execute``, ``fetchall``, ``description``."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._frame: DataFrame | None = None
+
+    @property
+    def description(self) -> list[tuple[Any, ...]]:
+        """Name and type of each column of the last statement, in the places that DB-API gives them."""
+        if self._frame is None:
+            return []
+        return [
+            (field.name, field.dataType.simpleString(), None, None, None, None, field.nullable)
+            for field in self._frame.schema.fields
+        ]
+
+    def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> None:
+        """Execute one statement; ``%s`` stands for the bindings.
+
+        Raises:
+            DbtDatabaseError: Spark refuses the statement or fails in it; the text is Spark's message without its trace.
+        """
+        from pyspark.errors import PySparkException
+
+        statement = sql.strip().rstrip(";")
+        if bindings:
+            statement = statement % tuple(literal(value) for value in bindings)
+        try:
+            self._frame = session(self._settings).sql(statement)
+        except PySparkException as error:
+            raise DbtDatabaseError(_message(error)) from error
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return all rows of the last statement."""
+        from pyspark.errors import PySparkException
+
+        try:
+            return [] if self._frame is None else [tuple(row) for row in self._frame.collect()]
+        except PySparkException as error:
+            raise DbtDatabaseError(_message(error)) from error
+
+    def close(self) -> None:
+        """Forget the result."""
+        self._frame = None
+
+
+class Connection:
+    """What dbt holds as an open connection; it gives cursors and has nothing to close."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._cursor: Cursor | None = None
+
+    def cursor(self) -> Connection:
+        """Begin a statement."""
+        self._cursor = Cursor(self._settings)
+        return self
+
+    def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> None:
+        """Execute one statement with the cursor at hand."""
+        self._current.execute(sql, bindings)
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return all rows of the statement."""
+        return self._current.fetchall()
+
+    @property
+    def description(self) -> list[tuple[Any, ...]]:
+        """Columns of the statement."""
+        return self._current.description
+
+    def cancel(self) -> None:
+        """Stop what runs for dbt in the session."""
+        from pyspark.sql import SparkSession
+
+        running = SparkSession.getActiveSession()
+        if running is not None:
+            running.interruptAll()
+
+    def close(self) -> None:
+        """Forget the result; the session lives as long as the process."""
+        if self._cursor:
+            self._cursor.close()
+
+    def rollback(self, *_: Any, **__: Any) -> None:
+        """Do nothing: every statement is a transaction of its own."""
+
+    @property
+    def _current(self) -> Cursor:
+        if self._cursor is None:
+            raise DbtDatabaseError("no statement has been executed")
+        return self._cursor
+
+
+def literal(value: Any) -> str:
+    """Return a value as a Spark SQL literal."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    if isinstance(value, dt.datetime):
+        return f"timestamp '{value:%Y-%m-%d %H:%M:%S.%f}'"
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+def _message(error: Exception) -> str:
+    """What Spark says, without the plan and the JVM's stack that follow it."""
+    text = str(error).split("\n\nJVM stacktrace")[0]
+    return text.split("\n\n== SQL")[0].split(";\n'")[0].strip()

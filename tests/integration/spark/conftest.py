@@ -1,0 +1,57 @@
+"""One Spark session for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from python_jobs.pipelines import parse_project
+from tests.dbt_runs import PROJECT
+from tests.lakes import Lake
+from tests.spark import Twins, start_session
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="session")
+def spark_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tables lie."""
+    return tmp_path_factory.mktemp("spark")
+
+
+@pytest.fixture(scope="session")
+def spark_session(spark_warehouse: Path) -> SparkSession:
+    """The session; it ends with the process."""
+    return start_session(spark_warehouse)
+
+
+@pytest.fixture(scope="session")
+def spark_manifest(spark_warehouse: Path, spark_session: SparkSession) -> Manifest:
+    """The project parsed for Spark."""
+    assert spark_session is not None
+    return parse_project(PROJECT, spark_warehouse, "spark")
+
+
+@pytest.fixture(scope="module")
+def twins(
+    tmp_path_factory: pytest.TempPathFactory,
+    manifest: Manifest,
+    spark_session: SparkSession,
+    spark_warehouse: Path,
+    spark_manifest: Manifest,
+) -> Iterator[Twins]:
+    """Two empty lakes."""
+    pair = Twins(
+        lake=Lake(work=tmp_path_factory.mktemp("twins"), manifest=manifest, checks=False),
+        session=spark_session,
+        manifest=spark_manifest,
+        folder=spark_warehouse,
+    )
+    pair.start_over()
+    yield pair
+    pair.start_over()
