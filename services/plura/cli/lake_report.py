@@ -256,8 +256,7 @@ def _cell(column: str, value: Any) -> Text:
         return Text(value.removeprefix("bronze."))
     if isinstance(value, datetime):
         return Text(f"{value:%Y-%m-%d %H:%M:%S}")
-    if column == "metric_value":  # a count, an amount, a share or seconds: six decimals where all are needed only
-        return Text(f"{value.normalize():,f}")
     if _is_number(value):
-        return Text(f"{value:,}")
+        # the value of an exception is a count, an amount, a share or seconds: six decimals only where all are needed
+        return Text(f"{value.normalize():,f}" if column == "metric_value" else f"{value:,}")
     return Text(str(value), style=_COLOURS.get(str(value), ""))
