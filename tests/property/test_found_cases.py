@@ -158,6 +158,6 @@ def test_a_new_wallet_has_no_balance_on_days_before_its_first_entry(played: Play
 def test_a_published_opening_of_the_supply_is_read(played: Played) -> None:
     lines = loaded(user_wallets=[snapshot(at(0)), snapshot(at(1))], transaction_ledger=[entry(at(0, 9))])
     assert_right(played, lines, Publish(changes=("supply opening", "no soft gate")))
-    assert played.lake.sql(
-        "select distinct opening_supply, issued_supply from gold.ledger_supply_balance_daily"
-    ) == [(100, 110)]
+    assert played.lake.sql("select distinct opening_supply, issued_supply from gold.ledger_supply_balance_daily") == [
+        (100, 110)
+    ]
