@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -10,6 +11,9 @@ from python_jobs.publish.events import EventRefusedError, HubUnavailableError, O
 
 TOPIC = "ops.ingest.v1"
 """Where the EventHub takes events in."""
+
+_GRACE_SECONDS = 1.0
+"""The producer itself gives a record up at its time; only if it does not, we do."""
 
 _REFUSING = ("MessageSizeTooLargeError", "RecordListTooLargeError", "InvalidRecordError")
 _REJECTING = (
@@ -87,22 +91,27 @@ class KafkaHub:
                 value=event.body.encode(),
                 key=event.exception_key.encode(),
                 headers=[("content-type", b"application/json"), ("event_id", event.event_id.encode())],
-            ).get(timeout=self._timeout)
+            ).get(timeout=self._timeout + _GRACE_SECONDS)
         except self._errors.KafkaError as error:
+            # an idempotent producer that lost a record meets every later one with the same error, and one that still
+            # holds a record might send it too late
+            self.close()
             said = " ".join(str(error).split())[:300]
             if self._is_one(error, _REFUSING):
                 raise EventRefusedError(said) from None
-            # an idempotent producer that lost a record does not go on; and what it still holds must not be sent later
-            self.close()
             if self._is_one(error, _REJECTING):
                 raise PublisherRejectedError(f"Kafka takes no event for {self._topic}: {said}") from None
             raise HubUnavailableError(said) from None
 
     def close(self) -> None:
-        """Give the connection up, with whatever is still on its way."""
+        """Give the connection up, with whatever is still on its way.
+
+        A record that is past its time is never sent, so that it is enough to let that time pass.
+        """
         if self._producer is not None:
             producer, self._producer = self._producer, None
-            producer.close(timeout=0)
+            with contextlib.suppress(self._errors.KafkaError):  # that of the record given up, which was reported
+                producer.close(timeout=self._timeout)
 
     def _new_producer(self) -> Producer:
         milliseconds = int(self._timeout * 1000)
