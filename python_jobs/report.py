@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,10 @@ from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
     import duckdb
+    from pyspark.sql import SparkSession
+
+Read = Callable[..., list[dict[str, Any]]]
+"""Runs a query of both engines with named parameters (``$day`` in the text, ``day=`` beside it)."""
 
 Rows = list[dict[str, Any]]
 
@@ -43,22 +48,25 @@ _QUERIES = {
         select
             s.pipeline_name, s.status, s.last_success_ts, s.last_processed_end, s.last_run_id, d.run_id as day_run_id
         from gold.pipeline_state as s
-        left join gold.pipeline_day as d on s.pipeline_name = d.pipeline_name and d.date_kst = $1
-        order by array_position(['pipeline_a', 'pipeline_silver', 'pipeline_b', 'pipeline_c'], s.pipeline_name)
+        left join gold.pipeline_day as d on s.pipeline_name = d.pipeline_name and d.date_kst = $day
+        order by
+            case s.pipeline_name
+                when 'pipeline_a' then 1 when 'pipeline_silver' then 2 when 'pipeline_b' then 3 else 4
+            end
     """,
     "supply": """
         select
             issued_supply, wallet_total_balance, diff_amount, verdict, dq_tag, stale_wallet_count, max_snapshot_age_sec
-        from gold.ledger_supply_balance_daily where date_kst = $1
+        from gold.ledger_supply_balance_daily where date_kst = $day
     """,
     "recon": """
         select verdict, coverage, count(*) as wallets, sum(drift_abs) as drift_abs
-        from gold.recon_daily_snapshot_flow where date_kst = $1
+        from gold.recon_daily_snapshot_flow where date_kst = $day
         group by verdict, coverage order by verdict, coverage
     """,
     "drifts": f"""
         select user_id, delta_balance_total, net_flow_total, drift_abs, coverage, severity
-        from gold.recon_daily_snapshot_flow where date_kst = $1 and verdict = 'DRIFT'
+        from gold.recon_daily_snapshot_flow where date_kst = $day and verdict = 'DRIFT'
         order by drift_abs desc, user_id limit {LISTED}
     """,
     "payments": f"""
@@ -66,31 +74,34 @@ _QUERIES = {
         from gold.ops_payment_failure_daily as f
         left join gold.ops_payment_refund_daily as r
             on f.date_kst = r.date_kst and f.merchant_name is not distinct from r.merchant_name
-        where f.date_kst = $1 order by f.total_cnt desc, f.merchant_name limit {LISTED}
+        where f.date_kst = $day order by f.total_cnt desc, f.merchant_name limit {LISTED}
     """,
     "pairing": """
         select entry_cnt, related_id_null_rate, pair_candidate_rate, join_payment_orders_rate
-        from gold.ops_ledger_pairing_quality_daily where date_kst = $1
+        from gold.ops_ledger_pairing_quality_daily where date_kst = $day
     """,
     "fact": """
         select
-            (select count(*) from gold.fact_payment_anonymized where date_kst = $1) as payments,
+            (select count(*) from gold.fact_payment_anonymized where date_kst = $day) as payments,
             (
-                select count(*) from gold.fact_payment_anonymized where date_kst = $1 and category is null
+                select count(*) from gold.fact_payment_anonymized where date_kst = $day and category is null
             ) as without_category,
-            (select coalesce(sum(dropped_cnt), 0) from gold.fact_payment_dropped_daily where date_kst = $1) as dropped
+            (select coalesce(sum(dropped_cnt), 0) from gold.fact_payment_dropped_daily where date_kst = $day) as dropped
     """,
     "quality": """
         select source_table, event_count, freshness_sec, dup_rate, bad_records_rate, zero_windows, dq_tag, severity
-        from silver.dq_status where date_kst = $1 and window_kind = 'day'
-        qualify row_number() over (partition by source_table order by evaluation desc) = 1
+        from (
+            select *, row_number() over (partition by source_table order by evaluation desc) as newest
+            from silver.dq_status where date_kst = $day and window_kind = 'day'
+        ) as evaluations
+        where newest = 1
         order by source_table
     """,
     "exceptions": f"""
         select
             severity, domain, exception_type, source_table, metric, metric_value, subject,
             window_start_ts, window_end_ts
-        from gold.exception_ledger where date_kst = $1 and resolved_at is null
+        from gold.exception_ledger where date_kst = $day and resolved_at is null
         order by severity, domain, exception_type, metric_value desc, subject limit {LISTED}
     """,
     "quarantine": """
@@ -98,99 +109,118 @@ _QUERIES = {
             source_table, reason, count(*) as records,
             min(source_file) as first_file, min_by(line_number, source_file) as first_line
         from silver.bad_records as bad
-        where bad.detected_date_kst >= $1
+        where bad.detected_date_kst >= $day
             and bad.batch_id not in (select batch_id from bronze.load_registry where status = 'withdrawn')
         group by source_table, reason order by source_table, reason
     """,
 }
 
 
-def latest_day(connection: duckdb.DuckDBPyConnection) -> date:
+def duckdb_reader(connection: duckdb.DuckDBPyConnection) -> Read:
+    """Return what runs queries on a DuckDB connection."""
+
+    def read(sql: str, **values: Any) -> Rows:
+        cursor = connection.execute(sql, values) if values else connection.execute(sql)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    return read
+
+
+def spark_reader(session: SparkSession) -> Read:
+    """Return what runs queries in a Spark session."""
+
+    def read(sql: str, **values: Any) -> Rows:
+        return [row.asDict() for row in session.sql(sql.replace("$", ":"), args=values or None).collect()]
+
+    return read
+
+
+def run_summary(read: Read, run_id: str) -> list[str]:
+    """Say in lines of text what a run wrote: the days each pipeline computed, exceptions opened and resolved."""
+    if not _has_run(read):
+        return []
+    days = read(
+        "select pipeline_name, count(*) as days, min(date_kst) as first_day, max(date_kst) as last_day"
+        " from gold.pipeline_day where run_id = $run_id group by pipeline_name order by pipeline_name",
+        run_id=run_id,
+    )
+    opened = read(
+        "select exception_type, count(*) as opened, count(distinct date_kst) as days from gold.exception_ledger"
+        " where run_id = $run_id and generated_at = updated_at and resolved_at is null"
+        " group by exception_type order by opened desc, exception_type",
+        run_id=run_id,
+    )
+    resolved = read(
+        "select count(*) as resolved from gold.exception_ledger where run_id = $run_id and resolved_at = updated_at",
+        run_id=run_id,
+    )[0]["resolved"]
+    lines = [
+        f"{_PIPELINE_NAMES[row['pipeline_name']]}: {_days(row['days'])} computed,"
+        f" {_span(row['first_day'], row['last_day'])}"
+        for row in days
+    ]
+    lines += [f"exceptions opened: {row['opened']:,} {row['exception_type']} on {_days(row['days'])}" for row in opened]
+    if resolved:
+        lines.append(f"exceptions resolved: {resolved:,}")
+    return lines or ["nothing was due: no day computed, no exception opened"]
+
+
+def latest_day(read: Read) -> date:
     """Return the latest KST day that any pipeline has computed.
 
     Raises:
         LakeError: no day has been computed.
     """
-    row = connection.execute(
-        "select max(date_kst) from gold.pipeline_day where pipeline_name <> 'pipeline_a'"
-    ).fetchone()
-    if row is None or row[0] is None:
-        failed = connection.execute(
+    day: date | None = read("select max(date_kst) as day from gold.pipeline_day where pipeline_name <> 'pipeline_a'")[
+        0
+    ]["day"]
+    if day is None:
+        failed = read(
             "select pipeline_name, last_run_id from gold.pipeline_state where status = 'failure' order by pipeline_name"
-        ).fetchall()
-        why = "".join(f"; {_PIPELINE_NAMES.get(name, 'silver')} failed in run {run}" for name, run in failed)
+        )
+        why = "".join(
+            f"; {_PIPELINE_NAMES.get(row['pipeline_name'], 'silver')} failed in run {row['last_run_id']}"
+            for row in failed
+        )
         raise LakeError(f"no day has been computed yet{why}: plura lake run")
-    day: date = row[0]
     return day
 
 
-def run_summary(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[str]:
-    """Say in lines of text what a run wrote: the days each pipeline computed, exceptions opened and resolved."""
-    if not _has_run(connection):
-        return []
-    days = connection.execute(
-        "select pipeline_name, count(*), min(date_kst), max(date_kst) from gold.pipeline_day where run_id = $1"
-        " group by pipeline_name order by pipeline_name",
-        [run_id],
-    ).fetchall()
-    opened = connection.execute(
-        "select exception_type, count(*), count(distinct date_kst) from gold.exception_ledger"
-        " where run_id = $1 and generated_at = updated_at and resolved_at is null"
-        " group by exception_type order by count(*) desc, exception_type",
-        [run_id],
-    ).fetchall()
-    resolved = connection.execute(
-        "select count(*) from gold.exception_ledger where run_id = $1 and resolved_at = updated_at", [run_id]
-    ).fetchone()
-    assert resolved is not None
-    lines = [
-        f"{_PIPELINE_NAMES[name]}: {count:,} {'day' if count == 1 else 'days'} computed, {_span(first, last)}"
-        for name, count, first, last in days
-    ]
-    lines += [
-        f"exceptions opened: {count:,} {kind} on {days:,} {'day' if days == 1 else 'days'}"
-        for kind, count, days in opened
-    ]
-    if resolved[0]:
-        lines.append(f"exceptions resolved: {resolved[0]:,}")
-    return lines or ["nothing was due: no day computed, no exception opened"]
-
-
-def _span(first: date, last: date) -> str:
-    return f"{first}" if first == last else f"{first} to {last}"
-
-
-def _has_run(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the pipelines have made their tables."""
-    row = connection.execute(
-        "select count(*) from information_schema.tables where table_schema = 'gold' and table_name = 'pipeline_day'"
-    ).fetchone()
-    return bool(row and row[0])
-
-
-def day_report(connection: duckdb.DuckDBPyConnection, day: date | None = None) -> DayReport:
+def day_report(read: Read, day: date | None = None) -> DayReport:
     """Read the controls of a day, by default of the latest one computed.
 
     Raises:
         LakeError: the pipelines have never run on this warehouse, or not for that day.
     """
-    if not _has_run(connection):
+    if not _has_run(read):
         raise LakeError("the pipelines have never run on this warehouse: plura lake run")
-    day = day or latest_day(connection)
-    computed = connection.execute("select count(*) from gold.pipeline_day where date_kst = $1", [day]).fetchone()
-    if not computed or not computed[0]:
+    day = day or latest_day(read)
+    if not read("select date_kst from gold.pipeline_day where date_kst = $day limit 1", day=day):
         raise LakeError(f"no pipeline has computed {day} yet: plura lake run --date {day}")
-    rows = {name: _rows(connection, sql, day) for name, sql in _QUERIES.items()}
-    count = connection.execute(
-        "select count(*) filter (where date_kst = $1), count(*) filter (where date_kst <> $1)"
+    rows = {name: read(sql, day=day) if "$day" in sql else read(sql) for name, sql in _QUERIES.items()}
+    count = read(
+        "select count(*) filter (where date_kst = $day) as of_day, count(*) filter (where date_kst <> $day) as others"
         " from gold.exception_ledger where resolved_at is null",
-        [day],
-    ).fetchone()
-    assert count is not None
-    return DayReport(day=day, exception_count=int(count[0]), exceptions_elsewhere=int(count[1]), **rows)
+        day=day,
+    )[0]
+    return DayReport(day=day, exception_count=count["of_day"], exceptions_elsewhere=count["others"], **rows)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, day: date) -> Rows:
-    cursor = connection.execute(sql, [day]) if "$1" in sql else connection.execute(sql)
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+def _has_run(read: Read) -> bool:
+    """Whether the pipelines have made their tables."""
+    try:
+        return bool(read("select count(*) as rows_there from gold.pipeline_day"))
+    except Exception as error:
+        # each engine has its own error for a table that is not there
+        if "pipeline_day" in str(error) or "gold" in str(error):
+            return False
+        raise
+
+
+def _days(count: int) -> str:
+    return f"{count:,} {'day' if count == 1 else 'days'}"
+
+
+def _span(first: date, last: date) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"

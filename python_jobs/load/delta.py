@@ -75,7 +75,8 @@ class DeltaBronze:
     def create_tables(self) -> None:
         """Create the schema bronze and every table of the contract that is missing."""
         self.session.sql("create schema if not exists bronze")
-        for table in self.tables.values():
+        there = {row["tableName"] for row in self.session.sql("show tables in bronze").collect()}
+        for table in (table for table in self.tables.values() if table.name not in there):
             columns = ", ".join(f"{column.name} {column.data_type}" for column in table.columns)
             self.session.sql(f"create table if not exists bronze.{table.name} ({columns}) using delta")
 

@@ -11,7 +11,7 @@ import typer
 from plura.cli import lake_bronze
 from plura.cli.console import fail, out, print_table, progress_bar, say, warn
 from plura.kit.settings import LakeSettings
-from python_jobs.warehouse import LakeError, open_duckdb, warehouse_lock
+from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
     help="""The lake: raw files to audited Gold.
@@ -134,20 +134,20 @@ def run(
             f"unknown pipeline {', '.join(unknown) or pipeline!r}: choose among {', '.join(PIPELINES)}",
             param_hint="--pipeline",
         )
-    request = RunRequest(
-        project_dir=settings.project_dir,
-        warehouse=settings.warehouse,
-        target=settings.target,
-        pipelines=names,
-        first_day=first_day,
-        last_day=last_day,
-        as_of=now,
-        run_id=run_id or new_run_id(now),
-    )
-    with warehouse_lock(lake_bronze.existing(settings), wait_seconds=wait), progress_bar("run", counts=True) as advance:
+    with lake_bronze.place_of_run(settings, wait) as warehouse, progress_bar("run", counts=True) as advance:
+        request = RunRequest(
+            project_dir=settings.project_dir,
+            warehouse=warehouse,
+            target=settings.target,
+            pipelines=names,
+            first_day=first_day,
+            last_day=last_day,
+            as_of=now,
+            run_id=run_id or new_run_id(now),
+        )
         result = run_pipelines(request, progress=advance)
-        with open_duckdb(settings.warehouse, read_only=True) as connection:
-            written = run_summary(connection, result.run_id)
+    with lake_bronze.reader(settings, wait) as read:
+        written = run_summary(read, result.run_id)
     for text in result.problems:
         fail(text)
     outcome = "succeeded" if result.succeeded else "failed"
@@ -171,8 +171,8 @@ def report(
 
     settings = _settings(target)
     wanted = _day(day, "--date") if day else None
-    with open_duckdb(settings.warehouse, read_only=True, wait_seconds=wait) as connection:
-        print_report(out, day_report(connection, wanted), settings)
+    with lake_bronze.reader(settings, wait) as read:
+        print_report(out, day_report(read, wanted), settings)
 
 
 @app.command(short_help="List the batches that were loaded.")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plura.cli.console import progress_bar
-from plura.kit.settings import LakeSettings
+from plura.kit.settings import LakeSettings, SparkSettings
 from python_jobs.load import Batch, LoadReport, list_batches, load_folder, set_batch_status
+from python_jobs.report import Read, duckdb_reader, spark_reader
 from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehouse_lock
 
 if TYPE_CHECKING:
@@ -96,6 +99,34 @@ def retention(
         return remove(
             connection, now=now, apply=apply, bad_records_days=bad_records_days, dq_status_days=dq_status_days
         )
+
+
+@contextmanager
+def place_of_run(settings: LakeSettings, wait: float) -> Iterator[Path]:
+    """Hold the warehouse for the time of a run, and give its place."""
+    if _is_spark(settings):
+        from plura.cli.lake_spark import spark_session
+
+        with spark_session(settings, wait) as session:
+            if not session.catalog.databaseExists("bronze"):
+                raise LakeError("there is no Bronze on target spark: load data first (plura lake load DIR)")
+            yield settings.resolved(SparkSettings().warehouse)
+    else:
+        with warehouse_lock(existing(settings), wait_seconds=wait):
+            yield settings.warehouse
+
+
+@contextmanager
+def reader(settings: LakeSettings, wait: float) -> Iterator[Read]:
+    """Give what runs queries, for the time of the block."""
+    if _is_spark(settings):
+        from plura.cli.lake_spark import spark_session
+
+        with spark_session(settings, wait) as session:
+            yield spark_reader(session)
+    else:
+        with open_duckdb(settings.warehouse, read_only=True, wait_seconds=wait) as connection:
+            yield duckdb_reader(connection)
 
 
 def existing(settings: LakeSettings) -> Path:

@@ -7,34 +7,51 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from python_jobs.load.delta import DeltaBronze
-from tests.commands import COMMAND, Plura
+from python_jobs.stream import Feed, StreamRequest, stream
+from tests.commands import Plura
 from tests.dbt_runs import PROJECT
 from tests.kafka import Broker
 from tests.loads import GOOD
 from tests.spark import SETTINGS
 
-KILLS = int(os.environ.get("PLURA_STREAM_KILLS", "2"))
+KILLS = int(os.environ.get("PLURA_STREAM_KILLS", "1"))
 """How often the stream is killed; each time costs some 20 s."""
+
+RUNNER = """
+import os
+from pathlib import Path
+from plura.cli.lake_spark import _stderr_in
+from plura.cli.main import main
+from python_jobs.spark import open_session
+warehouse = Path(os.environ["PLURA_SPARK_WAREHOUSE"])
+with _stderr_in(Path(os.environ["PLURA_SPARK_CHECKPOINT_DIR"] + ".log")):
+    session = open_session(Path.cwd(), warehouse=warehouse)
+session.sql("create schema if not exists bronze")
+for folder in (warehouse / "bronze.db").iterdir():
+    session.sql(f"create table bronze.{folder.name} using delta location '{folder}'")
+main()
+"""
+"""The command, after its catalog, which is in memory, has learnt of the tables of this process."""
 
 
 @pytest.fixture
-def plura(tmp_path: Path, broker: Broker) -> Plura:
-    """The command with a warehouse of its own and the broker."""
+def plura(tmp_path: Path, broker: Broker, delta: DeltaBronze) -> Plura:
+    """The command with the warehouse of this process and the broker."""
+    warehouse = str(delta.session.conf.get("spark.sql.warehouse.dir")).removeprefix("file:")
     return Plura(
         work=tmp_path,
         settings=SETTINGS
         | {
-            "PLURA_SPARK_CATALOG": "hive",  # it knows the tables after a restart
             "PLURA_SPARK_MEMORY": "1g",
-            "PLURA_SPARK_WAREHOUSE": str(tmp_path / "spark"),
+            "PLURA_SPARK_WAREHOUSE": warehouse,
             "PLURA_SPARK_CHECKPOINT_DIR": str(tmp_path / "checkpoints"),
             "PLURA_KAFKA_BOOTSTRAP": broker.bootstrap,
         },
@@ -44,7 +61,7 @@ def plura(tmp_path: Path, broker: Broker) -> Plura:
 def start(plura: Plura, *arguments: str) -> subprocess.Popen[str]:
     """Start the stream in a process group of its own, Java and Python workers included."""
     return subprocess.Popen(
-        [*COMMAND, "lake", "stream", *arguments],
+        [sys.executable, "-c", RUNNER, "lake", "stream", *arguments],
         env=plura.environment,
         cwd=PROJECT,
         stdout=subprocess.PIPE,
@@ -54,93 +71,86 @@ def start(plura: Plura, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def table(plura: Plura, delta: DeltaBronze, name: str) -> Any:
-    return delta.session.read.format("delta").load(str(plura.work / "spark" / "bronze.db" / name))
+def kill(process: subprocess.Popen[str]) -> None:
+    """End the process and what it started, at once."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
-def loaded(plura: Plura, delta: DeltaBronze) -> int:
-    """Number of batches that are loaded; 0 while the registry is not there yet."""
-    if not (plura.work / "spark/bronze.db/load_registry/_delta_log/00000000000000000001.json").exists():
-        return 0
-    return int(table(plura, delta, "load_registry").where("status = 'loaded'").count())
+def wait_for_a_micro_batch(plura: Plura, topic: str, process: subprocess.Popen[str]) -> None:
+    """Wait until the process has begun a micro-batch that was not there before."""
+    offsets = plura.work / "checkpoints" / topic / "offsets"
+    before = set(offsets.glob("[0-9]*"))
+    deadline = time.monotonic() + 90
+    while not set(offsets.glob("[0-9]*")) - before:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def produce(broker: Broker, topic: str, enough: threading.Event, good: list[int], broken: list[str]) -> None:
+    """Send orders, and every tenth time a broken line, until it is enough; tell what was sent."""
+    producer = broker.producer()
+    while not enough.wait(0.05):
+        producer.send(topic, json.dumps(GOOD["orders"] | {"order_id": len(good)}).encode())
+        good.append(len(good))
+        if len(good) % 10 == 0:
+            broken.append(f"broken {len(good)}")
+            producer.send(topic, broken[-1].encode())
+    producer.flush()
+    producer.close()
 
 
 def test_a_killed_stream_goes_on_and_every_message_is_there_once(
     plura: Plura, broker: Broker, delta: DeltaBronze
 ) -> None:
+    """Killed at random points, then asked to end, which it does after the micro-batch at work; then read to the end."""
     topic = broker.create_topic(partitions=3)
-    produced: dict[str, list[int | str]] = {"good": [], "broken": []}
+    good: list[int] = []
+    broken: list[str] = []
     enough = threading.Event()
 
-    def produce() -> None:
-        producer = broker.producer()
-        while not enough.wait(0.02):
-            number = len(produced["good"])
-            producer.send(topic, json.dumps(GOOD["orders"] | {"order_id": number}).encode())
-            produced["good"].append(number)
-            if number % 10 == 0:
-                producer.send(topic, b"broken %d" % number)
-                produced["broken"].append(f"broken {number}")
-        producer.flush()
-        producer.close()
-
-    thread = threading.Thread(target=produce)
+    arguments = ("--topics", f"{topic}=orders", "--every", "0")
+    thread = threading.Thread(target=produce, args=(broker, topic, enough, good, broken))
     thread.start()
-    random.seed(int(time.time()))
-    process = None
-    arguments = ("--topics", f"{topic}=orders", "--every", "0", "--most", "60")
     try:
         for _ in range(KILLS):
-            before = loaded(plura, delta)
             process = start(plura, *arguments)
-            deadline = time.monotonic() + 90
-            while loaded(plura, delta) == before:
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
-            time.sleep(random.uniform(0, 3))
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            try:
+                wait_for_a_micro_batch(plura, topic, process)
+                time.sleep(random.uniform(0, 6))
+            finally:
+                kill(process)
+        process = start(plura, *arguments)
+        try:
+            wait_for_a_micro_batch(plura, topic, process)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=60)
+        finally:
+            kill(process)
     finally:
         enough.set()
         thread.join()
-        if process is not None and process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    last = start(plura, *arguments[:2], "--once")
-    out, err = last.communicate(timeout=120)
-    assert (last.returncode, err) == (0, ""), (out, err)
-    registry = table(plura, delta, "load_registry").collect()
-    assert {batch["status"] for batch in registry} == {"loaded"}
-    assert sorted(row["order_id"] for row in table(plura, delta, "orders_raw").collect()) == produced["good"]
-    kept = [row["raw_line"] for row in table(plura, delta, "malformed_lines").collect()]
-    assert sorted(kept) == sorted(map(str, produced["broken"]))
-    counts = (sum(batch["row_count"] for batch in registry), sum(batch["malformed_count"] for batch in registry))
-    assert counts == (len(produced["good"]), len(kept))
-    seqs = [row["ingest_seq"] for row in table(plura, delta, "orders_raw").collect()]
-    assert len(set(seqs)) == len(seqs)
-
-
-def test_sigterm_ends_the_stream_after_the_micro_batch_at_work(
-    plura: Plura, broker: Broker, delta: DeltaBronze
-) -> None:
-    topic = broker.create_topic()
-    broker.produce(topic, [(None, json.dumps(GOOD["orders"]).encode())])
-    process = start(plura, "--topics", f"{topic}=orders", "--every", "0.1")
-    try:
-        deadline = time.monotonic() + 90
-        while not (plura.work / "checkpoints" / topic / "offsets" / "0").exists():  # the micro-batch has begun
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
     assert (process.returncode, err) == (0, "")
     assert out.splitlines() == [f"streaming {topic}", "next: plura lake run --target spark"]
-    assert "loading" not in {row["status"] for row in table(plura, delta, "load_registry").collect()}
+    ours = f"source_file = 'kafka:{topic}'"
+    registry = delta.session.sql(f"select * from bronze.load_registry where {ours}").collect()
+    assert {batch["status"] for batch in registry} == {"loaded"}
+
+    rest = StreamRequest(
+        feeds=[Feed(topic=topic, table="orders_raw")],
+        source_options={"kafka.bootstrap.servers": broker.bootstrap},
+        checkpoints=plura.work / "checkpoints",
+        once=True,
+    )
+    stream(delta, rest, stopping=threading.Event(), answers=broker.answers, told=lambda _: None)
+    batches = f"batch_id in (select batch_id from bronze.load_registry where {ours} and status = 'loaded')"
+    rows = delta.session.sql(f"select order_id, ingest_seq from bronze.orders_raw where {batches}").collect()
+    assert sorted(row["order_id"] for row in rows) == good
+    assert len({row["ingest_seq"] for row in rows}) == len(rows)
+    kept = delta.session.sql(f"select raw_line from bronze.malformed_lines where {batches}").collect()
+    assert sorted(row["raw_line"] for row in kept) == sorted(broken)
 
 
 def test_what_is_wrong_is_said_in_one_line(plura: Plura, broker: Broker) -> None:
