@@ -11,7 +11,7 @@ help:  ## list the targets
 setup: $(VENV)/.ready  ## create .venv with everything installed from the locked requirements
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=...")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed; name it with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -45,7 +45,7 @@ bench-lake: setup  ## time and memory of the lake against a hand-written floor; 
 	$(BIN)/python -m bench.lake $(ARGS)
 
 lock: setup  ## compile requirements/*.in to locked versions with hashes
-	for name in base dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	for name in base spark dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url --no-strip-extras requirements/$$name.in -o requirements/$$name.txt; done
 
 clean:  ## remove what the build wrote, but no data

@@ -111,7 +111,6 @@ def run_pipelines(
         if request.target == "duckdb":
             _record_failure(request)
         raise
-    _forget_injected_ctes(manifest)
     selected = [f"tag:{PIPELINES[name]}" for name in PIPELINES if name in request.pipelines]
     arguments = [
         "build",
@@ -182,14 +181,6 @@ def _invoke(arguments: list[str], **runner: Any) -> Any:
     if interrupted.is_set():
         raise KeyboardInterrupt
     return result
-
-
-def _forget_injected_ctes(manifest: Manifest) -> None:
-    """Let dbt write the ephemeral models into their readers again; a manifest that served a run believes they are."""
-    for node in manifest.nodes.values():
-        if getattr(node, "extra_ctes_injected", False):
-            node.extra_ctes_injected = False
-            node.extra_ctes = []
 
 
 def _variables(request: RunRequest) -> str:

@@ -151,7 +151,7 @@ day_windows as (
 
 tile_windows as (
     {% if not days_are_named() %}
-    select sources.source_table, {{ from_epoch_us('tiles.n * ' ~ tile_us) }} as window_start_ts
+    select sources.source_table, {{ from_epoch_us('cast(tiles.n as bigint) * ' ~ tile_us) }} as window_start_ts
     from (select {{ explode_range(first_tile, last_tile) }} as n) as tiles
     cross join sources
     union
