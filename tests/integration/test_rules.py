@@ -153,11 +153,19 @@ FAULTY = {
     "unknown domain": ("odd,leger,drift_abs,,5,,,,", "nothing reads metric drift_abs of odd: domain leger knows none"),
     "unknown metric": (
         "odd,ledger,drift,,5,,,,",
-        "nothing reads metric drift of odd: domain ledger knows drift_abs, supply_diff_abs, snapshot_tolerance_hours",
+        "nothing reads metric drift of odd: domain ledger knows drift_abs, supply_diff_abs, supply_opening",
     ),
     "unknown scope": (
         "odd,silver,bad_records_rate,silver.ledger,1,,,,",
-        "scope silver.ledger of odd is no table of the project",
+        "nothing reads odd for scope silver.ledger: bad_records_rate knows silver.wallet_snapshot, silver.ledger_",
+    ),
+    "scope without effect": (
+        "odd,ledger,drift_abs,gold.recon_daily_snapshot_flow,1000,,,,",
+        "nothing reads odd for scope gold.recon_daily_snapshot_flow: drift_abs knows no scope",
+    ),
+    "pattern without group": (
+        'odd,analytics,order_link_pattern,,,,"[""[0-9]+$""]",2026-03-03 00:00:00,',
+        "the pattern of odd has no group for the order id",
     ),
     "threshold is no number": (
         "odd,ledger,drift_abs,,ten,,,2026-03-03 00:00:00,",
