@@ -22,11 +22,13 @@ from python_jobs.load import set_batch_status
 from python_jobs.warehouse import open_duckdb, warehouse_lock
 from tests.integration.lines import entry, kst, payment, snapshot
 from tests.lakes import Lake
+from tests.loads import GOOD
 
 D1, D2 = date(2026, 3, 2), date(2026, 3, 3)
 NOON = kst(D1, "12:00:00")
 
 LINES = {
+    "orders": [GOOD["orders"] | {"order_id": 7, "status": "PAID", "created_at": NOON}],
     "payment_orders": [
         # extracted three times while it went from PENDING to FAILED
         payment("po_1", "PENDING", 10, NOON, updated_at=kst(D1, "12:00:00")),
@@ -139,11 +141,16 @@ def test_fault_30_orders_without_merchant_are_a_group_that_merges(operated: Oper
     """A blank name is none; the second run updates the group instead of doubling it or breaking."""
     assert [row for row in operated.failures["first"] if row[0] is None] == [(None, 2, 0, 0)]
     assert [row for row in operated.failures["second"] if row[0] is None] == [(None, 2, 1, Decimal("0.5"))]
+    # nothing of them was refunded, before or after: the row is found and left alone
+    refunds = "select total_cnt, refunded_cnt, run_id from gold.ops_payment_refund_daily"
+    assert operated.lake.sql(f"{refunds} where merchant_name is null and date_kst = ?", [D1]) == [(2, 0, "first")]
 
 
 def test_fault_31_payment_metrics_count_the_latest_version_of_valid_orders(operated: Operated) -> None:
-    """po_1 came in three versions; an order without id counts nowhere but in the quarantine."""
+    """po_1 came in three versions; an order without id counts in the quarantine only, a commerce order nowhere."""
     assert ("Shop A", 2, 1, Decimal("0.5")) in operated.failures["second"]
+    refunds = "select total_cnt, refunded_cnt, refund_rate from gold.ops_payment_refund_daily where date_kst = ?"
+    assert operated.lake.sql(f"{refunds} and merchant_name = 'Shop A'", [D1]) == [(2, 1, Decimal("0.5"))]
     assert sum(total for _, total, _, _ in operated.failures["second"]) == 5
     assert operated.lake.sql("select reason from silver.bad_records") == [("missing_order_id",)]
 
