@@ -128,10 +128,13 @@ def duckdb_reader(connection: duckdb.DuckDBPyConnection) -> Read:
 
 
 def spark_reader(session: SparkSession) -> Read:
-    """Return what runs queries in a Spark session."""
+    """Return what runs queries in a Spark session; values stand as literals, as Delta's parser binds no parameters."""
+    from dbt.adapters.sparksession.session import literal
 
     def read(sql: str, **values: Any) -> Rows:
-        return [row.asDict() for row in session.sql(sql.replace("$", ":"), args=values or None).collect()]
+        for name, value in values.items():
+            sql = sql.replace(f"${name}", literal(value))
+        return [row.asDict() for row in session.sql(sql).collect()]
 
     return read
 

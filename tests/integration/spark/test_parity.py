@@ -7,6 +7,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from python_jobs.generate import Fault, GenerateRequest, generate
+from python_jobs.pipelines import PIPELINES
+from python_jobs.report import day_report, duckdb_reader, run_summary, spark_reader
+from python_jobs.warehouse import open_duckdb
 from tests.spark import Twins
 
 D1, D2 = date(2026, 2, 1), date(2026, 2, 2)
@@ -46,6 +49,15 @@ def ran(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Twins:
 def test_generated_days_with_faults_give_the_same_tables(ran: Twins) -> None:
     assert ran.differences() == []
     assert ran.lake.exceptions() != []
+
+
+def test_reports_and_summaries_say_the_same(ran: Twins) -> None:
+    on_spark = spark_reader(ran.session)
+    with open_duckdb(ran.lake.warehouse, read_only=True) as connection:
+        on_duckdb = duckdb_reader(connection)
+        assert day_report(on_spark, D1) == day_report(on_duckdb, D1)
+        assert run_summary(on_spark, "run_1") == run_summary(on_duckdb, "run_1")
+        assert len(run_summary(on_spark, "run_1")) > len(PIPELINES) - 1
 
 
 def test_a_rerun_changes_no_row_and_late_rows_change_the_same_ones(ran: Twins) -> None:
