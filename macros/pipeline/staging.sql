@@ -7,10 +7,29 @@
         raw.line_number,
         raw.ingest_seq,
         raw.ingested_at,
+        {{ is_withdrawn() }} as is_withdrawn
+{%- endmacro %}
+
+{#-
+  Whether the batch of a row of Bronze (`raw`) does not count: it is withdrawn or, on Delta Lake, not loaded whole yet or
+  given up by its load.
+-#}
+{% macro is_withdrawn() -%}
         raw.batch_id in (
             select registry.batch_id from {{ source('bronze', 'load_registry') }} as registry
-            where registry.status = 'withdrawn'
-        ) as is_withdrawn
+            where registry.status <> 'loaded'
+        )
+{%- endmacro %}
+
+{#-
+  How far the registry of batches goes. On Delta Lake a batch has its number before it has its rows: nothing behind the
+  first batch that is still being loaded is taken in, so that none is passed over.
+-#}
+{% macro arrived() -%}
+    select
+        coalesce(min(case when status = 'loading' then batch_seq end) - 1, max(batch_seq), 0) * 4294967296 + 4294967295 as to_seq,
+        coalesce(max(status_seq), 0) as to_status_seq
+    from {{ source('bronze', 'load_registry') }}
 {%- endmacro %}
 
 {#- The lines of a table that are no JSON object, with the columns of its typed rows (name → type) as NULL. -#}
@@ -26,10 +45,7 @@
         raw.line_number,
         raw.ingest_seq,
         raw.ingested_at,
-        raw.batch_id in (
-            select registry.batch_id from {{ source('bronze', 'load_registry') }} as registry
-            where registry.status = 'withdrawn'
-        ) as is_withdrawn
+        {{ is_withdrawn() }} as is_withdrawn
     from {{ source('bronze', 'malformed_lines') }} as raw
     where raw.table_name = '{{ table }}'
 {%- endmacro %}

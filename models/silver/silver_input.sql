@@ -9,10 +9,7 @@ with state as (
 
 arrived as (
 
-    select
-        coalesce(max(batch_seq), 0) * 4294967296 + 4294967295 as to_seq,
-        coalesce(max(status_seq), 0) as to_status_seq
-    from {{ source('bronze', 'load_registry') }}
+    {{ arrived() }}
 
 ),
 
