@@ -21,7 +21,7 @@
         {%- do process_schema_changes(config.get('on_schema_change'), rows_relation, existing) -%}
         {%- set strategy = config.get('incremental_strategy') -%}
         {%- call statement('main') -%}
-            {%- if strategy == 'append' or (strategy in ('merge_scoped', 'replace_partition') and all_rows_are_new()) -%}
+            {%- if rows_are_read_once() -%}
                 {{ insert_rows_sql(target_relation, rows_relation) }}
             {%- elif strategy == 'merge_scoped' -%}
                 {{ delta_merge_scoped_sql(target_relation, rows_relation) }}
@@ -43,28 +43,15 @@
 {#- merge_scoped in one statement: rows of the scope that the model no longer yields are among the source, to be deleted. -#}
 {% macro delta_merge_scoped_sql(target, source) -%}
     {%- set scope = config.get('meta', {}).get('scope') -%}
-    {%- set unique_key = config.get('unique_key') -%}
-    {%- if not scope -%}
-        {{ merge_rows_sql(target, source, unique_key, model['columns']) }}
-    {%- else -%}
-        {%- set names = model['columns'].keys() | list -%}
-        {%- set content = names | reject('in', clock_columns() + unique_key) | list -%}
-    merge into {{ target }} as t
-    using (
-        select {{ names | join(', ') }}, false as is_gone from {{ source }}
-        union all
-        select {{ names | join(', ') }}, true as is_gone from {{ target }} as o
+    {%- set unique_key, names = config.get('unique_key'), model['columns'].keys() | join(', ') -%}
+    {%- set gone -%}
+        {%- if scope -%}
+        select {{ names }} from {{ target }} as o
         where {{ in_scope('o', scope) }}
             and not exists (select 1 from {{ source }} as n where {{ key_condition(unique_key, model['columns'], 'o', 'n') }})
-    ) as s
-    on {{ key_condition(unique_key, model['columns'], 't', 's') }}
-    when matched and s.is_gone then delete
-    {%- if content %}
-    when matched and ({% for name in content %}t.{{ name }} is distinct from s.{{ name }}{{ ' or ' if not loop.last }}{% endfor %})
-        then update set {% for name in names | reject('in', unique_key) %}{{ name }} = s.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
-    {%- endif %}
-    when not matched and not s.is_gone then insert ({{ names | join(', ') }}) values (s.{{ names | join(', s.') }})
-    {%- endif -%}
+        {%- endif -%}
+    {%- endset -%}
+    {{ merge_rows_sql(target, source, unique_key, model['columns'], gone=gone) }}
 {%- endmacro %}
 
 {#- replace_partition: the days that differ are read as values, because Delta replaces by a condition on literals. -#}

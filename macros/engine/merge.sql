@@ -78,12 +78,22 @@
         )
 {%- endmacro %}
 
-{% macro merge_rows_sql(target, source, unique_key, columns, touch=false) -%}
+{#- Merges rows by their key. `gone`: query of the rows of the target that are to be deleted by the same statement. -#}
+{% macro merge_rows_sql(target, source, unique_key, columns, touch=false, gone=none) -%}
     {%- set names = columns.keys() | list -%}
     {%- set content = names | reject('in', clock_columns() + unique_key) | list -%}
     merge into {{ target }} as t
-    using (select {{ names | join(', ') }} from {{ source }}) as s
+    using (
+        select {{ names | join(', ') }}{{ ', false as is_gone' if gone }} from {{ source }}
+        {%- if gone %}
+        union all
+        select *, true as is_gone from ({{ gone }}) as gone_rows
+        {%- endif %}
+    ) as s
     on {{ key_condition(unique_key, columns, 't', 's') }}
+    {%- if gone %}
+    when matched and s.is_gone then delete
+    {%- endif %}
     {%- if touch %}
     when matched
         then update set {% for name in names | reject('in', unique_key) %}{{ name }} = s.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
@@ -91,7 +101,7 @@
     when matched and ({% for name in content %}t.{{ name }} is distinct from s.{{ name }}{{ ' or ' if not loop.last }}{% endfor %})
         then update set {% for name in names | reject('in', unique_key) %}{{ name }} = s.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
     {%- endif %}
-    when not matched then insert ({{ names | join(', ') }}) values (s.{{ names | join(', s.') }})
+    when not matched {{ 'and not s.is_gone ' if gone }}then insert ({{ names | join(', ') }}) values (s.{{ names | join(', s.') }})
 {%- endmacro %}
 
 {#-
