@@ -29,6 +29,17 @@
     }) }}
 {%- endmacro %}
 
+{#- Ledger entries of the range, with the number of their KST day. -#}
+{% macro entries_in_range(span) -%}
+    select
+        wallet_id as user_id,
+        event_time,
+        amount_signed,
+        {{ day_number('event_date_kst') }} as n
+    from {{ ref('ledger_entries') }}
+    where event_time >= {{ span.base_end }} and event_time <= {{ span.range_end }}
+{%- endmacro %}
+
 {#-
   Every wallet as it stood at an instant, from the whole history: its latest snapshot (real, or the virtual one of a
   new wallet), the flow since, its first entry and its first snapshot. Used where no computed day can serve as base.

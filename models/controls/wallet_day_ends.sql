@@ -9,19 +9,13 @@ with wallet_snapshots as (
 
 ledger_entries as (
 
-    select
-        wallet_id as user_id,
-        event_time,
-        amount_signed,
-        {{ day_number('event_date_kst') }} as n
-    from {{ ref('ledger_entries') }}
-    where event_time >= {{ span.base_end }} and event_time <= {{ span.range_end }}
+    {{ entries_in_range(span) }}
 
 ),
 
 -- every wallet as it stood at the end of the base day
 base as (
-{% if span.base_day %}
+
     select
         user_id,
         last_snapshot_ts,
@@ -30,21 +24,15 @@ base as (
         flow_since_snapshot,
         first_entry_ts,
         first_snapshot_ts
+    {% if span.base_day -%}
     from {{ standing('gold', 'wallet_balance_daily') }}
     where date_kst = {{ span.base }}
-{% else %}
-    select
-        user_id,
-        last_snapshot_ts,
-        last_snapshot_balance,
-        last_snapshot_is_virtual,
-        flow_since_snapshot,
-        first_entry_ts,
-        first_snapshot_ts
+    {%- else -%}
     from (
         {{ wallets_from_scratch(span.base_end) }}
     ) as scratch
-{% endif %}
+    {%- endif %}
+
 ),
 
 first_entries as (
@@ -285,7 +273,8 @@ final as (
         openings.first_ts is not null or openings.first_snapshot_ts is not null as has_snapshot,
         openings.first_entry_ts,
         openings.first_snapshot_ts,
-        openings.base_flow
+        openings.base_flow,
+        closings.n = {{ span.n_base }} as is_base_day
     from closings
     inner join openings on closings.user_id = openings.user_id
 

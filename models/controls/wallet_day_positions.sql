@@ -8,13 +8,7 @@ with opened as (
 
 ledger_entries as (
 
-    select
-        wallet_id as user_id,
-        event_time,
-        amount_signed,
-        {{ day_number('event_date_kst') }} as n
-    from {{ ref('ledger_entries') }}
-    where event_time >= {{ span.base_end }} and event_time <= {{ span.range_end }}
+    {{ entries_in_range(span) }}
 
 ),
 
@@ -76,7 +70,7 @@ moved as (
         coalesce(day_flows.flow_after_first, 0) as flow_after_first,
         coalesce(next_flows.flow_before_closing, 0) as flow_before_closing,
         -- the base day brings the sum of the days before
-        case when opened.n = {{ span.n_base }} then coalesce(opened.base_flow, 0) else coalesce(day_flows.flow_after_prev, 0) end as flow_after_prev
+        case when opened.is_base_day then coalesce(opened.base_flow, 0) else coalesce(day_flows.flow_after_prev, 0) end as flow_after_prev
     from opened
     left join day_flows on opened.user_id = day_flows.user_id and opened.n = day_flows.n
     left join next_flows on opened.user_id = next_flows.user_id and opened.n = next_flows.n

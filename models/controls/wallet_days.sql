@@ -1,5 +1,4 @@
 {{ config(materialized='table') }}
-{%- set span = wallet_range() %}
 
 with rolled as (
 
@@ -57,7 +56,7 @@ final as (
         case when first_snapshot_ts <= {{ from_epoch_us('end_us') }} then first_snapshot_ts end as first_snapshot_ts,
         n
     from spans
-    where n > {{ span.n_base }}
+    where not is_base_day
         -- a new wallet is not there before its first entry, though its virtual snapshot may lie near the end of the day
         and not coalesce(closing_is_virtual and first_entry_ts >= {{ from_epoch_us('end_us') }}, false)
 
