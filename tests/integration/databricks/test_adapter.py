@@ -8,10 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.databricks.endpoint import running_endpoint
-from tests.spark import skip_or_fail, start_session
+from tests.spark import skip_or_fail
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -44,11 +42,6 @@ small:
         "    return dbt.ref('counted').selectExpr('n * 2 as n')\n"
     ),
 }
-
-
-@pytest.fixture(scope="session")
-def spark_session(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
-    return start_session(tmp_path_factory.mktemp("spark"))
 
 
 def test_seeds_views_tables_grants_and_python_models_go_the_adapters_own_way(

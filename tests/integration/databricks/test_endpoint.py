@@ -10,23 +10,17 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from databricks import sql
 
-sql = pytest.importorskip("databricks.sql", reason="the Databricks clients are not installed")
-
-from tests.databricks.dialect import RECORDED  # noqa: E402
-from tests.databricks.endpoint import HOST, HTTP_PATH, Endpoint, running_endpoint  # noqa: E402
-from tests.databricks.jobs import SERVICE_PRINCIPAL  # noqa: E402
-from tests.spark import skip_or_fail, start_session  # noqa: E402
+from tests.databricks.dialect import RECORDED
+from tests.databricks.endpoint import HOST, HTTP_PATH, Endpoint, running_endpoint
+from tests.databricks.jobs import SERVICE_PRINCIPAL
+from tests.spark import skip_or_fail
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 TOKEN, SECRET = "local-token", "local-secret"
-
-
-@pytest.fixture(scope="session")
-def spark_session(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
-    return start_session(tmp_path_factory.mktemp("spark"))
 
 
 @pytest.fixture(scope="module")

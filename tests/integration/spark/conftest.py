@@ -1,4 +1,4 @@
-"""One Spark session for all tests of this folder."""
+"""Lakes on DuckDB and on Spark for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -11,23 +11,11 @@ import pytest
 from python_jobs.pipelines import parse_project
 from tests.dbt_runs import PROJECT
 from tests.lakes import Lake
-from tests.spark import Twins, start_session
+from tests.spark import Twins
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from pyspark.sql import SparkSession
-
-
-@pytest.fixture(scope="session")
-def spark_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tables lie."""
-    return tmp_path_factory.mktemp("spark")
-
-
-@pytest.fixture(scope="session")
-def spark_session(spark_warehouse: Path) -> SparkSession:
-    """The session; it ends with the process."""
-    return start_session(spark_warehouse)
 
 
 @pytest.fixture(scope="session")

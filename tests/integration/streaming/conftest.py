@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,15 +11,16 @@ from python_jobs.contracts import read_contracts
 from python_jobs.load.delta import DeltaBronze
 from tests.dbt_runs import PROJECT
 from tests.kafka import broker  # noqa: F401 - a fixture
-from tests.spark import start_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @pytest.fixture(scope="module")
-def delta(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeltaBronze]:
+def delta(spark_session: SparkSession) -> Iterator[DeltaBronze]:
     """Bronze in the session of this process; each test has topics and batches of its own."""
-    session = start_session(tmp_path_factory.mktemp("spark"))
-    session.sql("drop schema if exists bronze cascade")
-    bronze = DeltaBronze(session, read_contracts(PROJECT))
+    spark_session.sql("drop schema if exists bronze cascade")
+    bronze = DeltaBronze(spark_session, read_contracts(PROJECT))
     bronze.create_tables()
     yield bronze
-    session.sql("drop schema if exists bronze cascade")
+    spark_session.sql("drop schema if exists bronze cascade")
