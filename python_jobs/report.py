@@ -2,21 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from python_jobs.spark import bound
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
     import duckdb
     from pyspark.sql import SparkSession
 
-Read = Callable[..., list[dict[str, Any]]]
-"""Runs a query of both engines with named parameters (``$day`` in the text, ``day=`` beside it)."""
-
 Rows = list[dict[str, Any]]
+
+
+class Reader(Protocol):
+    """Reads a warehouse by queries that all engines understand."""
+
+    def rows(self, sql: str, **values: Any) -> Rows:
+        """Run a query with named parameters (``$day`` in the text, ``day=`` beside it)."""
+
+    def has_table(self, schema: str, table: str) -> bool:
+        """Whether the warehouse has the table."""
+
+
+@dataclass(frozen=True)
+class DuckDBReader:
+    """Reads through a DuckDB connection."""
+
+    connection: duckdb.DuckDBPyConnection
+
+    def rows(self, sql: str, **values: Any) -> Rows:
+        """Run a query with named parameters."""
+        cursor = self.connection.execute(sql, values) if values else self.connection.execute(sql)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def has_table(self, schema: str, table: str) -> bool:
+        """Whether the warehouse has the table."""
+        return bool(
+            self.rows(
+                "select table_name from information_schema.tables where table_schema = $schema and table_name = $table",
+                schema=schema,
+                table=table,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class SparkReader:
+    """Reads through a Spark session."""
+
+    session: SparkSession
+
+    def rows(self, sql: str, **values: Any) -> Rows:
+        """Run a query with named parameters, which stand in it as literals."""
+        return [row.asDict() for row in self.session.sql(bound(sql, values)).collect()]
+
+    def has_table(self, schema: str, table: str) -> bool:
+        """Whether the catalog has the table."""
+        return bool(self.session.catalog.tableExists(f"{schema}.{table}"))
+
 
 _PIPELINE_NAMES = {"pipeline_a": "guardrail", "pipeline_b": "controls", "pipeline_c": "analytics"}
 
@@ -116,45 +162,22 @@ _QUERIES = {
 }
 
 
-def duckdb_reader(connection: duckdb.DuckDBPyConnection) -> Read:
-    """Return what runs queries on a DuckDB connection."""
-
-    def read(sql: str, **values: Any) -> Rows:
-        cursor = connection.execute(sql, values) if values else connection.execute(sql)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-    return read
-
-
-def spark_reader(session: SparkSession) -> Read:
-    """Return what runs queries in a Spark session; values stand as literals, as Delta's parser binds no parameters."""
-    from dbt.adapters.sparksession.session import literal
-
-    def read(sql: str, **values: Any) -> Rows:
-        for name, value in values.items():
-            sql = sql.replace(f"${name}", literal(value))
-        return [row.asDict() for row in session.sql(sql).collect()]
-
-    return read
-
-
-def run_summary(read: Read, run_id: str) -> list[str]:
+def run_summary(reader: Reader, run_id: str) -> list[str]:
     """Say in lines of text what a run wrote: the days each pipeline computed, exceptions opened and resolved."""
-    if not _has_run(read):
+    if not _has_run(reader):
         return []
-    days = read(
+    days = reader.rows(
         "select pipeline_name, count(*) as days, min(date_kst) as first_day, max(date_kst) as last_day"
         " from gold.pipeline_day where run_id = $run_id group by pipeline_name order by pipeline_name",
         run_id=run_id,
     )
-    opened = read(
+    opened = reader.rows(
         "select exception_type, count(*) as opened, count(distinct date_kst) as days from gold.exception_ledger"
         " where run_id = $run_id and generated_at = updated_at and resolved_at is null"
         " group by exception_type order by opened desc, exception_type",
         run_id=run_id,
     )
-    resolved = read(
+    resolved = reader.rows(
         "select count(*) as resolved from gold.exception_ledger where run_id = $run_id and resolved_at = updated_at",
         run_id=run_id,
     )[0]["resolved"]
@@ -169,17 +192,17 @@ def run_summary(read: Read, run_id: str) -> list[str]:
     return lines or ["nothing was due: no day computed, no exception opened"]
 
 
-def latest_day(read: Read) -> date:
+def latest_day(reader: Reader) -> date:
     """Return the latest KST day that any pipeline has computed.
 
     Raises:
         LakeError: no day has been computed.
     """
-    day: date | None = read("select max(date_kst) as day from gold.pipeline_day where pipeline_name <> 'pipeline_a'")[
-        0
-    ]["day"]
+    day: date | None = reader.rows(
+        "select max(date_kst) as day from gold.pipeline_day where pipeline_name <> 'pipeline_a'"
+    )[0]["day"]
     if day is None:
-        failed = read(
+        failed = reader.rows(
             "select pipeline_name, last_run_id from gold.pipeline_state where status = 'failure' order by pipeline_name"
         )
         why = "".join(
@@ -190,19 +213,19 @@ def latest_day(read: Read) -> date:
     return day
 
 
-def day_report(read: Read, day: date | None = None) -> DayReport:
+def day_report(reader: Reader, day: date | None = None) -> DayReport:
     """Read the controls of a day, by default of the latest one computed.
 
     Raises:
         LakeError: the pipelines have never run on this warehouse, or not for that day.
     """
-    if not _has_run(read):
+    if not _has_run(reader):
         raise LakeError("the pipelines have never run on this warehouse: plura lake run")
-    day = day or latest_day(read)
-    if not read("select date_kst from gold.pipeline_day where date_kst = $day limit 1", day=day):
+    day = day or latest_day(reader)
+    if not reader.rows("select date_kst from gold.pipeline_day where date_kst = $day limit 1", day=day):
         raise LakeError(f"no pipeline has computed {day} yet: plura lake run --date {day}")
-    rows = {name: read(sql, day=day) if "$day" in sql else read(sql) for name, sql in _QUERIES.items()}
-    count = read(
+    rows = {name: reader.rows(sql, day=day) if "$day" in sql else reader.rows(sql) for name, sql in _QUERIES.items()}
+    count = reader.rows(
         "select count(*) filter (where date_kst = $day) as of_day, count(*) filter (where date_kst <> $day) as others"
         " from gold.exception_ledger where resolved_at is null",
         day=day,
@@ -210,15 +233,9 @@ def day_report(read: Read, day: date | None = None) -> DayReport:
     return DayReport(day=day, exception_count=count["of_day"], exceptions_elsewhere=count["others"], **rows)
 
 
-def _has_run(read: Read) -> bool:
+def _has_run(reader: Reader) -> bool:
     """Whether the pipelines have made their tables."""
-    try:
-        return bool(read("select count(*) as rows_there from gold.pipeline_day"))
-    except Exception as error:
-        # each engine has its own error for a table that is not there
-        if "pipeline_day" in str(error) or "gold" in str(error):
-            return False
-        raise
+    return reader.has_table("gold", "pipeline_day")
 
 
 def _days(count: int) -> str:

@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from python_jobs.load.batches import utc_naive
+from python_jobs.instants import utc_naive
+from python_jobs.report import DuckDBReader, Reader
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
@@ -18,14 +19,18 @@ DQ_STATUS_DAYS = 400
 
 KST = ZoneInfo("Asia/Seoul")
 
+OLD_BAD_RECORDS = "detected_date_kst < $first_kept"
+"""Condition of the rows of silver.bad_records that are past their retention."""
+
 # the standing day row of a tagged day is what suppresses the verdicts of that day: it stays
-_OLD_DQ_STATUS = """
-    date_kst < $1 and status_id not in (
+OLD_DQ_STATUS = """
+    date_kst < $first_kept and status_id not in (
         select max_by(status_id, evaluation) from silver.dq_status
         where window_kind = 'day' group by source_table, window_start_ts
         having max_by(coalesce(dq_tag, ''), evaluation) <> ''  -- without coalesce the newest tag that is not NULL
     )
 """
+"""Condition of the rows of silver.dq_status that are past their retention."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,25 @@ class RetentionReport:
     bad_records_from: date
     dq_status: int
     dq_status_from: date
+
+
+def past_retention(reader: Reader, *, now: datetime, bad_records_days: int, dq_status_days: int) -> RetentionReport:
+    """Count the rows past their retention; days are counted back from the KST day of ``now``.
+
+    Raises:
+        LakeError: the pipelines have never run on this warehouse.
+    """
+    if not all(reader.has_table("silver", table) for table in ("bad_records", "dq_status")):
+        raise LakeError("there is nothing to remove: the pipelines have never run on this warehouse (plura lake run)")
+    today = now.astimezone(KST).date()
+    bad_records_from = today - timedelta(days=bad_records_days)
+    dq_status_from = today - timedelta(days=dq_status_days)
+    return RetentionReport(
+        bad_records=_count(reader, "silver.bad_records", OLD_BAD_RECORDS, bad_records_from),
+        bad_records_from=bad_records_from,
+        dq_status=_count(reader, "silver.dq_status", OLD_DQ_STATUS, dq_status_from),
+        dq_status_from=dq_status_from,
+    )
 
 
 def retention(
@@ -60,32 +84,23 @@ def retention(
     Raises:
         LakeError: the pipelines have never run on this warehouse.
     """
-    found = connection.execute("select count(*) from duckdb_tables() where schema_name = 'silver'").fetchall()
-    if not found[0][0]:
-        raise LakeError("there is nothing to remove: the pipelines have never run on this warehouse (plura lake run)")
-    today = now.astimezone(KST).date()
-    bad_records_from = today - timedelta(days=bad_records_days)
-    dq_status_from = today - timedelta(days=dq_status_days)
-    report = RetentionReport(
-        bad_records=_count(connection, "silver.bad_records", "detected_date_kst < $1", bad_records_from),
-        bad_records_from=bad_records_from,
-        dq_status=_count(connection, "silver.dq_status", _OLD_DQ_STATUS, dq_status_from),
-        dq_status_from=dq_status_from,
+    found = past_retention(
+        DuckDBReader(connection), now=now, bad_records_days=bad_records_days, dq_status_days=dq_status_days
     )
     if apply:
+        bad_records, dq_status = {"first_kept": found.bad_records_from}, {"first_kept": found.dq_status_from}
         connection.begin()
         connection.execute(
             "insert into silver.bad_records_purged (record_id, purged_at)"
-            " select record_id, $2 from silver.bad_records where detected_date_kst < $1",
-            [bad_records_from, utc_naive(now)],
+            f" select record_id, $now from silver.bad_records where {OLD_BAD_RECORDS}",
+            bad_records | {"now": utc_naive(now)},
         )
-        connection.execute("delete from silver.bad_records where detected_date_kst < $1", [bad_records_from])
-        connection.execute(f"delete from silver.dq_status where {_OLD_DQ_STATUS}", [dq_status_from])
+        connection.execute(f"delete from silver.bad_records where {OLD_BAD_RECORDS}", bad_records)
+        connection.execute(f"delete from silver.dq_status where {OLD_DQ_STATUS}", dq_status)
         connection.commit()
-    return report
+    return found
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str, condition: str, first_kept: date) -> int:
-    row = connection.execute(f"select count(*) from {table} where {condition}", [first_kept]).fetchone()
-    assert row is not None
-    return int(row[0])
+def _count(reader: Reader, table: str, condition: str, first_kept: date) -> int:
+    (row,) = reader.rows(f"select count(*) as past from {table} where {condition}", first_kept=first_kept)
+    return int(row["past"])

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from python_jobs.retention import BAD_RECORDS_DAYS, DQ_STATUS_DAYS, KST, RetentionReport
-from python_jobs.warehouse import LakeError
+from python_jobs.report import SparkReader
+from python_jobs.retention import (
+    BAD_RECORDS_DAYS,
+    DQ_STATUS_DAYS,
+    OLD_BAD_RECORDS,
+    OLD_DQ_STATUS,
+    RetentionReport,
+    past_retention,
+)
+from python_jobs.spark import bound, retried, write
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-# the standing day row of a tagged day is what suppresses the verdicts of that day: it stays
-_OLD_DQ_STATUS = """
-    select status_id from silver.dq_status
-    where date_kst < date '{first_kept}' and status_id not in (
-        select max_by(status_id, evaluation) from silver.dq_status
-        where window_kind = 'day' group by source_table, window_start_ts
-        having max_by(coalesce(dq_tag, ''), evaluation) <> ''
-    )
-"""
 
 
 def retention_on_spark(
@@ -37,29 +35,25 @@ def retention_on_spark(
     Raises:
         LakeError: the pipelines have never run on this warehouse.
     """
-    if not session.catalog.tableExists("silver.dq_status"):
-        raise LakeError("there is nothing to remove: the pipelines have never run on this warehouse (plura lake run)")
-    today = now.astimezone(KST).date()
-    bad_records_from = today - timedelta(days=bad_records_days)
-    dq_status_from = today - timedelta(days=dq_status_days)
-    old_bad = f"select record_id from silver.bad_records where detected_date_kst < date '{bad_records_from}'"
-    old_status = _OLD_DQ_STATUS.format(first_kept=dq_status_from)
-    report = RetentionReport(
-        bad_records=session.sql(old_bad).count(),
-        bad_records_from=bad_records_from,
-        dq_status=session.sql(old_status).count(),
-        dq_status_from=dq_status_from,
+    found = past_retention(
+        SparkReader(session), now=now, bad_records_days=bad_records_days, dq_status_days=dq_status_days
     )
     if apply:
-        micros = int(now.timestamp()) * 1_000_000 + now.microsecond
-        session.sql(
+        insert = bound(
             "insert into silver.bad_records_purged (record_id, purged_at)"
-            f" select old.record_id, timestamp_micros({micros}) from ({old_bad}) as old"
-            " left anti join silver.bad_records_purged as purged on old.record_id = purged.record_id"
+            " select old.record_id, $now"
+            f" from (select record_id from silver.bad_records where {OLD_BAD_RECORDS}) as old"
+            " left anti join silver.bad_records_purged as purged on old.record_id = purged.record_id",
+            {"now": now, "first_kept": found.bad_records_from},
         )
-        session.sql(f"delete from silver.bad_records where detected_date_kst < date '{bad_records_from}'")
-        session.sql(
-            f"merge into silver.dq_status as t using ({old_status}) as s on t.status_id = s.status_id"
-            " when matched then delete"
+        retried(lambda: session.sql(insert))
+        write(session, f"delete from silver.bad_records where {OLD_BAD_RECORDS}", first_kept=found.bad_records_from)
+        # Delta's DELETE takes no subquery
+        write(
+            session,
+            "merge into silver.dq_status as t"
+            f" using (select status_id from silver.dq_status where {OLD_DQ_STATUS}) as s"
+            " on t.status_id = s.status_id when matched then delete",
+            first_kept=found.dq_status_from,
         )
-    return report
+    return found

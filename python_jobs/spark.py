@@ -1,18 +1,29 @@
-"""The Spark session of the lake, with the settings that the dbt profile names."""
+"""The Spark session of the lake, statements with values, and what Spark and Delta say of failures."""
 
 from __future__ import annotations
 
 import os
+import random
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from pyspark.sql import SparkSession
 
 WAREHOUSE_VARIABLE = "PLURA_SPARK_WAREHOUSE"
 """Environment variable by which the profile learns where the tables and the catalog lie."""
+
+_TRIES = 30
+
+Result = TypeVar("Result")
 
 
 def open_session(project_dir: Path, *, warehouse: Path | None = None) -> SparkSession:
@@ -51,3 +62,61 @@ def session_settings(project_dir: Path) -> dict[str, str]:
     target: dict[str, Any] = ProfileRenderer({}).render_data(yaml.safe_load(text)["plura"]["outputs"]["spark"])
     settings: dict[str, str] = SparkSessionCredentials.from_dict(target).server_side_parameters
     return settings
+
+
+def bound(sql: str, values: Mapping[str, Any]) -> str:
+    """Return a statement in which each ``$name`` is the literal of its value; Delta's parser binds no parameters.
+
+    The text of a value is never looked through for names, and ``$day`` is not the beginning of ``$days``.
+
+    Raises:
+        KeyError: the statement names a value that is not given.
+    """
+    from dbt.adapters.sparksession.session import literal
+
+    return re.sub(r"\$([A-Za-z_]\w*)", lambda name: literal(values[name[1]]), sql)
+
+
+def write(session: SparkSession, sql: str, **values: Any) -> int:
+    """Execute an UPDATE, DELETE or MERGE of Delta, again while other writers are faster; return the rows it touched."""
+    statement = bound(sql, values)
+    rows = retried(lambda: session.sql(statement).collect())
+    return int(rows[0]["num_affected_rows"])
+
+
+def retried(action: Callable[[], Result]) -> Result:
+    """Do something, again while another writer commits to the same table in between."""
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+    from pyspark.errors import PySparkException
+
+    for attempt in range(1, _TRIES):
+        try:
+            return action()
+        except (PySparkException, Py4JError) as error:
+            if not is_conflict(error):
+                raise
+            time.sleep(random.uniform(0.05, 0.2) * min(attempt, 10))  # noqa: S311 - only spreads the tries
+    return action()
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether Delta refused a commit because another writer was faster."""
+    return "DELTA_CONCURRENT" in str(error) or "io.delta.exceptions.Concurrent" in str(error)
+
+
+@contextmanager
+def plain_spark_errors() -> Iterator[None]:
+    """Turn what Spark raises in the block into one line.
+
+    Raises:
+        LakeError: in place of such an error.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = lines[0][:400] if lines else type(error).__name__  # without plan and stack
+        raise LakeError(f"Spark failed: {said}") from error

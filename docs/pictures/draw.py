@@ -16,7 +16,7 @@ from rich.console import Console
 
 from plura.cli.lake_report import print_report
 from plura.kit.settings import LakeSettings
-from python_jobs.report import day_report, duckdb_reader
+from python_jobs.report import DuckDBReader, day_report
 from python_jobs.warehouse import open_duckdb
 
 HERE = Path(__file__).parent
@@ -168,7 +168,7 @@ def draw_report(day: date, settings: LakeSettings) -> str:
     console = Console(record=True, width=104, file=io.StringIO(), force_terminal=True)
     with open_duckdb(settings.project_dir / "data" / "demo" / "plura.duckdb", read_only=True) as connection:
         print_report(
-            console, day_report(duckdb_reader(connection), day), settings.model_copy(update={"project_dir": Path()})
+            console, day_report(DuckDBReader(connection), day), settings.model_copy(update={"project_dir": Path()})
         )
     lines = console.export_svg(title=f"plura lake report --date {day}").splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from python_jobs.instants import utc_naive
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
@@ -40,11 +42,6 @@ def batch_id_of(table_name: str, content_sha256: str, extracted_at: datetime | N
     """Return the id of a file's batch: the same file, table and extraction instant give the same id."""
     instant = utc_naive(extracted_at).isoformat() if extracted_at else ""
     return hashlib.sha256(f"{table_name}|{content_sha256}|{instant}".encode()).hexdigest()[:16]
-
-
-def utc_naive(instant: datetime) -> datetime:
-    """Return an aware instant as the warehouse stores it: UTC without a zone."""
-    return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def find_batch(connection: duckdb.DuckDBPyConnection, batch_id: str) -> Batch | None:
@@ -94,6 +91,18 @@ def register_batch(
             malformed_count,
         ],
     )
+
+
+def copy_batches(connection: duckdb.DuckDBPyConnection, batches: Iterable[Batch]) -> None:
+    """Add batches that another registry knows, in one transaction."""
+    names = _COLUMNS.split(", ")
+    rows = [[getattr(batch, name) for name in names] for batch in batches]
+    if not rows:
+        return
+    marks = ", ".join("?" * len(names))
+    connection.begin()
+    connection.executemany(f"insert into bronze.load_registry ({_COLUMNS}, status_seq) values ({marks}, 0)", rows)
+    connection.commit()
 
 
 def set_batch_status(

@@ -10,16 +10,15 @@ transactions are claimed by empty appends first, so that a late writer cannot ad
 from __future__ import annotations
 
 import json
-import random
-import re
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from python_jobs.instants import epoch_us, of_epoch_us
 from python_jobs.load.batches import Batch, only_match
 from python_jobs.load.bronze import SEQ_PER_BATCH
+from python_jobs.spark import retried, write
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ MALFORMED = "malformed_lines"
 ABANDONED_AFTER = timedelta(minutes=15)
 """How long a batch may be ``loading`` before another load takes it for lost; taking a live one costs it a retry."""
 
-_TRIES = 30
 _NEW = (
     "ordinal int, batch_id string, table_name string, source_file string, source_offsets string, content_sha256 string,"
     " extracted_us bigint, loaded_us bigint, row_count bigint, malformed_count bigint"
@@ -93,7 +91,8 @@ class DeltaBronze:
         for row in rows:
             values: dict[str, Any] = row.asDict()
             for name in ("loaded_at", "extracted_at", "status_changed_at"):
-                values[name] = _instant(values[name])
+                # Spark's own conversion would use the zone of this machine
+                values[name] = None if values[name] is None else of_epoch_us(values[name])
             found.append(RegisteredBatch(**values))
         return found
 
@@ -111,8 +110,8 @@ class DeltaBronze:
                 "source_file": batch.source_file,
                 "source_offsets": batch.source_offsets,
                 "content_sha256": batch.content_sha256,
-                "extracted_us": _micros(batch.extracted_at),
-                "loaded_us": _micros(batch.loaded_at),
+                "extracted_us": epoch_us(batch.extracted_at) if batch.extracted_at else None,
+                "loaded_us": epoch_us(batch.loaded_at),
                 "row_count": batch.row_count,
                 "malformed_count": batch.malformed_count,
             }
@@ -129,17 +128,18 @@ class DeltaBronze:
             "malformed_count": "s.malformed_count",
             "status": "'loading'",
             "loaded_at": "timestamp_micros(s.loaded_us)",
-            "status_changed_at": "timestamp_micros(:now)",
+            "status_changed_at": "$now",
             "status_seq": "s.status_seq",
         }
         updates = ", ".join(f"{name} = {value}" for name, value in columns.items())
-        self._write(
+        write(
+            self.session,
             f"""
             merge into {REGISTRY} as t
             using (
                 select given.*, highest.seq + row_number() over (order by given.ordinal) as batch_seq,
                     coalesce(known.status_seq, 0) as status_seq
-                from (select inline(from_json(:given, 'array<struct<{_struct(_NEW)}>>'))) as given
+                from (select inline(from_json($given, 'array<struct<{_struct(_NEW)}>>'))) as given
                 cross join (select coalesce(max(batch_seq), 0) as seq from {REGISTRY}) as highest
                 left join {REGISTRY} as known on given.batch_id = known.batch_id
                 where known.batch_id is null or known.status = 'abandoned'
@@ -150,7 +150,7 @@ class DeltaBronze:
                 values (s.batch_id, {", ".join(columns.values())})
             """,
             given=json.dumps(given),
-            now=_micros(datetime.now(UTC)),
+            now=datetime.now(UTC),
         )
         return {batch.batch_id: batch for batch in self.batches(batch.batch_id for batch in batches)}
 
@@ -159,7 +159,7 @@ class DeltaBronze:
         from pyspark.sql import functions as F  # noqa: N812 - the name that PySpark's users know
 
         stamped = rows.withColumn("ingest_seq", F.lit(batch.batch_seq * SEQ_PER_BATCH) + F.col("line_number"))
-        self._retried(
+        retried(
             lambda: (
                 stamped.write.format("delta")
                 .mode("append")
@@ -173,10 +173,11 @@ class DeltaBronze:
         """Step 3: mark batches ``loaded`` whose rows are all there; return the others, which were taken from us."""
         complete = self._complete(batches)
         if complete:
-            self._write(
-                f"update {REGISTRY} set status = 'loaded', status_changed_at = timestamp_micros(:now)"
+            write(
+                self.session,
+                f"update {REGISTRY} set status = 'loaded', status_changed_at = $now"
                 f" where status = 'loading' and batch_id in ({_texts(complete)})",
-                now=_micros(datetime.now(UTC)),
+                now=datetime.now(UTC),
             )
         return [batch for batch in batches if batch.batch_id not in complete]
 
@@ -210,11 +211,12 @@ class DeltaBronze:
         if not self.finish([batch]):
             return
         for table in (MALFORMED, batch.table_name):
-            self._write(f"delete from bronze.{table} where batch_id = :id", id=batch.batch_id)
-        self._write(
-            f"update {REGISTRY} set status = 'abandoned', status_changed_at = timestamp_micros(:now)"
-            " where status = 'loading' and batch_id = :id and batch_seq = :seq",
-            now=_micros(datetime.now(UTC)),
+            write(self.session, f"delete from bronze.{table} where batch_id = $id", id=batch.batch_id)
+        write(
+            self.session,
+            f"update {REGISTRY} set status = 'abandoned', status_changed_at = $now"
+            " where status = 'loading' and batch_id = $id and batch_seq = $seq",
+            now=datetime.now(UTC),
             id=batch.batch_id,
             seq=batch.batch_seq,
         )
@@ -238,22 +240,23 @@ class DeltaBronze:
                 " which finishes it, and then withdraw it"
             )
         given = [{"ordinal": number, "batch_id": batch.batch_id} for number, batch in enumerate(chosen, 1)]
-        self._write(
+        write(
+            self.session,
             f"""
             merge into {REGISTRY} as t
             using (
                 select given.batch_id, highest.seq + given.ordinal as status_seq
-                from (select inline(from_json(:given, 'array<struct<ordinal: int, batch_id: string>>'))) as given
+                from (select inline(from_json($given, 'array<struct<ordinal: int, batch_id: string>>'))) as given
                 cross join (select max(status_seq) as seq from {REGISTRY}) as highest
             ) as s
             on t.batch_id = s.batch_id
-            when matched then update set status = :status, reason = :reason, status_seq = s.status_seq,
-                status_changed_at = timestamp_micros(:now)
+            when matched then update set status = $status, reason = $reason, status_seq = s.status_seq,
+                status_changed_at = $now
             """,
             given=json.dumps(given),
             status=status,
             reason=reason,
-            now=_micros(now),
+            now=now,
         )
         changed = {batch.batch_id: batch for batch in self.batches(batch.batch_id for batch in chosen)}
         return [changed[batch.batch_id] for batch in chosen]
@@ -275,59 +278,12 @@ class DeltaBronze:
             and found.get((MALFORMED, batch.batch_id), 0) == batch.malformed_count
         }
 
-    def _write(self, statement: str, **values: str | int | None) -> None:
-        """Execute a statement with ``:name`` for values; Spark itself binds none in MERGE."""
-        bound = re.sub(
-            r":([a-z]+)\b", lambda name: _literal(values[name[1]]) if name[1] in values else name[0], statement
-        )
-        self._retried(lambda: self.session.sql(bound))
-
-    @staticmethod
-    def _retried(action: Callable[[], Any]) -> None:
-        """Do something again while another writer commits to the same table in between."""
-        from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-        from pyspark.errors import PySparkException
-
-        for attempt in range(1, _TRIES + 1):
-            try:
-                action()
-            except (PySparkException, Py4JError) as error:
-                if attempt == _TRIES or not is_conflict(error):
-                    raise
-                time.sleep(random.uniform(0.05, 0.2) * min(attempt, 10))  # noqa: S311 - only spreads the tries
-            else:
-                return
-
-
-def is_conflict(error: BaseException) -> bool:
-    """Whether Delta refused a commit because another writer was faster."""
-    return "DELTA_CONCURRENT" in str(error) or "io.delta.exceptions.Concurrent" in str(error)
-
 
 def _struct(columns: str) -> str:
     """Columns as fields of a struct."""
     return ", ".join(": ".join(column.split()) for column in columns.split(","))
 
 
-def _literal(value: str | int | None) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, int):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 def _texts(values: Iterable[str]) -> str:
     """SQL literals of ids, which hold hexadecimal digits only."""
     return ", ".join(f"'{value}'" for value in values if value.isalnum()) or "''"
-
-
-def _micros(instant: datetime | None) -> int | None:
-    """Microseconds since 1970 of an aware instant."""
-    return None if instant is None else (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def _instant(micros: int | None) -> datetime | None:
-    """UTC without a zone; Spark's own conversion would use the zone of this machine."""
-    return None if micros is None else datetime(1970, 1, 1) + timedelta(microseconds=micros)  # noqa: DTZ001

@@ -8,14 +8,15 @@ works from the disk and Spark reads the Parquet files in pieces.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from python_jobs.contracts import Table, read_contracts
+from python_jobs.instants import epoch_us
 from python_jobs.load import bronze
-from python_jobs.load.batches import Batch, list_batches
+from python_jobs.load.batches import Batch, copy_batches, list_batches
 from python_jobs.load.delta import MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
 from python_jobs.load.folder import LoadReport, Progress, load_folder
 from python_jobs.warehouse import LakeError, open_duckdb
@@ -66,8 +67,12 @@ def load_folder_into_delta(
     target.create_tables()
     if staging is not None:
         staging.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="plura-load-", dir=staging) as work:
-        scratch = Path(work) / "scratch.duckdb"
+    # DuckDB writes its file in any order, which the mounts of a cluster do not take: only Parquet goes to the staging
+    with (
+        TemporaryDirectory(prefix="plura-load-") as place,
+        TemporaryDirectory(prefix="plura-load-", dir=staging) as work,
+    ):
+        scratch = Path(place) / "scratch.duckdb"
         known = {batch.batch_id: batch for batch in target.batches() if batch.status in {"loaded", "withdrawn"}}
         _give_registry(scratch, target.tables, known.values())
         report = load_folder(
@@ -144,7 +149,7 @@ def _frames(
             continue
         # a batch that an earlier load registered keeps the instant of that load
         columns = [
-            f"cast(make_timestamp({_epoch_us(batch.loaded_at)}) as timestamptz) as ingested_at"
+            f"cast(make_timestamp({epoch_us(batch.loaded_at)}) as timestamptz) as ingested_at"
             if column.name == "ingested_at"
             else f"cast({column.name} as timestamptz) as {column.name}"
             if column.data_type == "timestamp"
@@ -160,20 +165,8 @@ def _frames(
         file.unlink()
 
 
-def _epoch_us(instant: datetime) -> int:
-    return (instant - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 - UTC without a zone
-
-
 def _give_registry(path: Path, tables: dict[str, Table], batches: Iterable[Batch]) -> None:
     """Make the scratch warehouse with what the Delta warehouse has loaded or withdrawn."""
-    columns = "batch_id, batch_seq, table_name, source_file, row_count, malformed_count, status, reason, loaded_at"
     with open_duckdb(path, create=True) as connection:
         bronze.create_tables(connection, tables)
-        rows = [[getattr(batch, name) for name in columns.split(", ")] for batch in batches]
-        if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            connection.begin()
-            connection.executemany(
-                f"insert into bronze.load_registry ({columns}, status_seq) values ({marks}, 0)", rows
-            )
-            connection.commit()
+        copy_batches(connection, batches)

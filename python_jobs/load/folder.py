@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from python_jobs.contracts import Table, read_contracts
+from python_jobs.instants import utc_naive
 from python_jobs.load import batches, bronze
 from python_jobs.load.lines import content_sha256, read_lines
 from python_jobs.warehouse import LakeError, explain, open_duckdb
@@ -219,8 +220,8 @@ def _load_file(context: _Context, file: _NewFile, advance: Callable[[int], None]
     stamps = bronze.Stamps(
         batch_id=file.batch_id,
         batch_seq=batches.next_batch_seq(connection),
-        extracted_at=batches.utc_naive(context.extracted_at) if context.extracted_at else None,
-        loaded_at=batches.utc_naive(context.now),
+        extracted_at=utc_naive(context.extracted_at) if context.extracted_at else None,
+        loaded_at=utc_naive(context.now),
     )
     rows = malformed = 0
     connection.begin()

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from python_jobs.load.batches import utc_naive
+from python_jobs.instants import utc_naive
 from python_jobs.publish.events import Attempt, OutboxEvent, State
 from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehouse_lock
 

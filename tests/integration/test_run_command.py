@@ -8,10 +8,13 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
 from python_jobs import pipelines
+from python_jobs.report import Reader, run_summary
+from python_jobs.warehouse import LakeError, warehouse_lock
 from tests.commands import Outcome, Plura
 from tests.loads import GOOD, Bronze, write
 
@@ -64,6 +67,24 @@ def test_a_stopped_run_tells_each_problem_in_a_line_and_succeeds_once_the_batch_
     assert written == [f"controls: 1 day computed, {D1}"]
     assert last == "next: plura lake report"
     assert f"Controls of {D1}" in plura("lake", "report").out
+
+
+def test_a_run_is_summed_up_before_the_next_command_gets_the_warehouse(
+    plura: Plura, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines, "parse_project", lambda *_: manifest)
+    refused = []
+
+    def read_while_another_knocks(reader: Reader, run_id: str) -> list[str]:
+        with pytest.raises(LakeError, match="is busy") as told, warehouse_lock(plura.warehouse):
+            pass
+        refused.append(told.value)
+        return run_summary(reader, run_id)
+
+    with mock.patch("python_jobs.report.run_summary", read_while_another_knocks):
+        done = plura("lake", "run", "--date", D1, "--pipeline", "silver")
+    assert (done.code, len(refused)) == (0, 1), done
+    assert "nothing was due" in done.out
 
 
 def test_an_interrupt_ends_the_run_with_one_line_and_the_next_run_goes_on(

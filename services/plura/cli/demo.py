@@ -27,7 +27,7 @@ def demo(
     from python_jobs.generate import Fault, GenerateRequest, generate
     from python_jobs.load import load_folder
     from python_jobs.pipelines import RunRequest, parse_project, run_pipelines, write_docs
-    from python_jobs.report import day_report, duckdb_reader
+    from python_jobs.report import DuckDBReader, day_report
     from python_jobs.validate import Validator
 
     settings = LakeSettings()
@@ -77,7 +77,7 @@ def demo(
         if docs:
             write_docs(settings.project_dir, warehouse)
         with open_duckdb(warehouse, read_only=True) as connection:
-            report = day_report(duckdb_reader(connection))
+            report = day_report(DuckDBReader(connection))
     out.print("4/4 the controls of the last day\n", highlight=False)
     print_report(out, report, settings)
     next_day = FIRST_DAY + timedelta(days=1)

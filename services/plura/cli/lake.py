@@ -134,10 +134,10 @@ def run(
             f"unknown pipeline {', '.join(unknown) or pipeline!r}: choose among {', '.join(PIPELINES)}",
             param_hint="--pipeline",
         )
-    with lake_bronze.place_of_run(settings, wait) as warehouse, progress_bar("run", counts=True) as advance:
+    with lake_bronze.place_of_run(settings, wait) as place:
         request = RunRequest(
             project_dir=settings.project_dir,
-            warehouse=warehouse,
+            warehouse=place.warehouse,
             target=settings.target,
             pipelines=names,
             first_day=first_day,
@@ -145,9 +145,10 @@ def run(
             as_of=now,
             run_id=run_id or new_run_id(now),
         )
-        result = run_pipelines(request, progress=advance)
-    with lake_bronze.reader(settings, wait) as read:
-        written = run_summary(read, result.run_id)
+        with progress_bar("run", counts=True) as advance:
+            result = run_pipelines(request, progress=advance)
+        with place.reader() as reader:
+            written = run_summary(reader, result.run_id)
     for text in result.problems:
         fail(text)
     outcome = "succeeded" if result.succeeded else "failed"
@@ -171,8 +172,8 @@ def report(
 
     settings = _settings(target)
     wanted = _day(day, "--date") if day else None
-    with lake_bronze.reader(settings, wait) as read:
-        print_report(out, day_report(read, wanted), settings)
+    with lake_bronze.reader(settings, wait) as reader:
+        print_report(out, day_report(reader, wanted), settings)
 
 
 @app.command(short_help="List the batches that were loaded.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from plura.cli.console import progress_bar
 from plura.kit.settings import LakeSettings, SparkSettings
 from python_jobs.load import Batch, LoadReport, list_batches, load_folder, set_batch_status
-from python_jobs.report import Read, duckdb_reader, spark_reader
+from python_jobs.report import DuckDBReader, Reader, SparkReader
 from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehouse_lock
 
 if TYPE_CHECKING:
@@ -101,32 +102,41 @@ def retention(
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlaceOfRun:
+    """A warehouse that is held for a run, and what opens it to be read after the run, while it is still held."""
+
+    warehouse: Path
+    reader: Callable[[], AbstractContextManager[Reader]]
+
+
 @contextmanager
-def place_of_run(settings: LakeSettings, wait: float) -> Iterator[Path]:
-    """Hold the warehouse for the time of a run, and give its place."""
+def place_of_run(settings: LakeSettings, wait: float) -> Iterator[PlaceOfRun]:
+    """Hold the warehouse for the time of a run."""
     if _is_spark(settings):
         from plura.cli.lake_spark import spark_session
 
         with spark_session(settings, wait) as session:
             if not session.catalog.databaseExists("bronze"):
                 raise LakeError("there is no Bronze on target spark: load data first (plura lake load DIR)")
-            yield settings.resolved(SparkSettings().warehouse)
+            warehouse = settings.resolved(SparkSettings().warehouse)
+            yield PlaceOfRun(warehouse=warehouse, reader=lambda: nullcontext(SparkReader(session)))
     else:
         with warehouse_lock(existing(settings), wait_seconds=wait):
-            yield settings.warehouse
+            yield PlaceOfRun(warehouse=settings.warehouse, reader=lambda: reader(settings, wait))
 
 
 @contextmanager
-def reader(settings: LakeSettings, wait: float) -> Iterator[Read]:
-    """Give what runs queries, for the time of the block."""
+def reader(settings: LakeSettings, wait: float) -> Iterator[Reader]:
+    """Give what reads the warehouse, for the time of the block."""
     if _is_spark(settings):
         from plura.cli.lake_spark import spark_session
 
         with spark_session(settings, wait) as session:
-            yield spark_reader(session)
+            yield SparkReader(session)
     else:
         with open_duckdb(settings.warehouse, read_only=True, wait_seconds=wait) as connection:
-            yield duckdb_reader(connection)
+            yield DuckDBReader(connection)
 
 
 def existing(settings: LakeSettings) -> Path:

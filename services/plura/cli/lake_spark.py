@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from plura.kit.settings import LakeSettings, SparkSettings
 from python_jobs.load.delta import DeltaBronze
+from python_jobs.spark import open_session, plain_spark_errors
 from python_jobs.warehouse import LakeError, warehouse_lock
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ def spark_session(settings: LakeSettings, wait: float) -> Iterator[SparkSession]
     Raises:
         LakeError: Spark does not start, or another command holds the warehouse; or Spark fails in the block.
     """
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-    from pyspark.errors import PySparkException
-
-    from python_jobs.spark import open_session
-
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # what fails is said in one line
     spark = SparkSettings()
     warehouse = settings.resolved(spark.warehouse)
@@ -40,10 +36,8 @@ def spark_session(settings: LakeSettings, wait: float) -> Iterator[SparkSession]
     with lock:
         with _stderr_in(warehouse.with_name(warehouse.name + ".log") if spark.is_local else None):
             session = open_session(settings.project_dir, warehouse=warehouse if spark.is_local else None)
-        try:
+        with plain_spark_errors():
             yield session
-        except (PySparkException, Py4JError) as error:
-            raise LakeError(f"Spark failed: {first_line(error)}") from error
 
 
 @contextmanager
@@ -67,12 +61,6 @@ def staging(settings: LakeSettings) -> Path | None:
             "name a folder with PLURA_SPARK_STAGING_DIR that this machine writes and the executors of the cluster read"
         )
     return None
-
-
-def first_line(error: BaseException) -> str:
-    """What Spark says, without plan and stack."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:400] if lines else type(error).__name__
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from python_jobs.generate import Fault, GenerateRequest, generate
 from python_jobs.pipelines import PIPELINES
-from python_jobs.report import day_report, duckdb_reader, run_summary, spark_reader
+from python_jobs.report import DuckDBReader, SparkReader, day_report, run_summary
 from python_jobs.warehouse import open_duckdb
 from tests.spark import Twins
 
@@ -52,9 +52,9 @@ def test_generated_days_with_faults_give_the_same_tables(ran: Twins) -> None:
 
 
 def test_reports_and_summaries_say_the_same(ran: Twins) -> None:
-    on_spark = spark_reader(ran.session)
+    on_spark = SparkReader(ran.session)
     with open_duckdb(ran.lake.warehouse, read_only=True) as connection:
-        on_duckdb = duckdb_reader(connection)
+        on_duckdb = DuckDBReader(connection)
         assert day_report(on_spark, D1) == day_report(on_duckdb, D1)
         assert run_summary(on_spark, "run_1") == run_summary(on_duckdb, "run_1")
         assert len(run_summary(on_spark, "run_1")) > len(PIPELINES) - 1

@@ -130,7 +130,11 @@ class Connection:
 
 
 def literal(value: Any) -> str:
-    """Return a value as a Spark SQL literal."""
+    r"""Return a value as a Spark SQL literal.
+
+    Instants without a zone are UTC. A dollar sign stands as ``\u0024``: Spark replaces ``${name}`` by settings and
+    environment variables before it parses a statement, also within text.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -138,8 +142,11 @@ def literal(value: Any) -> str:
     if isinstance(value, int | float | Decimal):
         return str(value)
     if isinstance(value, dt.datetime):
-        return f"timestamp '{value:%Y-%m-%d %H:%M:%S.%f}'"
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+        utc = value.astimezone(dt.UTC) if value.tzinfo else value
+        return f"timestamp '{utc:%Y-%m-%d %H:%M:%S.%f}Z'"
+    if isinstance(value, dt.date):
+        return f"date '{value:%Y-%m-%d}'"
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'").replace("$", "\\u0024")
     return f"'{text}'"
 
 

@@ -1,0 +1,23 @@
+"""Instants as the warehouses keep them: UTC without a zone, and microseconds since 1970."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC without a zone
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def utc_naive(instant: datetime) -> datetime:
+    """Return an aware instant as the warehouse stores it: UTC without a zone."""
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def epoch_us(instant: datetime) -> int:
+    """Return microseconds since 1970 of an instant, aware or UTC without a zone; exact, unlike ``timestamp()``."""
+    return ((utc_naive(instant) if instant.tzinfo else instant) - _EPOCH) // _MICROSECOND
+
+
+def of_epoch_us(microseconds: int) -> datetime:
+    """Return the instant of microseconds since 1970, UTC without a zone."""
+    return _EPOCH + timedelta(microseconds=microseconds)
