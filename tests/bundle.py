@@ -20,6 +20,7 @@ GIVEN = {
     "warehouse_id": "abc123",
     "service_principal": "00000000-0000-0000-0000-000000000001",
     "alert_email": "alerts@example.com",
+    "eventhub_url": "https://hub.example",
     "kafka_bootstrap": "broker:9093",
 }
 """What whoever deploys has to name."""

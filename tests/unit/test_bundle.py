@@ -206,8 +206,8 @@ def fires(expression: str, first: datetime, last: datetime) -> list[datetime]:
 def fires_of(job: str, first: datetime, days: int) -> list[str]:
     schedule = jobs()[job]["schedule"]
     assert schedule["pause_status"] == "UNPAUSED"
-    zone = ZoneInfo(schedule["timezone_id"])
-    start = first.astimezone(zone)
+    assert schedule["timezone_id"] == "Asia/Seoul"  # where no clock is changed
+    start = first.astimezone(ZoneInfo(schedule["timezone_id"]))
     found = fires(schedule["quartz_cron_expression"], start, start + timedelta(days=days))
     return [f"{at.astimezone(KST):%d %H:%M}" for at in found]
 
@@ -219,6 +219,7 @@ def fires_of(job: str, first: datetime, days: int) -> list[str]:
         ("silver", ["05 00:00"]),
         ("controls", ["05 00:20"]),
         ("analytics", ["05 00:35"]),
+        ("publish", [f"05 {hour:02}:{minute:02}" for hour in range(24) for minute in range(5, 60, 10)]),
         ("guardrail", [f"05 {hour:02}:{minute:02}" for hour in range(24) for minute in range(0, 60, 10)]),
     ],
 )
@@ -232,7 +233,7 @@ def test_retention_runs_once_a_month_away_from_midnight() -> None:
 
 def test_nothing_else_starts_by_itself() -> None:
     scheduled = {key for key, job in jobs().items() if "schedule" in job}
-    assert scheduled == {"sync_rules", "guardrail", "silver", "controls", "analytics", "retention"}
+    assert scheduled == {"sync_rules", "guardrail", "silver", "controls", "analytics", "publish", "retention"}
     assert [key for key, job in jobs().items() if "continuous" in job] == ["stream"]
     assert not any("trigger" in job for job in jobs().values())
 
@@ -386,7 +387,8 @@ def test_the_commands_carry_run_and_days() -> None:
 
 def test_every_plura_command_is_one_that_plura_takes() -> None:
     root: Any = typer.main.get_command(app)
-    assert {" ".join(words[:2]) for _, words in plura_commands()} == {"lake retention", "lake load", "lake stream"}
+    names = {" ".join(words[:2]) for _, words in plura_commands()}
+    assert names == {"lake load", "lake publish", "lake retention", "lake stream"}
     for _, words in plura_commands():
         group = root.commands[words[0]]
         context = group.commands[words[1]].make_context(words[1], words[2:])
@@ -414,6 +416,12 @@ def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch:
     assert {str(staging(lake)), str(spark.checkpoint_dir), str(lake.data_docs_dir)} == {
         f"{work}/{folder}" for folder in ("staging", "checkpoints", "data_docs")
     }
+    for name, value in environment("publish").items():
+        monkeypatch.setenv(name, value)
+    hub = LakeSettings()
+    assert hub.eventhub_url == GIVEN["eventhub_url"]
+    assert hub.eventhub_token is not None
+    assert hub.eventhub_token.get_secret_value() == "{{secrets/plura/eventhub_token}}"
     kafka = KafkaSettings()
     assert kafka.uses_sasl
     assert kafka.sasl_password.get_secret_value() == "{{secrets/plura/kafka_password}}"
@@ -424,7 +432,8 @@ def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch:
     }
     # what dbt's macros and its profile read, and plura does not
     of_dbt = {"PLURA_DATABRICKS_CATALOG", "PLURA_ENV", "PLURA_REGION", "PLURA_SALT_SCOPE", "PLURA_SALT_KEY"}
-    assert {name for name in environment("stream") if name.startswith("PLURA_")} - settings == of_dbt
+    given = {*environment("stream"), *environment("publish")}
+    assert {name for name in given if name.startswith("PLURA_")} - settings == of_dbt
 
 
 def test_the_macros_read_the_variables_that_the_jobs_set(manifest: Manifest) -> None:
