@@ -288,3 +288,19 @@ def test_money_keeps_every_digit_on_delta(delta: DeltaBronze, raw: Bronze) -> No
         Decimal("9999999999999999.99"),
         None,
     ]
+
+
+def test_a_database_never_lies_in_the_staging_which_may_be_a_mount_that_takes_whole_files_only(
+    delta: DeltaBronze, raw: Bronze, tmp_path: Path
+) -> None:
+    staging = tmp_path / "staging"
+    seen: set[str] = set()
+
+    def look(_done: int, _total: int, _piece: str) -> None:
+        seen.update("folder" if file.is_dir() else file.suffix for file in staging.rglob("*"))
+
+    raw.write("orders.jsonl", GOOD["orders"])
+    report = load(delta, raw.folder, staging=staging, progress=look)
+    assert [file.outcome for file in report.files] == ["loaded"]
+    assert seen == {"folder"}
+    assert list(staging.iterdir()) == []
