@@ -28,6 +28,7 @@ KNOWN = {
     "workspace.current_user.short_name": "kim",
     "workspace.current_user.userName": "kim@example.com",
     "workspace.file_path": str(PROJECT),
+    "workspace.artifact_path": "/Workspace/artifacts",
     "bundle.name": "plura",
 }
 """What the bundle knows by itself; bundle.target comes with the target."""

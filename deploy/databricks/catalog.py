@@ -1,7 +1,7 @@
 """Creates what dbt does not: catalog, schemas, volumes, and the way to them for the groups.
 
-Repeatable. No group is given a table of Silver or Gold here: controls and analytics marts lie in one schema and are
-told apart table by table, which the `grants` of the dbt models do. Bronze is no dbt model, so its grant stands here.
+Repeatable. No group is given a table of Gold here: controls and analytics marts lie in one schema and are told apart
+table by table, which the `grants` of the dbt models do. Bronze and Silver are for operators as a whole.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def statements(request: Request) -> list[str]:
     ]
     granted = [f"grant use schema on schema {catalog}.{schema} to {operators}" for schema in SCHEMAS]
     granted += [
-        f"grant select on schema {catalog}.bronze to {operators}",
+        *(f"grant select on schema {catalog}.{schema} to {operators}" for schema in ("bronze", "silver")),
         f"grant read volume, write volume on volume {catalog}.bronze.landing to {operators}",
         f"grant read volume on volume {catalog}.bronze.work to {operators}",
     ]

@@ -430,21 +430,32 @@ def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch:
         for prefix, model in (("", LakeSettings), ("SPARK_", SparkSettings), ("KAFKA_", KafkaSettings))
         for name in model.model_fields
     }
-    # what dbt's macros and its profile read, and plura does not
-    of_dbt = {"PLURA_DATABRICKS_CATALOG", "PLURA_ENV", "PLURA_REGION", "PLURA_SALT_SCOPE", "PLURA_SALT_KEY"}
+    # what dbt's project and profile read, and plura does not
+    of_dbt = {
+        "PLURA_ANALYSTS_GROUP",
+        "PLURA_CONTROLS_GROUP",
+        "PLURA_DATABRICKS_CATALOG",
+        "PLURA_ENV",
+        "PLURA_PYTHON_WHEEL",
+        "PLURA_REGION",
+        "PLURA_SALT_KEY",
+        "PLURA_SALT_SCOPE",
+    }
     given = {*environment("stream"), *environment("publish")}
     assert {name for name in given if name.startswith("PLURA_")} - settings == of_dbt
 
 
-def test_the_macros_read_the_variables_that_the_jobs_set(manifest: Manifest) -> None:
-    read_by_macros = {
-        name
-        for macro in manifest.macros.values()
-        if macro.package_name == "plura"
-        for name in re.findall(r"env_var\('(\w+)'", macro.macro_sql)
+def test_the_jobs_set_the_variables_that_the_dbt_project_reads(manifest: Manifest) -> None:
+    texts = [macro.macro_sql for macro in manifest.macros.values() if macro.package_name == "plura"]
+    texts.append((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    names = {name for text in texts for name in re.findall(r"env_var\('(\w+)'", text)}
+    assert "PLURA_SALT_SCOPE" in names
+    # the salt is a secret on Databricks, and Python models run on serverless compute, which is the default
+    assert names - set(environment("analytics")) <= {
+        "ANON_USER_KEY_SALT",
+        "PLURA_PYTHON_SUBMISSION",
+        "PLURA_PYTHON_CLUSTER",
     }
-    # the salt itself is a secret on Databricks, not a variable
-    assert read_by_macros - set(environment("analytics")) == {"ANON_USER_KEY_SALT"}
 
 
 @pytest.mark.parametrize(
@@ -471,6 +482,7 @@ def test_the_wheel_of_the_bundle_holds_every_file_of_the_packages(tmp_path: Path
     pattern = {library["whl"] for _, task in tasks() for library in task.get("libraries", []) if "whl" in library}
     assert pattern == {"../../dist/*.whl"}
     (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert environment("guardrail")["PLURA_PYTHON_WHEEL"] == f"/Workspace/artifacts/.internal/{wheel.name}"
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     sources = {
         str(file.relative_to(tmp_path / root))
@@ -509,7 +521,8 @@ def test_groups_get_the_way_to_gold_and_no_table_of_it() -> None:
             f"grant use schema on schema `plura`.`gold` to `{group}`".replace("`gold`", "gold"),
         ]
     assert [statement for statement in granted if "select" in statement] == [
-        "grant select on schema `plura`.bronze to `plura-operators`"
+        "grant select on schema `plura`.bronze to `plura-operators`",
+        "grant select on schema `plura`.silver to `plura-operators`",
     ]
 
 
