@@ -9,13 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import yaml
+from dbt.adapters.sparksession.session import literal
 
 from python_jobs.publish import OutboxEvent
 from tests.dbt_runs import PROJECT
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,20 +127,44 @@ def event(number: int, exception: str) -> OutboxEvent:
 
 def write_outbox(warehouse: Path, exceptions: Sequence[str], *, first: int = 1) -> list[str]:
     """Write an event for each exception named, in this order, into tables made by their contract; returns the ids."""
-    contract = yaml.safe_load((PROJECT / "models/publication/_publication__models.yml").read_text(encoding="utf-8"))
-    events = [event(first + place, exception) for place, exception in enumerate(exceptions)]
+    rows = _outbox_rows(exceptions, first)
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("create schema if not exists gold")
-        for model in contract["models"]:
-            columns = ", ".join(f"{column['name']} {column['data_type']}" for column in model["columns"])
-            connection.execute(f"create table if not exists gold.{model['name']} ({columns})")
-        for place, one in enumerate(events):
-            connection.execute(
-                "insert into gold.event_outbox (event_id, sequence, exception_id, exception_key, event)"
-                " values ($1, $2, $3, $4, $5)",
-                [one.event_id, first + place, exceptions[place], one.exception_key, one.body],
-            )
-    return [one.event_id for one in events]
+        for name, columns in _tables():
+            connection.execute(f"create table if not exists gold.{name} ({columns})")
+        for row in rows:
+            connection.execute(f"insert into gold.event_outbox ({_FILLED}) values ($1, $2, $3, $4, $5)", row)
+    return [row[0] for row in rows]
+
+
+def write_outbox_on_spark(session: SparkSession, exceptions: Sequence[str], *, first: int = 1) -> list[str]:
+    """Do the same in the catalog of a Spark session; with the first event, what was there before is gone."""
+    rows = _outbox_rows(exceptions, first)
+    session.sql("create schema if not exists gold")
+    for name, columns in _tables():
+        session.sql(f"create table if not exists gold.{name} ({columns}) using delta")
+        if first == 1:
+            session.sql(f"delete from gold.{name}")
+    values = ", ".join(f"({', '.join(map(literal, row))})" for row in rows)
+    session.sql(f"insert into gold.event_outbox ({_FILLED}) values {values}")
+    return [row[0] for row in rows]
+
+
+_FILLED = "event_id, sequence, exception_id, exception_key, event"
+
+
+def _outbox_rows(exceptions: Sequence[str], first: int) -> list[tuple[str, int, str, str, str]]:
+    events = [(event(number, exception), number, exception) for number, exception in enumerate(exceptions, first)]
+    return [(one.event_id, number, exception, one.exception_key, one.body) for one, number, exception in events]
+
+
+def _tables() -> list[tuple[str, str]]:
+    """Names and columns of the tables of the outbox."""
+    contract = yaml.safe_load((PROJECT / "models/publication/_publication__models.yml").read_text(encoding="utf-8"))
+    return [
+        (model["name"], ", ".join(f"{column['name']} {column['data_type']}" for column in model["columns"]))
+        for model in contract["models"]
+    ]
 
 
 def deliveries(warehouse: Path) -> dict[str, tuple[str, int, str | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from python_jobs.publish.events import EventRefusedError, HubUnavailableError, OutboxEvent, PublisherRejectedError
@@ -47,7 +47,7 @@ class KafkaHub:
 
     def __init__(
         self,
-        bootstrap: str,
+        client_options: Mapping[str, Any],
         topic: str = TOPIC,
         *,
         timeout: float = 10.0,
@@ -56,7 +56,7 @@ class KafkaHub:
         """Take the brokers and the topic; nothing is connected yet.
 
         Args:
-            bootstrap: brokers as host:port, comma separated.
+            client_options: arguments of kafka-python's clients: ``bootstrap_servers``, and how to sign in.
             topic: topic to write to.
             timeout: seconds until a record must be confirmed.
             connect: makes a producer from settings of kafka-python; by default ``kafka.KafkaProducer``.
@@ -70,7 +70,7 @@ class KafkaHub:
             self._connect = connect or importlib.import_module("kafka").KafkaProducer
         except ModuleNotFoundError:
             raise PublisherRejectedError("deliveries over Kafka need the package kafka-python") from None
-        self._bootstrap = bootstrap
+        self._client_options = dict(client_options)
         self._topic = topic
         self._timeout = timeout
         self._producer: Producer | None = None
@@ -116,7 +116,7 @@ class KafkaHub:
     def _new_producer(self) -> Producer:
         milliseconds = int(self._timeout * 1000)
         return self._connect(
-            bootstrap_servers=self._bootstrap.split(","),
+            **self._client_options,
             client_id="plura-lake",
             acks="all",
             enable_idempotence=True,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from plura.kit.kafka import KafkaSettings
 from python_jobs.publish import DuckDBOutbox, KafkaHub, Patience, Publisher
 from python_jobs.publish.events import EventRefusedError, OutboxEvent
 from tests.commands import Plura
@@ -14,6 +16,10 @@ from tests.kafka import Broker, broker  # noqa: F401 - broker is a fixture
 
 PARTITIONS = 3
 EXCEPTIONS = ["a", "b", "a", "c", "b", "a", "d"]
+
+
+def options(running: Broker) -> dict[str, Any]:
+    return KafkaSettings(bootstrap=running.bootstrap).client_options()
 
 
 def records(running: Broker, topic: str) -> list[tuple[int, bytes, bytes, dict[str, bytes]]]:
@@ -77,13 +83,13 @@ def test_a_broker_that_dies_meanwhile_has_every_event_in_the_end(broker: Broker,
             super().send(event)
 
     outbox, once = DuckDBOutbox(warehouse), Patience(tries=1)
-    dying = Dying(broker.bootstrap, topic, timeout=1)
+    dying = Dying(options(broker), topic, timeout=1)
     report = Publisher(outbox=outbox, hub=dying, patience=once).publish()
     dying.close()
     assert (report.delivered, report.failed, report.is_stopped) == (1, 3, True)
     assert outbox.standing().waiting == 6
     broker.start()
-    hub = KafkaHub(broker.bootstrap, topic)
+    hub = KafkaHub(options(broker), topic)
     assert Publisher(outbox=outbox, hub=hub).publish().is_complete
     hub.close()
     assert {state for state, _, _ in deliveries(warehouse).values()} == {"delivered"}
@@ -92,7 +98,7 @@ def test_a_broker_that_dies_meanwhile_has_every_event_in_the_end(broker: Broker,
 
 def test_an_event_larger_than_the_topic_allows_is_refused_and_others_go_on(broker: Broker) -> None:  # noqa: F811
     topic = broker.create_topic(partitions=PARTITIONS, max_message_bytes="1000")
-    hub = KafkaHub(broker.bootstrap, topic)
+    hub = KafkaHub(options(broker), topic)
     large = OutboxEvent(event_id="large", exception_key="a", body="x" * 2_000)
     with pytest.raises(EventRefusedError, match="MessageSizeTooLargeError"):
         hub.send(large)

@@ -1,16 +1,14 @@
-"""The publisher, and the outbox with its twin: what is sent when, and what is kept of it. No sockets."""
+"""The publisher with the twins of outbox and hub: what is sent when, and what is kept of it. No sockets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from python_jobs.publish import (
-    DuckDBOutbox,
     HttpHub,
     HubUnavailableError,
     MemoryHub,
@@ -22,12 +20,11 @@ from python_jobs.publish import (
     PublisherRejectedError,
     sole_publisher,
 )
-from python_jobs.publish.events import Attempt, EventRefusedError, State
+from python_jobs.publish.events import EventRefusedError, State
 from python_jobs.warehouse import LakeError, warehouse_lock
 from tests.eventhub import event, write_outbox
 
 NOW = datetime(2026, 3, 10, 1, 2, 3, 4, tzinfo=UTC)
-NewOutbox = Callable[[Sequence[str]], Outbox]
 
 
 class MoodyHub(MemoryHub):
@@ -60,23 +57,8 @@ def memory_outbox(exceptions: Sequence[str]) -> MemoryOutbox:
     return outbox
 
 
-@pytest.fixture(params=["twin", "duckdb"])
-def new_outbox(request: pytest.FixtureRequest, tmp_path: Path) -> NewOutbox:
-    """Both kinds of outbox with an event for each exception named."""
-
-    def of_warehouse(exceptions: Sequence[str]) -> DuckDBOutbox:
-        write_outbox(tmp_path / "plura.duckdb", exceptions)
-        return DuckDBOutbox(tmp_path / "plura.duckdb")
-
-    return memory_outbox if request.param == "twin" else of_warehouse
-
-
 def ids(events: Sequence[OutboxEvent]) -> list[str]:
     return [event.event_id for event in events]
-
-
-def attempt(number: int, state: State, *, at: datetime = NOW, count: int = 1, error: str | None = None) -> Attempt:
-    return Attempt(event_id=of(number), state=state, count=count, at=at, error=error)
 
 
 def publisher(outbox: Outbox, hub: MemoryHub, slept: list[float] | None = None, **options: object) -> Publisher:
@@ -85,59 +67,6 @@ def publisher(outbox: Outbox, hub: MemoryHub, slept: list[float] | None = None, 
     for name, value in options.items():
         setattr(made, name, value)
     return made
-
-
-def test_a_batch_holds_the_oldest_waiting_event_of_each_exception(new_outbox: NewOutbox) -> None:
-    outbox = new_outbox(["a", "a", "b", "a", "c"])
-    assert ids(outbox.exchange([], limit=2, tried_before=NOW)) == [of(1), of(3)]
-    assert ids(outbox.exchange([], limit=9, tried_before=NOW)) == [of(1), of(3), of(5)]
-    following = outbox.exchange([attempt(1, State.DELIVERED), attempt(5, State.REFUSED)], limit=9, tried_before=NOW)
-    assert ids(following) == [of(2), of(3)]
-    assert following[0] == event(2, "a")
-
-
-def test_an_event_that_failed_holds_back_its_own_exception_only_and_comes_last(new_outbox: NewOutbox) -> None:
-    outbox = new_outbox(["a", "a", "b", "b"])
-    outbox.exchange([attempt(1, State.WAITING)], limit=0, tried_before=NOW)
-    assert ids(outbox.exchange([], limit=9, tried_before=NOW)) == [of(3)]
-    later = NOW + timedelta(microseconds=1)
-    assert ids(outbox.exchange([], limit=9, tried_before=later)) == [of(3), of(1)]
-    assert ids(outbox.exchange([attempt(3, State.DELIVERED)], limit=9, tried_before=later)) == [of(4), of(1)]
-
-
-def test_refused_events_are_listed_until_they_are_sent_again_or_dismissed(new_outbox: NewOutbox) -> None:
-    outbox = new_outbox(["a", "b", "c"])
-    refused = [attempt(number, State.REFUSED, error=f"HTTP 42{number}") for number in (2, 1)]
-    outbox.exchange(refused, limit=0, tried_before=NOW)
-    standing = outbox.standing(examples=1)
-    assert (standing.waiting, standing.refused) == (1, 2)
-    (listed,) = standing.examples
-    assert (listed.event_id, listed.exception_id, listed.error) == (of(1), "a", "HTTP 421")
-    outbox.dismiss(of(1))
-    with pytest.raises(LakeError, match="no refused event has the id"):
-        outbox.dismiss(of(1))
-    assert outbox.retry_refused() == 1
-    assert ids(outbox.exchange([], limit=9, tried_before=NOW + timedelta(1))) == [of(3), of(2)]
-    assert (outbox.standing().waiting, outbox.standing().refused) == (2, 0)
-
-
-def test_attempts_add_up_and_a_delivery_forgets_the_error(tmp_path: Path) -> None:
-    write_outbox(tmp_path / "plura.duckdb", ["a"])
-    outbox = DuckDBOutbox(tmp_path / "plura.duckdb")
-    outbox.exchange([attempt(1, State.WAITING, count=5, error="HTTP 503")], limit=0, tried_before=NOW)
-    columns = "select state, attempts, last_attempt_at, last_error, delivered_at from gold.event_delivery"
-    stored = NOW.replace(tzinfo=None)
-    with duckdb.connect(str(tmp_path / "plura.duckdb")) as connection:
-        assert connection.execute(columns).fetchall() == [("waiting", 5, stored, "HTTP 503", None)]
-    outbox.exchange([attempt(1, State.DELIVERED, count=2)], limit=0, tried_before=NOW)
-    with duckdb.connect(str(tmp_path / "plura.duckdb")) as connection:
-        assert connection.execute(columns).fetchall() == [("delivered", 7, stored, None, stored)]
-
-
-def test_a_warehouse_without_an_outbox_is_told(tmp_path: Path) -> None:
-    duckdb.connect(str(tmp_path / "plura.duckdb")).close()
-    with pytest.raises(LakeError, match="there is no outbox in this warehouse yet"):
-        DuckDBOutbox(tmp_path / "plura.duckdb").standing()
 
 
 def test_two_publishers_of_one_warehouse_are_told_apart_and_leave_it_to_the_runs(tmp_path: Path) -> None:
@@ -150,17 +79,6 @@ def test_two_publishers_of_one_warehouse_are_told_apart_and_leave_it_to_the_runs
             pass
     with sole_publisher(warehouse):
         pass
-
-
-def test_every_event_is_sent_once_where_nothing_goes_wrong(new_outbox: NewOutbox) -> None:
-    outbox, hub, told = new_outbox(["a", "b", "a", "a", "b"]), MemoryHub(), list[int]()
-    report = publisher(outbox, hub, batch=2).publish(progress=told.append)
-    assert report.is_complete
-    assert report.delivered == 5
-    assert told == [1, 2, 3, 4, 5]
-    assert sorted(ids(hub.taken)) == [of(number) for number in range(1, 6)]
-    assert [e for e in ids(hub.taken) if e in {of(1), of(3), of(4)}] == [of(1), of(3), of(4)]
-    assert publisher(outbox, hub).publish().delivered == 0
 
 
 def test_waits_double_to_a_limit_and_are_shortened_by_chance() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from python_jobs.publish import HubUnavailableError, KafkaHub, PublisherRejectedError
 from python_jobs.publish.events import EventRefusedError
-from tests.eventhub import event
+from tests.commands import Plura
+from tests.eventhub import event, write_outbox
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python reads its own files in an old way
@@ -21,6 +24,7 @@ class Broker:
     """Stands behind the producers of a test: what they wrote, how each was set up, and what the next record meets."""
 
     def __init__(self) -> None:
+        self.timeout = 4
         self.records: list[tuple[str, bytes, bytes, Sequence[tuple[str, bytes]]]] = []
         self.settings: list[dict[str, Any]] = []
         self.closed: list[float] = []
@@ -42,7 +46,7 @@ class Broker:
         return self
 
     def get(self, timeout: float) -> object:
-        assert timeout == 4
+        assert timeout == self.timeout
         if self.at_confirm:
             raise self.at_confirm.pop(0)
         return object()
@@ -59,7 +63,7 @@ def broker() -> Broker:
 
 
 def hub_of(broker: Broker) -> KafkaHub:
-    return KafkaHub("one:9092,two:9092", "ops.ingest.v1", timeout=3, connect=broker.connect)
+    return KafkaHub({"bootstrap_servers": ["one:9092", "two:9092"]}, timeout=3, connect=broker.connect)
 
 
 def test_an_event_is_one_record_keyed_by_its_exception(broker: Broker) -> None:
@@ -77,6 +81,37 @@ def test_an_event_is_one_record_keyed_by_its_exception(broker: Broker) -> None:
     hub.close()
     hub.close()
     assert broker.closed == [3]
+
+
+def test_the_producer_of_the_command_signs_in_as_the_settings_say(broker: Broker, tmp_path: Path) -> None:
+    """The settings are those of streams; the password stands in no message."""
+    settings = {
+        "PLURA_KAFKA_BOOTSTRAP": "one:9093, two:9093",
+        "PLURA_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "PLURA_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "PLURA_KAFKA_SASL_USERNAME": "lake",
+        "PLURA_KAFKA_SSL_CA_LOCATION": "/etc/ca.pem",
+    }
+    plura = Plura(work=tmp_path, settings=settings)
+    write_outbox(plura.warehouse, ["a"])
+    assert "PLURA_KAFKA_SASL_PASSWORD" in plura("lake", "publish").error
+    plura.settings["PLURA_KAFKA_SASL_PASSWORD"] = "s3cret"
+    broker.timeout = 11
+    broker.at_send.append(errors.SaslAuthenticationFailedError("Authentication failed for lake"))
+    with mock.patch("kafka.KafkaProducer", broker.connect):
+        refused = plura("lake", "publish")
+        assert refused.error.startswith("Kafka takes no event for ops.ingest.v1:")
+        assert "s3cret" not in refused.err
+        assert plura("lake", "publish").out == "1 event delivered to the Kafka topic ops.ingest.v1\n"
+    assert {
+        "bootstrap_servers": ["one:9093", "two:9093"],
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "lake",
+        "sasl_plain_password": "s3cret",
+        "ssl_cafile": "/etc/ca.pem",
+        "enable_idempotence": True,
+    }.items() <= broker.settings[-1].items()
 
 
 @pytest.mark.parametrize("name", ["MessageSizeTooLargeError", "RecordListTooLargeError", "InvalidRecordError"])

@@ -10,7 +10,7 @@ import typer
 
 from plura.cli import lake_bronze
 from plura.cli.console import fail, out, print_table, progress_bar, say, warn
-from plura.kit.settings import LakeSettings
+from plura.cli.options import Target, Wait, lake_settings
 from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
@@ -24,9 +24,6 @@ app = typer.Typer(
 )
 
 LONGEST_RANGE_DAYS = 3_660
-
-Target = Annotated[str | None, typer.Option(help="dbt target to work on; default: PLURA_TARGET, else duckdb.")]
-Wait = Annotated[float, typer.Option(help="Seconds to wait while another command holds the warehouse.", min=0)]
 
 
 @app.command(short_help="Write realistic raw files, with planted faults if wanted.")
@@ -78,7 +75,7 @@ def load(
     A file is loaded whole or not at all; one that does not fit its table is refused, the others are loaded. Lines that
     are no JSON object are kept apart in bronze.malformed_lines with their line numbers.
     """
-    settings = _settings(target)
+    settings = lake_settings(target)
     instant = _instant(extracted_at, "--extracted-at") if extracted_at else None
     validator = None
     if validate:
@@ -124,7 +121,7 @@ def run(
     from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
     from python_jobs.report import run_summary
 
-    settings = _settings(target)
+    settings = lake_settings(target)
     now = _instant(as_of, "--as-of") if as_of else datetime.now(UTC)
     first_day, last_day = _days(day, first, last, now)
     names = tuple(name.strip() for name in pipeline.split(",") if name.strip())
@@ -170,7 +167,7 @@ def report(
     from plura.cli.lake_report import print_report
     from python_jobs.report import day_report
 
-    settings = _settings(target)
+    settings = lake_settings(target)
     wanted = _day(day, "--date") if day else None
     with lake_bronze.reader(settings, wait) as reader:
         print_report(out, day_report(reader, wanted), settings)
@@ -193,7 +190,7 @@ def batches(target: Target = None, wait: Wait = 0) -> None:
             f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
             batch.reason or "",
         )
-        for batch in lake_bronze.batches(_settings(target), wait)
+        for batch in lake_bronze.batches(lake_settings(target), wait)
     ]
     if not rows:
         say("no batch was loaded yet: plura lake load DIR")
@@ -215,7 +212,7 @@ def schema(
 
     from python_jobs.contracts import json_schema, read_contracts
 
-    tables = [table for table in read_contracts(_settings(None).project_dir).values() if table.source]
+    tables = [table for table in read_contracts(lake_settings(None).project_dir).values() if table.source]
     for table in tables:
         if source in {table.name, table.source}:
             say(json.dumps(json_schema(table), indent=2, ensure_ascii=False))
@@ -262,7 +259,7 @@ def retention(
     What was removed never comes back. The tag that suppresses the verdicts of a day stays.
     """
     removed = lake_bronze.retention(
-        _settings(target),
+        lake_settings(target),
         apply=apply,
         bad_records_days=bad_records_days,
         dq_status_days=dq_status_days,
@@ -278,32 +275,10 @@ def retention(
 def _set_status(batches: list[str], status: str, reason: str, target: str | None, wait: float) -> None:
     if not reason.strip():
         raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
-    changed = lake_bronze.set_status(_settings(target), batches, status, reason.strip(), wait)
+    changed = lake_bronze.set_status(lake_settings(target), batches, status, reason.strip(), wait)
     for batch in changed:
         say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
     say("next: plura lake run")
-
-
-def _settings(target: str | None) -> LakeSettings:
-    """Settings of the command.
-
-    Raises:
-        LakeError: there is no dbt project where the settings say.
-        typer.BadParameter: the dbt profile has no such target.
-    """
-    from python_jobs.pipelines import known_targets
-
-    settings = LakeSettings()
-    if not (settings.project_dir / "dbt_project.yml").is_file():
-        raise LakeError(f"there is no dbt project in {settings.project_dir}: name its folder with PLURA_PROJECT_DIR")
-    if target:
-        settings = settings.model_copy(update={"target": target})
-    targets = known_targets(settings.project_dir)
-    if settings.target not in targets:
-        raise typer.BadParameter(
-            f"unknown target {settings.target!r}: profiles/profiles.yml has {', '.join(targets)}", param_hint="--target"
-        )
-    return settings
 
 
 def _day(text: str, option: str) -> date:

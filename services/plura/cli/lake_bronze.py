@@ -25,7 +25,7 @@ def load(
 ) -> LoadReport:
     """Load a folder into Bronze, with a progress bar."""
     now = datetime.now(UTC)
-    if _is_spark(settings):
+    if is_spark(settings):
         from plura.cli.lake_spark import spark_session, staging
         from python_jobs.load.delta_folder import load_folder_into_delta
 
@@ -54,7 +54,7 @@ def load(
 
 def batches(settings: LakeSettings, wait: float) -> list[Batch]:
     """Return all batches in the order they were first loaded."""
-    if _is_spark(settings):
+    if is_spark(settings):
         from plura.cli.lake_spark import delta_bronze
 
         with delta_bronze(settings, wait) as bronze:
@@ -66,7 +66,7 @@ def batches(settings: LakeSettings, wait: float) -> list[Batch]:
 def set_status(settings: LakeSettings, ids: list[str], status: str, reason: str, wait: float) -> list[Batch]:
     """Withdraw batches or reinstate them, all or none."""
     now = datetime.now(UTC)
-    if _is_spark(settings):
+    if is_spark(settings):
         from plura.cli.lake_spark import delta_bronze
 
         with delta_bronze(settings, wait) as bronze:
@@ -83,7 +83,7 @@ def retention(
 ) -> RetentionReport:
     """Count rows past their retention, or remove them."""
     now = datetime.now(UTC)
-    if _is_spark(settings):
+    if is_spark(settings):
         from plura.cli.lake_spark import spark_session
         from python_jobs.retention_spark import retention_on_spark
 
@@ -113,7 +113,7 @@ class PlaceOfRun:
 @contextmanager
 def place_of_run(settings: LakeSettings, wait: float) -> Iterator[PlaceOfRun]:
     """Hold the warehouse for the time of a run."""
-    if _is_spark(settings):
+    if is_spark(settings):
         from plura.cli.lake_spark import spark_session
 
         with spark_session(settings, wait) as session:
@@ -129,7 +129,7 @@ def place_of_run(settings: LakeSettings, wait: float) -> Iterator[PlaceOfRun]:
 @contextmanager
 def reader(settings: LakeSettings, wait: float) -> Iterator[Reader]:
     """Give what reads the warehouse, for the time of the block."""
-    if _is_spark(settings):
+    if is_spark(settings):
         from plura.cli.lake_spark import spark_session
 
         with spark_session(settings, wait) as session:
@@ -147,7 +147,7 @@ def existing(settings: LakeSettings) -> Path:
     return settings.warehouse
 
 
-def _is_spark(settings: LakeSettings) -> bool:
+def is_spark(settings: LakeSettings) -> bool:
     """Whether the command works on Spark.
 
     Raises:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Hashable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from plura.cli.console import fail, progress_bar, say, warn
-from plura.cli.lake import Target, Wait, _settings
-from plura.cli.lake_bronze import existing
+from plura.cli.options import Target, Wait, kafka_settings, lake_settings, required_kafka
+from plura.cli.own_process import in_own_process
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
     from plura.kit.settings import LakeSettings
-    from python_jobs.publish import DuckDBOutbox, Hub, PassReport, Publisher
+    from python_jobs.publish import Hub, Outbox, PassReport, Publisher
 
 _SHOWN = 20
 """Refused events that are listed."""
 
 _FOLLOWING_WAIT_SECONDS = 600.0
 """How long a publisher that follows waits for a run to end before it says so."""
+
+_SPARK_PAUSE_SECONDS = 60.0
+"""Least pause after a pass that left something on a Spark warehouse of this machine; others have their turn in it."""
+
+_NEVER = object()
 
 
 class Way(StrEnum):
@@ -48,36 +56,51 @@ def publish(
 ) -> None:
     """Deliver the events of CRITICAL exceptions to the EventHub, at least once and in order for each exception.
 
-    Settings: PLURA_EVENTHUB_URL and PLURA_EVENTHUB_TOKEN, or PLURA_KAFKA_BOOTSTRAP and PLURA_EVENTHUB_TOPIC. The
-    command can be killed and repeated: the EventHub tells a repeated event by its id. Events that it refuses for good
-    are kept and listed, and the exit code is 1 until they are sent with --retry-refused or put away with --dismiss.
-    """
-    from python_jobs.publish import DuckDBOutbox, Publisher, sole_publisher
+    Settings: PLURA_EVENTHUB_URL and PLURA_EVENTHUB_TOKEN, or PLURA_EVENTHUB_TOPIC, PLURA_KAFKA_BOOTSTRAP and the other
+    settings of Kafka (plura lake stream --help). The command can be killed and repeated: the EventHub tells a repeated
+    event by its id. Events that it refuses for good are kept and listed, and the exit code is 1 until they are sent
+    with --retry-refused or put away with --dismiss.
 
-    settings = _settings(target)
-    if settings.target != "duckdb":
-        raise LakeError(f"events of the target {settings.target} cannot be published yet: use the target duckdb")
+    A Spark warehouse of this machine is held until the command ends. With --follow each pass over new events is a
+    Spark session of its own and nothing is held between passes; give loads and runs --wait.
+    """
+    from plura.cli.lake_outbox import local_spark_warehouse, one_publisher, outbox_of
+    from python_jobs.publish import Publisher, version_on_disk
+
+    settings = lake_settings(target)
     hub, name = _hub(settings, to, timeout)
-    warehouse = existing(settings)
-    outbox = DuckDBOutbox(warehouse, wait_seconds=max(wait, _FOLLOWING_WAIT_SECONDS) if follow else wait)
-    publisher = Publisher(outbox=outbox, hub=hub)
+    _warn_of_open_way(settings, hub)
+    patient = max(wait, _FOLLOWING_WAIT_SECONDS) if follow else wait
     try:
-        with sole_publisher(warehouse):
-            for event_id in dismiss or []:
-                outbox.dismiss(event_id)
-                say(f"event {event_id} is dismissed")
-            if retry_refused:
-                say(f"refused before and waiting again: {_events(outbox.retry_refused())}")
-            if follow:
-                _follow(publisher, outbox, name, every)
-            elif not _once(publisher, outbox, name):
-                raise typer.Exit(1)
+        with one_publisher(settings):
+            if follow and (warehouse := local_spark_warehouse(settings)):
+                if dismiss or retry_refused:
+                    in_own_process(_put_away_there, settings, patient, dismiss or [], retry_refused)
+                one_pass = partial(_pass_on_disk, warehouse, settings, to, timeout, patient)
+                _follow(one_pass, partial(version_on_disk, warehouse), name, every, after_failure=_SPARK_PAUSE_SECONDS)
+            with outbox_of(settings, patient) as outbox:
+                _put_away(outbox, dismiss or [], retry_refused)
+                publisher = Publisher(outbox=outbox, hub=hub)
+                if follow:
+                    _follow(publisher.publish, outbox.version, name, every)
+                if not _once(publisher, name):
+                    raise typer.Exit(1)
     finally:
         hub.close()
 
 
-def _once(publisher: Publisher, outbox: DuckDBOutbox, name: str) -> bool:
+def _put_away(outbox: Outbox, dismissed: list[str], retry_refused: bool) -> None:
+    """Do to refused events what was asked for."""
+    for event_id in dismissed:
+        outbox.dismiss(event_id)
+        say(f"event {event_id} is dismissed")
+    if retry_refused:
+        say(f"refused before and waiting again: {_events(outbox.retry_refused())}")
+
+
+def _once(publisher: Publisher, name: str) -> bool:
     """Deliver what waits and say what became of it; whether nothing is left."""
+    outbox = publisher.outbox
     total = outbox.standing().waiting
     with progress_bar("publish", counts=True) as advance:
         report = publisher.publish(progress=lambda done: advance(done, max(total, done), ""))
@@ -92,34 +115,76 @@ def _once(publisher: Publisher, outbox: DuckDBOutbox, name: str) -> bool:
     return not standing.refused and report.is_complete
 
 
-def _follow(publisher: Publisher, outbox: DuckDBOutbox, name: str, every: float) -> None:
-    """Deliver for ever; the warehouse is opened only after somebody wrote to it or while something waits.
+def _follow(
+    one_pass: Callable[[], PassReport],
+    version: Callable[[], Hashable],
+    name: str,
+    every: float,
+    *,
+    after_failure: float = 0,
+) -> NoReturn:
+    """Deliver for ever; a pass is made only after somebody wrote to the outbox or while something waits.
 
-    What may pass is warned of once: a long run, a hub that does not answer, an outbox that is not there yet.
+    What may go by itself is warned of once: a long run, a hub that does not answer, an outbox that is not there yet.
+
+    Args:
+        one_pass: delivers what waits.
+        version: says what changes whenever somebody writes.
+        name: what to call the hub.
+        every: seconds between two looks.
+        after_failure: seconds at least before the next look while something waits.
     """
     from python_jobs.publish import PublisherRejectedError
 
-    seen: tuple[int, int] | None = None
+    seen: Hashable = _NEVER
     warned = ""
     while True:
-        version, pause, problem = outbox.version(), every, ""
-        if version != seen:
-            try:
-                report = publisher.publish()
-            except PublisherRejectedError:
-                raise
-            except LakeError as error:
-                problem = str(error)
-            else:
-                seen = version if report.is_complete else None
-                pause = max(every, report.retry_after)
+        pause, problem = every, ""
+        try:
+            found = version()
+            if found != seen:
+                report = one_pass()
+                seen = found if report.is_complete else _NEVER
+                pause = every if report.is_complete else max(every, after_failure, report.retry_after)
                 problem = report.last_error or report.last_refusal or ""
                 if report.delivered:
                     say(_told(report, name))
+        except PublisherRejectedError:
+            raise
+        except LakeError as error:
+            pause, problem = max(every, after_failure), str(error)
         if problem and problem != warned:
             warn(problem)
         warned = problem
         time.sleep(pause)
+
+
+def _pass_on_disk(warehouse: Path, settings: LakeSettings, to: Way | None, timeout: float, wait: float) -> PassReport:
+    """Deliver what waits on a Spark warehouse of this machine, whose catalog is free again when a process has ended."""
+    from python_jobs.publish import no_outbox, version_on_disk
+
+    if version_on_disk(warehouse) is None:
+        raise no_outbox()
+    return in_own_process(_pass_there, settings, to, timeout, wait)
+
+
+def _pass_there(settings: LakeSettings, to: Way | None, timeout: float, wait: float) -> PassReport:
+    from plura.cli.lake_outbox import outbox_of
+    from python_jobs.publish import Publisher
+
+    hub, _ = _hub(settings, to, timeout)
+    try:
+        with outbox_of(settings, wait) as outbox:
+            return Publisher(outbox=outbox, hub=hub).publish()
+    finally:
+        hub.close()
+
+
+def _put_away_there(settings: LakeSettings, wait: float, dismissed: list[str], retry_refused: bool) -> None:
+    from plura.cli.lake_outbox import outbox_of
+
+    with outbox_of(settings, wait) as outbox:
+        _put_away(outbox, dismissed, retry_refused)
 
 
 def _told(report: PassReport, name: str) -> str:
@@ -141,18 +206,26 @@ def _hub(settings: LakeSettings, to: Way | None, timeout: float) -> tuple[Hub, s
     from python_jobs.publish import HttpHub, KafkaHub
 
     if to is None:
-        to = Way.HTTP if settings.eventhub_url or not settings.kafka_bootstrap else Way.KAFKA
+        to = Way.HTTP if settings.eventhub_url or not kafka_settings().bootstrap else Way.KAFKA
     if to is Way.KAFKA:
-        if not settings.kafka_bootstrap:
-            raise LakeError("no Kafka is known: name its brokers with PLURA_KAFKA_BOOTSTRAP")
+        kafka = required_kafka()
         # its log would mix with our one line for each problem
         logging.getLogger("kafka").addHandler(logging.NullHandler())
         topic = settings.eventhub_topic
-        return KafkaHub(settings.kafka_bootstrap, topic, timeout=timeout), f"the Kafka topic {topic}"
+        return KafkaHub(kafka.client_options(), topic, timeout=timeout), f"the Kafka topic {topic}"
     if not settings.eventhub_url:
         raise LakeError("no EventHub is known: name its address with PLURA_EVENTHUB_URL")
-    token = settings.eventhub_token.get_secret_value() if settings.eventhub_token else None
-    hub = HttpHub(settings.eventhub_url, token, timeout=timeout)
-    if token and not hub.is_private:
+    http = HttpHub(settings.eventhub_url, _token(settings), timeout=timeout)
+    return http, f"the EventHub {http.host}"
+
+
+def _warn_of_open_way(settings: LakeSettings, hub: Hub) -> None:
+    """Warn of a token that can be read on its way."""
+    from python_jobs.publish import HttpHub
+
+    if isinstance(hub, HttpHub) and _token(settings) and not hub.is_private:
         warn(f"the token goes to {hub.host} unencrypted: use https")
-    return hub, f"the EventHub {hub.host}"
+
+
+def _token(settings: LakeSettings) -> str | None:
+    return settings.eventhub_token.get_secret_value() if settings.eventhub_token else None

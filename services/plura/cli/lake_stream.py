@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
 from plura.cli.console import say, warn
-from plura.cli.lake import Wait, _settings
+from plura.cli.options import Wait, lake_settings, required_kafka
 from plura.kit.kafka import KafkaSettings
 from plura.kit.settings import SparkSettings
 from python_jobs.contracts import Table, read_contracts
@@ -55,10 +54,10 @@ def stream(
     from plura.cli.lake_spark import delta_bronze
     from python_jobs import stream as streaming
 
-    settings = _settings(target)
+    settings = lake_settings(target)
     if settings.target != "spark":
         raise LakeError(f"target {settings.target} does not stream: only spark does")
-    kafka = _kafka_settings()
+    kafka = required_kafka()
     tables = read_contracts(settings.project_dir)
     feeds = _feeds(kafka, tables, topics or os.environ.get(TOPICS_VARIABLE, ""))
     spark = SparkSettings()
@@ -78,16 +77,6 @@ def stream(
         say(f"streaming {', '.join(feed.topic for feed in feeds)}")
         streaming.stream(bronze, request, stopping=stopping, answers=lambda: _topics_answer(kafka, names), told=warn)
     say("next: plura lake run --target spark")
-
-
-def _kafka_settings() -> KafkaSettings:
-    try:
-        kafka = KafkaSettings()
-    except ValidationError as error:
-        raise LakeError(f"settings of Kafka: {error.errors()[0]['msg']}") from None
-    if not kafka.bootstrap:
-        raise LakeError("name the brokers with PLURA_KAFKA_BOOTSTRAP=host:port")
-    return kafka
 
 
 def _feeds(kafka: KafkaSettings, tables: dict[str, Table], words: str) -> list[Feed]:

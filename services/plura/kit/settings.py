@@ -25,7 +25,6 @@ class LakeSettings(BaseSettings):
     eventhub_url: str | None = Field(default=None, description="Address of the EventHub that exceptions are told to.")
     eventhub_token: SecretStr | None = Field(default=None, description="Bearer token for that address.")
     eventhub_topic: str = Field(default="ops.ingest.v1", description="Kafka topic the EventHub takes events from.")
-    kafka_bootstrap: str | None = Field(default=None, description="Kafka brokers as host:port, comma separated.")
 
     def resolved(self, path: Path) -> Path:
         """Return ``path``, taken from the project folder when it is relative."""

@@ -1,0 +1,61 @@
+"""Options and settings that several commands of ``plura lake`` share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from plura.kit.kafka import KafkaSettings
+from plura.kit.settings import LakeSettings
+from python_jobs.warehouse import LakeError
+
+Target = Annotated[str | None, typer.Option(help="dbt target to work on; default: PLURA_TARGET, else duckdb.")]
+Wait = Annotated[float, typer.Option(help="Seconds to wait while another command holds the warehouse.", min=0)]
+
+
+def lake_settings(target: str | None) -> LakeSettings:
+    """Return the settings of a command.
+
+    Raises:
+        LakeError: there is no dbt project where the settings say.
+        typer.BadParameter: the dbt profile has no such target.
+    """
+    from python_jobs.pipelines import known_targets
+
+    settings = LakeSettings()
+    if not (settings.project_dir / "dbt_project.yml").is_file():
+        raise LakeError(f"there is no dbt project in {settings.project_dir}: name its folder with PLURA_PROJECT_DIR")
+    if target:
+        settings = settings.model_copy(update={"target": target})
+    targets = known_targets(settings.project_dir)
+    if settings.target not in targets:
+        raise typer.BadParameter(
+            f"unknown target {settings.target!r}: profiles/profiles.yml has {', '.join(targets)}", param_hint="--target"
+        )
+    return settings
+
+
+def kafka_settings() -> KafkaSettings:
+    """Return where the brokers are and how to sign in; perhaps no broker is named.
+
+    Raises:
+        LakeError: a setting is wrong.
+    """
+    try:
+        return KafkaSettings()
+    except ValidationError as error:
+        raise LakeError(f"settings of Kafka: {error.errors()[0]['msg']}") from None
+
+
+def required_kafka() -> KafkaSettings:
+    """Return where the brokers are and how to sign in.
+
+    Raises:
+        LakeError: no broker is named, or a setting is wrong.
+    """
+    kafka = kafka_settings()
+    if not kafka.bootstrap:
+        raise LakeError("no Kafka is known: name its brokers with PLURA_KAFKA_BOOTSTRAP=host:port")
+    return kafka
