@@ -119,7 +119,8 @@ judged as (
         measured.*,
         diff_rule.rule_id,
         {{ severity('abs(measured.diff_amount)', 'diff_rule', '>') }} as severity,
-        abs(measured.diff_amount) <= coalesce(diff_rule.threshold, diff_rule.crit, 0) as is_within,
+        -- without a limit nothing is a mismatch, and only equal amounts are fine
+        coalesce(diff_rule.crit, diff_rule.warn, diff_rule.threshold) is not null or measured.diff_amount = 0 as is_limited_or_equal,
         gate.dq_tag,
         coalesce(gate.is_suppressed, false) as is_suppressed
     from measured
@@ -135,7 +136,7 @@ final as (
         cast(issued_supply as {{ money() }}) as issued_supply,
         cast(wallet_total_balance as {{ money() }}) as wallet_total_balance,
         cast(diff_amount as {{ money() }}) as diff_amount,
-        is_within and has_data and has_baseline as is_ok,
+        severity is null and is_limited_or_equal and has_data and has_baseline as is_ok,
         {{ run_id() }} as run_id,
         rule_id,
         case

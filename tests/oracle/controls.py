@@ -177,9 +177,7 @@ def supply_row(
     diff = money(issued - total(balances))
     rule = rules.on_day("ledger", "supply_diff_abs", day)
     severity = rule.severity(abs(diff), inclusive=False) if rule else None
-    limit = ZERO
-    if rule is not None:
-        limit = rule.threshold if rule.threshold is not None else rule.limits.get("crit", ZERO)
+    is_limited = rule is not None and (rule.threshold is not None or bool({"crit", "warn"} & set(rule.limits)))
     dated = any(day in wallet.snapshot_days or wallet.has_entry_on(day) for wallet in wallets)
     if not dated:
         verdict = "NO_DATA"
@@ -187,7 +185,7 @@ def supply_row(
         verdict = "NO_BASELINE"
     else:
         verdict = "MISMATCH" if severity else "OK"
-    is_ok = verdict in {"OK", "MISMATCH"} and abs(diff) <= limit
+    is_ok = verdict == "OK" and (is_limited or not diff)
     if mark.gated:
         verdict = "SUPPRESSED"
     return SupplyRow(

@@ -71,6 +71,12 @@ CHANGES: dict[str, Mapping[str, Mapping[str, str]]] = {
         ledger_recon_abs_default={"threshold": "100", "severity_map": '{"warn": 10, "crit": 100}'},
         ledger_supply_diff_default={"threshold": "50", "severity_map": ""},
     ),
+    "supply warned of below its threshold": _changed(
+        ledger_supply_diff_default={"threshold": "100", "severity_map": '{"warn": 10, "crit": 100}'}
+    ),
+    "supply allowed beyond its threshold": _changed(
+        ledger_supply_diff_default={"threshold": "0", "severity_map": '{"crit": 100}'}
+    ),
     "supply opening": _changed(
         ledger_supply_opening={"domain": "ledger", "metric": "supply_opening", "threshold": "100"}
     ),

@@ -155,6 +155,27 @@ def test_a_new_wallet_has_no_balance_on_days_before_its_first_entry(played: Play
 # Supply ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("change", "row", "exceptions"),
+    [
+        ("supply warned of below its threshold", (50, "MISMATCH", "WARN", False), 1),
+        ("supply allowed beyond its threshold", (50, "OK", None, True), 0),
+    ],
+)
+def test_the_supply_is_ok_where_its_verdict_is(
+    played: Played, change: str, row: tuple[object, ...], exceptions: int
+) -> None:
+    """The limits of the severity map count, not the threshold beside them."""
+    lines = loaded(
+        user_wallets=[snapshot(at(0)), snapshot(at(1))], transaction_ledger=[entry(at(0, 9), amount="60.00")]
+    )
+    assert_right(played, lines, Publish(changes=(change, "no soft gate")))
+    supply = "select diff_amount, verdict, severity, is_ok from gold.ledger_supply_balance_daily where date_kst = $1"
+    assert played.lake.sql(supply.replace("$1", f"date '{day(0)}'")) == [row]
+    found = "select count(*) from gold.exception_ledger where exception_type = 'SUPPLY_MISMATCH' and date_kst = $1"
+    assert played.lake.sql(found.replace("$1", f"date '{day(0)}'")) == [(exceptions,)]
+
+
 def test_a_published_opening_of_the_supply_is_read(played: Played) -> None:
     lines = loaded(user_wallets=[snapshot(at(0)), snapshot(at(1))], transaction_ledger=[entry(at(0, 9))])
     assert_right(played, lines, Publish(changes=("supply opening", "no soft gate")))
