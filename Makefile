@@ -45,7 +45,7 @@ bench-lake: setup  ## time and memory of the lake against a hand-written floor; 
 	$(BIN)/python -m bench.lake $(ARGS)
 
 lock: setup  ## compile requirements/*.in to locked versions with hashes
-	for name in base spark dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	for name in base spark tx dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url --no-strip-extras requirements/$$name.in -o requirements/$$name.txt; done
 
 clean:  ## remove what the build wrote, but no data
