@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from python_jobs.profile import target_settings
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
@@ -52,14 +53,9 @@ def open_session(project_dir: Path, *, warehouse: Path | None = None) -> SparkSe
 
 def session_settings(project_dir: Path) -> dict[str, str]:
     """Return the Spark settings of target ``spark`` in the dbt profile, environment variables filled in."""
-    import yaml
     from dbt.adapters.sparksession import SparkSessionCredentials
-    from dbt.config.renderer import ProfileRenderer
-    from dbt_common.context import set_invocation_context
 
-    set_invocation_context(os.environ)  # where dbt looks up environment variables
-    text = (project_dir / "profiles" / "profiles.yml").read_text(encoding="utf-8")
-    target: dict[str, Any] = ProfileRenderer({}).render_data(yaml.safe_load(text)["plura"]["outputs"]["spark"])
+    target = target_settings(project_dir, "spark")
     settings: dict[str, str] = SparkSessionCredentials.from_dict(target).server_side_parameters
     return settings
 

@@ -32,13 +32,14 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- Columns and not-null constraints of a contract as DDL, in the engine's type names. -#}
+{#- Columns, not-null constraints and, where the engine takes them, descriptions of a contract as DDL. -#}
 {% macro column_ddl(columns) -%}
     (
     {%- for column in columns.values() %}
         {{ column['name'] }} {{ engine_type(column['data_type']) }}
         {%- if column.get('constraints', []) | selectattr('type', 'equalto', 'not_null') | list | length > 0 %} not null{% endif -%}
-        {{ ',' if not loop.last }}
+        {{ comment_ddl(column['description']) }}
+        {{- ',' if not loop.last }}
     {%- endfor %}
     )
 {%- endmacro %}
@@ -64,7 +65,27 @@
     cast(cast(nullif({{ text }}, '') as json) as {{ engine_type(data_type) }})
 {%- endmacro %}
 
-{#- What follows the columns when a table is created. -#}
-{% macro table_format() -%} {{ return(adapter.dispatch('table_format', 'plura')()) }} {%- endmacro %}
-{% macro default__table_format() -%} {{ return(' using delta') }} {%- endmacro %}
-{% macro duckdb__table_format() -%} {{ return('') }} {%- endmacro %}
+{#-
+  What follows the columns when a table is created, by the config of its model: how rows are laid out, and what the
+  table is. `partition_by` and `liquid_clustered_by` are lists of columns.
+-#}
+{% macro table_format(description='', config={}) -%}
+    {{ return(adapter.dispatch('table_format', 'plura')(description, config)) }}
+{%- endmacro %}
+{% macro default__table_format(description, config) -%}
+    {%- set layout = namespace(sql='') -%}
+    {%- if config.get('partition_by') -%}
+        {%- set layout.sql = ' partitioned by (' ~ config['partition_by'] | join(', ') ~ ')' -%}
+    {%- elif config.get('liquid_clustered_by') -%}
+        {%- set layout.sql = ' cluster by (' ~ config['liquid_clustered_by'] | join(', ') ~ ')' -%}
+    {%- endif -%}
+    {{ return(' using delta' ~ layout.sql ~ comment_ddl(description)) }}
+{%- endmacro %}
+{% macro duckdb__table_format(description, config) -%} {{ return('') }} {%- endmacro %}
+
+{#- A description as a clause of DDL. -#}
+{% macro comment_ddl(description) -%} {{ return(adapter.dispatch('comment_ddl', 'plura')(description)) }} {%- endmacro %}
+{% macro default__comment_ddl(description) -%}
+    {{ return(' comment ' ~ text_literal(description | trim) if description else '') }}
+{%- endmacro %}
+{% macro duckdb__comment_ddl(description) -%} {{ return('') }} {%- endmacro %}

@@ -5,20 +5,20 @@
 {% macro bootstrap_tables() -%}
     {%- if execute and flags.WHICH in ('run', 'build', 'snapshot') -%}
         {%- for source in graph.sources.values() if source.source_name == 'bronze' -%}
-            {%- do create_from_contract(source.database, source.schema, source.identifier, source.columns) -%}
+            {%- do create_from_contract(source.database, source.schema, source.identifier, source.columns, source.description) -%}
         {%- endfor -%}
         {%- for node in graph.nodes.values()
                 if node.resource_type == 'model' and node.config.contract.enforced and node.config.materialized == 'incremental' -%}
-            {%- do create_from_contract(node.database, node.schema, node.alias, node.columns) -%}
+            {%- do create_from_contract(node.database, node.schema, node.alias, node.columns, node.description, node.config) -%}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro create_from_contract(database, schema, identifier, columns) -%}
+{% macro create_from_contract(database, schema, identifier, columns, description='', config={}) -%}
     {%- if load_relation(api.Relation.create(database=database or none, schema=schema, identifier=identifier)) is none -%}
         {%- set relation = api.Relation.create(database=database or none, schema=schema, identifier=identifier, type='table') -%}
         {%- do run_query('create schema if not exists ' ~ relation.without_identifier()) -%}
-        {%- do run_query('create table if not exists ' ~ relation ~ column_ddl(columns) ~ table_format()) -%}
+        {%- do run_query('create table if not exists ' ~ relation ~ column_ddl(columns) ~ table_format(description, config)) -%}
         {%- do adapter.cache_added(relation) -%}
     {%- endif -%}
 {%- endmacro %}

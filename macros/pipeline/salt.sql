@@ -1,6 +1,6 @@
 {#-
-  Salt of the pseudonyms: the secret scope on Databricks, else the environment, else a local dummy that a production
-  target refuses. The value stands in no manifest and no log of the project: it is read when the model runs.
+  Salt of the pseudonyms, as an expression: the secret scope on Databricks, else the environment, else a local dummy that
+  a production target refuses. The value stands in no manifest and no log of the project: it is read when the model runs.
 -#}
 {% macro salt() -%}
     {{ return(adapter.dispatch('salt', 'plura')()) }}
@@ -19,6 +19,10 @@
 
 {#- Which salt the pseudonyms were made with, so that a change of salt is visible. -#}
 {% macro salt_version() -%}
+    {{ return(adapter.dispatch('salt_version', 'plura')()) }}
+{%- endmacro %}
+
+{% macro default__salt_version() -%}
     {%- if not execute -%}
         {{ return("''") }}
     {%- endif -%}

@@ -6,6 +6,7 @@ prove.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from pyspark.sql.types import DataType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,50 +56,74 @@ _GRANT = re.compile(
     r"(?P<verb>grant|revoke)\s+(?P<privileges>.+?)\s+on\s+(?:table\s+|view\s+)?(?P<object>\S+)\s+(?:to|from)\s+(?P<who>.+)",
     re.IGNORECASE | re.DOTALL,
 )
-_SECRET = re.compile(r"\bsecret\(\s*'(?P<scope>[^']+)'\s*,\s*'(?P<key>[^']+)'\s*\)", re.IGNORECASE)
 _INFORMATION_SCHEMA = re.compile(r"`\w+`\.`?information_schema`?\.`?(?P<view>\w+)`?", re.IGNORECASE)
 
-GRANTS_COLUMNS = "Principal string, ActionType string, ObjectType string, ObjectKey string"
+_DESCRIBE_AS_JSON = re.compile(r"describe\s+table\s+extended\s+(?P<table>\S+)\s+as\s+json\s*$", re.IGNORECASE)
+_SET_NOT_NULL = re.compile(
+    r"alter\s+table\s+(?P<table>\S+)\s+(change|alter)\s+column\s+(?P<column>\S+)\s+set\s+not\s+null\s*$", re.IGNORECASE
+)
+
+
+class RefusedError(Exception):
+    """A statement that the warehouse refuses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Rows of a statement that Spark does not see; ``columns`` as in a schema, empty for a statement without rows."""
+
+    columns: str = ""
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
 class Dialect:
     """Rewrites statements for one catalog, which is Spark's session catalog here.
 
-    ``secrets`` holds the values that ``secret(scope, key)`` yields; ``recorded`` what was answered without Spark.
+    ``recorded`` holds what was answered without Spark.
     """
 
     catalog: str
-    secrets: dict[tuple[str, str], str] = field(default_factory=dict)
     recorded: list[tuple[str, str]] = field(default_factory=list)
     _grants: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
-    def record(self, statement: str) -> bool:
-        """Keep a statement that only Databricks knows, and tell whether it was one."""
+    def answer(self, spark: SparkSession, statement: str) -> Answer | None:
+        """Answer a statement that Spark cannot parse or that Delta Lake does not support there; None: Spark shall.
+
+        Raises:
+            RefusedError: a column that must not hold NULL holds one.
+        """
         words = bare(statement)
+        if asked := _SHOW_GRANTS.match(words):
+            name = asked["object"]
+            rows = [(who, privilege, "TABLE", name) for who, privilege in sorted(self._grants.get(name, set()))]
+            return Answer(columns="Principal string, ActionType string, ObjectType string, ObjectKey string", rows=rows)
+        if asked := _DESCRIBE_AS_JSON.match(words):
+            return Answer(columns="json_metadata string", rows=[(_described(spark, self.for_spark(asked["table"])),)])
+        if asked := _SET_NOT_NULL.match(words):
+            table, column = asked["table"], asked["column"]
+            if not spark.sql(f"select 1 from {self.for_spark(table)} where {column} is null limit 1").isEmpty():
+                raise RefusedError(f"[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] {table} holds NULL in {column}")
+            self.recorded.append(("not null", words))
+            return Answer()
         for kind in RECORDED:
             if kind.pattern.match(words):
                 self.recorded.append((kind.name, words))
                 self._remember_grant(words)
-                return True
-        return False
+                return Answer()
+        return None
 
-    def grants_asked_for(self, statement: str) -> list[tuple[str, str, str, str]] | None:
-        """Rows of SHOW GRANTS, None for any other statement."""
-        asked = _SHOW_GRANTS.match(bare(statement))
-        if asked is None:
-            return None
-        name = asked["object"]
-        return [(who, privilege, "TABLE", name) for who, privilege in sorted(self._grants.get(name, set()))]
+    def grants(self) -> dict[str, set[tuple[str, str]]]:
+        """Grantees and privileges that stand, by the name of the object as it was granted."""
+        return {name: set(standing) for name, standing in self._grants.items()}
 
     def for_spark(self, text: str) -> str:
-        """Return a statement, or the code of a notebook, with the catalog's name and the secrets in Spark's words.
+        """Return a statement, or the code of a notebook, with the catalog's name in Spark's words.
 
         The catalog stands in backquotes wherever dbt writes it, so that no text literal is ever touched.
         """
         named = _INFORMATION_SCHEMA.sub(lambda m: _view_name(m["view"]), text)
-        named = named.replace(f"`{self.catalog}`", "`spark_catalog`")
-        return _SECRET.sub(lambda m: "'" + self.secrets[m["scope"], m["key"]].replace("'", "\\'") + "'", named)
+        return named.replace(f"`{self.catalog}`", "`spark_catalog`")
 
     def prepare(self, spark: SparkSession, statement: str) -> None:
         """Make the views of system.information_schema that a statement reads."""
@@ -127,37 +153,66 @@ def bare(statement: str) -> str:
     return statement[begin.end() if begin else 0 :].strip().rstrip(";").rstrip()
 
 
+def _described(spark: SparkSession, table: str) -> str:
+    """Columns of a table as DESCRIBE … AS JSON tells them, which Spark does for views and not for Delta Lake."""
+    fields = spark.table(table).schema.fields
+    columns = [
+        {"name": one.name, "type": _type(one.dataType), "nullable": one.nullable}
+        | ({"comment": comment} if (comment := one.metadata.get("comment")) else {})
+        for one in fields
+    ]
+    return json.dumps({"table_name": table.rpartition(".")[2].strip("`"), "columns": columns})
+
+
+def _type(kind: DataType) -> dict[str, Any]:
+    from pyspark.sql import types
+
+    match kind:
+        case types.DecimalType():
+            return {"name": "decimal", "precision": kind.precision, "scale": kind.scale}
+        case types.ArrayType():
+            return {"name": "array", "element_type": _type(kind.elementType)}
+        case types.MapType():
+            return {"name": "map", "key_type": _type(kind.keyType), "value_type": _type(kind.valueType)}
+        case types.TimestampType():
+            return {"name": "timestamp_ltz"}
+        case _:
+            return {"name": kind.simpleString()}
+
+
 def _view_name(view: str) -> str:
     return f"`system_information_schema_{view.lower()}`"
 
 
-def _tables(spark: SparkSession, catalog: str) -> Iterable[tuple[Any, ...]]:
-    """Rows of system.information_schema.tables, for every schema but Spark's own."""
+def _relations(spark: SparkSession) -> Iterable[tuple[str, Any]]:
+    """Schema and metadata of every table and view of the catalog, temporary views left out."""
     session = spark._jsparkSession.sessionState().catalog()
     for schema in (row[0] for row in spark.sql("show schemas").collect()):
         tables = session.listTables(schema)
         for number in range(tables.size()):
             name = tables.apply(number)
-            if name.database().isEmpty():
-                continue  # a temporary view
-            found = session.getTableMetadata(name)
-            is_view = found.tableType().name() == "VIEW"
-            source = "UNKNOWN" if is_view or found.provider().isEmpty() else found.provider().get().upper()
-            yield (catalog, schema, name.table(), "VIEW" if is_view else "MANAGED", source, "owner", None)
+            if not name.database().isEmpty():
+                yield schema, session.getTableMetadata(name)
+
+
+def _is_view(relation: Any) -> bool:
+    return bool(relation.tableType().name() == "VIEW")
+
+
+def _tables(spark: SparkSession, catalog: str) -> Iterable[tuple[Any, ...]]:
+    """Rows of system.information_schema.tables."""
+    for schema, found in _relations(spark):
+        no_format = _is_view(found) or found.provider().isEmpty()
+        source = "UNKNOWN" if no_format else found.provider().get().upper()
+        kind = "VIEW" if _is_view(found) else "MANAGED"
+        yield (catalog, schema, found.identifier().table(), kind, source, "owner", None)
 
 
 def _views(spark: SparkSession, catalog: str) -> Iterable[tuple[Any, ...]]:
     """Rows of system.information_schema.views."""
-    session = spark._jsparkSession.sessionState().catalog()
-    for schema in (row[0] for row in spark.sql("show schemas").collect()):
-        tables = session.listTables(schema)
-        for number in range(tables.size()):
-            name = tables.apply(number)
-            if name.database().isEmpty():
-                continue
-            found = session.getTableMetadata(name)
-            if found.tableType().name() == "VIEW":
-                yield (catalog, schema, name.table(), found.viewText().get())
+    for schema, found in _relations(spark):
+        if _is_view(found):
+            yield (catalog, schema, found.identifier().table(), found.viewText().get())
 
 
 _VIEWS: dict[str, tuple[str, Callable[[SparkSession, str], Iterable[tuple[Any, ...]]]]] = {

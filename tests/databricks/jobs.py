@@ -33,7 +33,10 @@ class Run:
 
 @dataclass(kw_only=True)
 class Jobs:
-    """The Workspace, Jobs and Permissions APIs, as far as Python models need them."""
+    """The Workspace, Jobs and Permissions APIs, as far as Python models need them.
+
+    ``secrets`` holds what notebooks read by scope and key.
+    """
 
     spark: SparkSession
     dialect: Dialect
@@ -41,6 +44,7 @@ class Jobs:
     folders: set[str] = field(default_factory=set)
     runs: dict[int, Run] = field(default_factory=dict)
     permissions: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], str] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=2))
 
@@ -110,7 +114,8 @@ class Jobs:
 
     def _execute(self, path: str) -> None:
         code = self.dialect.for_spark(self.notebooks[path])
-        names = {"spark": new_session(self.spark), "__name__": "__main__"}
+        # what a notebook finds without an import
+        names = {"spark": new_session(self.spark), "dbutils": _Utilities(self.secrets), "__name__": "__main__"}
         exec(compile(code, path, "exec"), names)  # noqa: S102 - executing notebooks is what a workspace does
 
     def _run(self, run_id: int) -> Run:
@@ -118,6 +123,20 @@ class Jobs:
             return self.runs[run_id]
         except KeyError:
             raise ApiError(404, "RESOURCE_DOES_NOT_EXIST", f"Run {run_id} does not exist.") from None
+
+
+class _Utilities:
+    """``dbutils`` of a notebook, with the one utility that is used here: ``dbutils.secrets.get(scope, key)``."""
+
+    def __init__(self, values: dict[tuple[str, str], str]) -> None:
+        self.secrets = self
+        self._values = values
+
+    def get(self, scope: str, key: str) -> str:
+        try:
+            return self._values[scope, key]
+        except KeyError:
+            raise ValueError(f"Secret does not exist with scope: {scope} and key: {key}") from None
 
 
 def _check_compute(task: dict[str, Any], environments: list[dict[str, Any]]) -> None:

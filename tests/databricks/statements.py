@@ -5,17 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotDone
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
 
-from tests.databricks.dialect import GRANTS_COLUMNS, Dialect
+from tests.databricks.dialect import Dialect, RefusedError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,6 +28,10 @@ SESSION_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.sources.default": "delta",
     "spark.sql.legacy.createHiveTableByDefault": "false",
+    # tests have few rows: compiling and adapting a plan would take longer than executing it
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
 }
 
 _TYPE_NAMES = {"tinyint": "BYTE", "smallint": "SHORT", "bigint": "LONG", "void": "NULL"}
@@ -96,7 +98,7 @@ class Statements:
         """Execute a statement; one that takes longer than ``wait_timeout`` is answered as still running."""
         spark = self._session(request["session_id"])
         text = request["statement"]
-        parameters = _parameters(request.get("parameters") or [])
+        parameters = request.get("parameters") or []
         self.texts.append(text)
         name = str(uuid.uuid4())
         self._running[name] = self._workers.submit(self._run, spark, text, parameters)
@@ -112,6 +114,8 @@ class Statements:
             return {"statement_id": name, "status": {"state": "RUNNING"}}
         except PySparkException as error:
             return _failed(name, "BAD_REQUEST", str(error).split("\n\nJVM stacktrace")[0])
+        except RefusedError as error:
+            return _failed(name, "BAD_REQUEST", str(error))
         except Exception as error:  # noqa: BLE001 - a client that gets no answer tries again for a quarter of an hour
             return _failed(name, "INTERNAL_ERROR", f"{type(error).__name__}: {error}")
         return {
@@ -157,16 +161,16 @@ class Statements:
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._sessions.clear()
 
-    def _run(self, spark: SparkSession, text: str, parameters: list[Any] | dict[str, Any]) -> Result:
-        grants = self.dialect.grants_asked_for(text)
-        if grants is not None:
-            frame = spark.createDataFrame(grants, GRANTS_COLUMNS)
-        elif self.dialect.record(text):
+    def _run(self, spark: SparkSession, text: str, parameters: list[dict[str, Any]]) -> Result:
+        answer = self.dialect.answer(spark, text)
+        if answer is not None and not answer.columns:
             return Result(schema=None, chunks=(), rows=())
+        if answer is not None:
+            frame = spark.createDataFrame(answer.rows, answer.columns)
         else:
             self.dialect.prepare(spark, text)
             statement = self.dialect.for_spark(text).strip().rstrip(";")
-            frame = spark.sql(statement, args=parameters) if parameters else spark.sql(statement)
+            frame = spark.sql(_bound(statement, parameters) if parameters else statement)
         try:
             table = frame.toArrow()
         except pa.ArrowInvalid:
@@ -226,34 +230,35 @@ def _columns(schema: StructType | None) -> list[dict[str, Any]]:
     return columns
 
 
-_READERS: dict[str, Callable[[str], Any]] = {
-    "BOOLEAN": lambda text: text.lower() == "true",
-    "DATE": dt.date.fromisoformat,
-    "TIMESTAMP": dt.datetime.fromisoformat,
-    "DOUBLE": float,
-    "FLOAT": float,
-    **dict.fromkeys(("TINYINT", "SMALLINT", "INT", "BIGINT"), int),
-}
-
-
-def _parameters(given: list[dict[str, Any]]) -> list[Any] | dict[str, Any]:
-    """Parameters of a statement: by name where they have names, else in their order."""
-    if given and given[0].get("name"):
-        return {parameter["name"]: _value(parameter) for parameter in given}
-    return [_value(parameter) for parameter in given]
-
-
 def _failed(name: str, code: str, message: str) -> dict[str, Any]:
     """The state of a statement that failed."""
     failure = {"error_code": code, "message": message}
     return {"statement_id": name, "status": {"state": "FAILED", "error": failure}}
 
 
-def _value(parameter: dict[str, Any]) -> Any:
-    """Value of a parameter of a statement, which the API carries as text beside its type."""
-    text, kind = parameter.get("value"), str(parameter.get("type") or "STRING").upper()
-    if text is None or kind == "VOID":
-        return None
-    if kind.startswith("DECIMAL"):
-        return Decimal(text)
-    return _READERS.get(kind, str)(text)
+_MARKERS = re.compile(
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/|(?<![:\w]):(?P<name>[a-z_]\w*)|(?P<place>\?)""",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _bound(statement: str, given: list[dict[str, Any]]) -> str:
+    """Put the parameters, by name or in their order, in place of their markers: Delta Lake's parser binds none."""
+    by_name = {parameter.get("name"): _literal(parameter) for parameter in given}
+    in_order = iter(given)
+
+    def value(marker: re.Match[str]) -> str:
+        if marker["place"]:
+            return _literal(next(in_order))
+        return by_name[marker["name"]] if marker["name"] else marker[0]
+
+    return _MARKERS.sub(value, statement)
+
+
+def _literal(parameter: dict[str, Any]) -> str:
+    """Value of a parameter, which the API carries as text beside its type."""
+    text = parameter.get("value")
+    if text is None:
+        return "null"
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"cast('{escaped}' as {parameter.get('type') or 'STRING'})"

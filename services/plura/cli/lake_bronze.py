@@ -112,8 +112,13 @@ class PlaceOfRun:
 
 @contextmanager
 def place_of_run(settings: LakeSettings, wait: float) -> Iterator[PlaceOfRun]:
-    """Hold the warehouse for the time of a run."""
-    if is_spark(settings):
+    """Hold the warehouse for the time of a run; Databricks is not held from here, its jobs run one at a time."""
+    if settings.target == "databricks":
+        from python_jobs.databricks import open_warehouse
+
+        with open_warehouse(settings.project_dir) as warehouse_reader:
+            yield PlaceOfRun(warehouse=settings.warehouse, reader=lambda: nullcontext(warehouse_reader))
+    elif is_spark(settings):
         from plura.cli.lake_spark import spark_session
 
         with spark_session(settings, wait) as session:
@@ -129,7 +134,12 @@ def place_of_run(settings: LakeSettings, wait: float) -> Iterator[PlaceOfRun]:
 @contextmanager
 def reader(settings: LakeSettings, wait: float) -> Iterator[Reader]:
     """Give what reads the warehouse, for the time of the block."""
-    if is_spark(settings):
+    if settings.target == "databricks":
+        from python_jobs.databricks import open_warehouse
+
+        with open_warehouse(settings.project_dir) as warehouse_reader:
+            yield warehouse_reader
+    elif is_spark(settings):
         from plura.cli.lake_spark import spark_session
 
         with spark_session(settings, wait) as session:

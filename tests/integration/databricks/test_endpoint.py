@@ -12,30 +12,20 @@ from unittest import mock
 import pytest
 from databricks import sql
 
+from python_jobs.databricks import open_warehouse
+from python_jobs.warehouse import LakeError
 from tests.databricks.dialect import RECORDED
-from tests.databricks.endpoint import HOST, HTTP_PATH, Endpoint, running_endpoint
+from tests.databricks.endpoint import HOST, HTTP_PATH, Endpoint
 from tests.databricks.jobs import SERVICE_PRINCIPAL
-from tests.spark import skip_or_fail
+from tests.dbt_runs import PROJECT
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-TOKEN, SECRET = "local-token", "local-secret"
-
-
-@pytest.fixture(scope="module")
-def endpoint(spark_session: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    try:
-        running = running_endpoint(spark_session, tmp_path_factory.mktemp("endpoint"), token=TOKEN, secret=SECRET)
-        with running as endpoint, mock.patch.dict(os.environ, endpoint.environment):
-            yield endpoint
-    except OSError as error:
-        skip_or_fail(f"port 443 of localhost cannot be had: {error}")
-
 
 @pytest.fixture
 def cursor(endpoint: Endpoint) -> Iterator[Any]:
-    with _connect(endpoint, TOKEN) as connection, connection.cursor() as cursor:
+    with _connect(endpoint, endpoint.token) as connection, connection.cursor() as cursor:
         yield cursor
 
 
@@ -67,11 +57,30 @@ def test_a_wrong_token_is_refused(endpoint: Endpoint) -> None:
         _connect(endpoint, "another-token")
 
 
-def test_a_secret_is_read_where_the_statement_runs_and_not_sent(endpoint: Endpoint, cursor: Any) -> None:
-    endpoint.dialect.secrets["plura", "salt"] = "local-salt-v1"
-    cursor.execute("select secret('plura', 'salt')")
-    assert cursor.fetchall()[0][0] == "local-salt-v1"
-    assert all("local-salt-v1" not in text for text in endpoint.statements.texts)
+def test_parameters_arrive_by_name_and_with_their_types(endpoint: Endpoint, cursor: Any) -> None:
+    values = {"amount": Decimal("12.30"), "day": dt.date(2026, 2, 1), "word": "it's :day", "nothing": None}
+    cursor.execute("select :word, :amount + 1, date_add(:day, 1), :nothing", values)
+    assert tuple(cursor.fetchone()) == ("it's :day", Decimal("13.30"), dt.date(2026, 2, 2), None)
+    assert "it's" not in endpoint.statements.texts[-1]
+
+
+def test_a_statement_that_fails_says_what_spark_says_without_its_plan(cursor: Any) -> None:
+    with pytest.raises(sql.exc.Error, match=r"TABLE_OR_VIEW_NOT_FOUND.*`gold`\.`nowhere`") as failure:
+        cursor.execute("select * from `plura`.`gold`.`nowhere`")
+    assert "JVM stacktrace" not in str(failure.value)
+
+
+def test_not_null_is_refused_where_a_null_stands(endpoint: Endpoint, cursor: Any) -> None:
+    cursor.execute(
+        "create or replace table `plura`.`default`.`holes` using delta as select 1 as a, cast(null as int) as b"
+    )
+    cursor.execute("alter table `plura`.`default`.`holes` change column `a` set not null")
+    assert (
+        "not null",
+        "alter table `plura`.`default`.`holes` change column `a` set not null",
+    ) in endpoint.dialect.recorded
+    with pytest.raises(sql.exc.Error, match="NOT_NULL_CONSTRAINT_VIOLATED"):
+        cursor.execute("alter table `plura`.`default`.`holes` change column `b` set not null")
 
 
 @pytest.mark.parametrize("kind", RECORDED, ids=lambda kind: kind.name)
@@ -88,6 +97,41 @@ def test_a_service_principal_logs_in_with_its_secret(endpoint: Endpoint) -> None
 
     with mock.patch.dict(os.environ):
         os.environ.pop("DATABRICKS_TOKEN")
-        client = WorkspaceClient(host=HOST, client_id=SERVICE_PRINCIPAL, client_secret=SECRET, auth_type="oauth-m2m")
+        client = WorkspaceClient(
+            host=HOST, client_id=SERVICE_PRINCIPAL, client_secret=endpoint.client_secret, auth_type="oauth-m2m"
+        )
         assert client.current_user.me().user_name == SERVICE_PRINCIPAL
     assert ("POST", "/oidc/v1/token") in endpoint.requests
+
+
+@pytest.mark.parametrize("way", ["token", "service principal", "dbt task"])
+def test_the_profile_serves_tokens_service_principals_and_dbt_tasks(endpoint: Endpoint, way: str) -> None:
+    ways = {
+        "token": {"DATABRICKS_HOST": HOST, "DATABRICKS_TOKEN": endpoint.token},
+        "service principal": {
+            "DATABRICKS_HOST": HOST,
+            "DATABRICKS_CLIENT_ID": SERVICE_PRINCIPAL,
+            "DATABRICKS_CLIENT_SECRET": endpoint.client_secret,
+        },
+        "dbt task": {"DBT_HOST": HOST, "DBT_ACCESS_TOKEN": endpoint.token},
+    }
+    with mock.patch.dict(os.environ):
+        for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN"):
+            del os.environ[name]
+        os.environ.update(ways[way])
+        with open_warehouse(PROJECT) as reader:
+            assert reader.rows("select $day as day", day=dt.date(2026, 2, 1)) == [{"day": dt.date(2026, 2, 1)}]
+            assert not reader.has_table("gold", "nothing")
+            with pytest.raises(LakeError, match=r"Databricks failed: .*TABLE_OR_VIEW_NOT_FOUND"):
+                reader.rows("select * from gold.nothing")
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_missing_setting_and_a_refused_token_are_named() -> None:
+    with mock.patch.dict(os.environ):
+        os.environ["DATABRICKS_TOKEN"] = "another-token"
+        with pytest.raises(LakeError, match="Credential was not sent or is not valid"), open_warehouse(PROJECT):
+            pass
+        del os.environ["DATABRICKS_HTTP_PATH"]
+        with pytest.raises(LakeError, match="'http_path' is required"), open_warehouse(PROJECT):
+            pass
