@@ -1,0 +1,50 @@
+"""Logs as JSON, one object a line, so that a collector needs no pattern to read them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from plura.kit.observability.correlation import correlation_id
+
+_FIELDS = "plura_fields"
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as ``{"time", "level", "logger", "event", "correlation_id", …fields}``.
+
+    ``event`` is the static text of the call; what varies is in fields, given by ``extra=fields(name=value)``.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line of JSON."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            "correlation_id": correlation_id.get(),
+        }
+        line.update(getattr(record, _FIELDS, {}))
+        if record.exc_info and record.exc_info[0] is not None:
+            line["error"] = record.exc_info[0].__name__
+            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def fields(**values: Any) -> Mapping[str, dict[str, Any]]:
+    """Return what ``extra`` of a log call takes to add ``values`` to its line."""
+    return {_FIELDS: values}
+
+
+def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send all logs of this process to ``stream`` as JSON; an unknown level counts as INFO."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    known = logging.getLevelNamesMapping().get(level.strip().upper(), logging.INFO)
+    logging.basicConfig(handlers=[handler], level=known, force=True)
