@@ -1,0 +1,68 @@
+"""Ways to tell who sent a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from plura.kit.auth.errors import UnauthenticatedError
+from plura.kit.auth.principal import Principal
+from plura.kit.auth.tokens import TokenVerifier, is_plain
+
+_BEARER = "bearer"
+
+
+class Authenticator(Protocol):
+    """Tells who sent a request."""
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """Return the sender by the request's headers, whose names are lower case.
+
+        Raises:
+            UnauthenticatedError: nobody could be identified.
+            KeysUnavailableError: tokens cannot be judged now.
+        """
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether senders can be told apart now."""
+        ...
+
+
+class BearerAuthenticator:
+    """Believes signed tokens (RFC 6750) and nothing else."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """Return the bearer of the token."""
+        given = headers.get("authorization", "").strip()
+        if not given:
+            raise UnauthenticatedError("Authorization header missing")
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != _BEARER or not token.strip():
+            raise UnauthenticatedError("Authorization header must be Bearer token", challenge="invalid_request")
+        return await self._verifier.verify(token.strip())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the provider's keys are known."""
+        return self._verifier.is_ready
+
+
+class NoAuthenticator:
+    """Believes anybody: the caller may name itself in ``X-Actor-Id`` and ``X-Actor-Roles``. Never in production."""
+
+    is_ready = True
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """Return whom the caller claims to be."""
+        actor = headers.get("x-actor-id", "").strip()
+        roles = (role.strip() for role in headers.get("x-actor-roles", "").split(","))
+        return Principal(
+            actor_id=actor if actor and is_plain(actor) else None,
+            roles=tuple(role for role in roles if role and is_plain(role)),
+            unrestricted=True,
+        )

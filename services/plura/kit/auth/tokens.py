@@ -1,0 +1,124 @@
+"""JSON Web Tokens of the identity provider: who they speak of, and whether to believe them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jwt
+from jwt.exceptions import PyJWTError
+
+from plura.kit.auth.errors import UnauthenticatedError
+from plura.kit.auth.keys import Keys
+from plura.kit.auth.principal import Principal
+from plura.kit.auth.settings import AuthSettings
+
+CACHE_SECONDS = 60.0
+"""How long a verified token is believed without a second look, and so the longest life of a withdrawn key."""
+CACHE_TOKENS = 4096
+LONGEST_TOKEN = 16_384
+"""Characters; the server's limit for a head lies above it."""
+_LONGEST_WORD = 256
+
+
+class TokenVerifier:
+    """Verifies signature, issuer, audience and times of tokens, and remembers the good ones for a while.
+
+    A token needs ``exp``, ``iss``, ``aud``, a key id and an actor. The memory is keyed by digest, bounded, and never
+    outlives a token.
+    """
+
+    def __init__(self, settings: AuthSettings, keys: Keys, *, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._clock = clock
+        self._believed: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._options: Any = {"require": ["exp", "iss", "aud"], "enforce_minimum_key_length": True}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the provider's keys are known."""
+        return self._keys.are_known
+
+    async def verify(self, token: str) -> Principal:
+        """Return whom ``token`` speaks of.
+
+        Raises:
+            UnauthenticatedError: the token is not to be believed; the message does not say why, which helps attackers
+                only.
+            KeysUnavailableError: the provider's keys are not known.
+        """
+        if len(token) > LONGEST_TOKEN:
+            raise _invalid()
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        believed = self._believed.get(digest)
+        if believed is not None:
+            if self._clock() < believed[0]:
+                return believed[1]
+            del self._believed[digest]
+        principal = self._principal(await self._claims(token))
+        assert principal.expires_at is not None
+        until = min(self._clock() + CACHE_SECONDS, principal.expires_at)
+        if self._clock() < until:
+            self._believed[digest] = until, principal
+            if len(self._believed) > CACHE_TOKENS:
+                self._believed.popitem(last=False)
+        return principal
+
+    async def _claims(self, token: str) -> Mapping[str, Any]:
+        settings = self._settings
+        try:
+            header = jwt.get_unverified_header(token)
+            algorithm, kid = header.get("alg"), header.get("kid")
+            if algorithm not in settings.auth_algorithm or not isinstance(kid, str):
+                raise _invalid()
+            key = await self._keys.find(kid, algorithm)
+            if key is None:
+                raise _invalid()
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[algorithm],
+                audience=settings.auth_audience,
+                issuer=settings.auth_issuer,
+                leeway=settings.auth_leeway_seconds,
+                options=self._options,
+            )
+        except (PyJWTError, ValueError, OverflowError, RecursionError):
+            raise _invalid() from None
+        return claims
+
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+        for name in self._settings.auth_actor_id_claims:
+            value = claims.get(name)
+            if isinstance(value, str) and value.strip() and is_plain(value.strip()):
+                return Principal(
+                    actor_id=value.strip(),
+                    roles=_roles(claims, self._settings.auth_roles_claim),
+                    expires_at=float(int(claims["exp"])),
+                )
+        raise _invalid()
+
+
+def is_plain(word: str) -> bool:
+    """Whether a name is short and free of control characters, as it goes into rows and logs."""
+    return len(word) <= _LONGEST_WORD and word.isprintable()
+
+
+def _roles(claims: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the roles of all role claims in their order, each once: words of a text, or items of a list."""
+    found: dict[str, None] = {}
+    for name in names:
+        value = claims.get(name)
+        words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+        for word in words:
+            if isinstance(word, str) and word.strip() and is_plain(word.strip()):
+                found[word.strip()] = None
+    return tuple(found)
+
+
+def _invalid() -> UnauthenticatedError:
+    return UnauthenticatedError("Invalid token", challenge="invalid_token")

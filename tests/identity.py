@@ -1,0 +1,132 @@
+"""An OpenID Connect provider for tests: keys made here, tokens signed with them, a JWKS address on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+ISSUER = "https://login.example.test/tenant/v2.0"
+AUDIENCE = "api://plura-tx"
+
+
+@cache
+def rsa_key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
+    """A key per name, made once for all tests."""
+    del name
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+@cache
+def ec_key(name: str) -> ec.EllipticCurvePrivateKey:
+    del name
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def jwk(key: PrivateKeyTypes, kid: str, **more: Any) -> dict[str, Any]:
+    """The public part of a key as the provider publishes it."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        public = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    else:
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return {**public, "kid": kid, "use": "sig", **more}
+
+
+def jwks(*keys: dict[str, Any]) -> dict[str, Any]:
+    return {"keys": list(keys)}
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    """What a good token says; a change to None leaves the claim out."""
+    now = int(time.time())
+    usual = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "exp": now + 600,
+        "iat": now,
+        "oid": "0f-admin",
+        "sub": "s-admin",
+        "roles": ["ADMIN_READ"],
+    }
+    return {name: value for name, value in (usual | changed).items() if value is not None}
+
+
+def token(
+    said: dict[str, Any] | None = None,
+    *,
+    key: Any = None,
+    kid: str | None = "k1",
+    algorithm: str = "RS256",
+    headers: dict[str, Any] | None = None,
+    **changed: Any,
+) -> str:
+    """A signed token; a good one unless told otherwise."""
+    head = {**({"kid": kid} if kid is not None else {}), **(headers or {})}
+    return jwt.encode(said or claims(**changed), key or rsa_key("k1"), algorithm=algorithm, headers=head)
+
+
+@dataclass(kw_only=True)
+class Provider:
+    """A server of key sets; ``document`` and ``status`` may be changed while it runs."""
+
+    document: dict[str, Any]
+    status: int = 200
+    asked: int = 0
+    delay: float = 0
+    port: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def jwks_url(self) -> str:
+        return f"{self.url}/jwks"
+
+    def answer(self) -> tuple[int, bytes]:
+        with self._lock:
+            self.asked += 1
+        time.sleep(self.delay)
+        return self.status, json.dumps(self.document).encode()
+
+
+@contextmanager
+def provider(document: dict[str, Any] | None = None) -> Iterator[Provider]:
+    """Serve keys on a free port until the block ends."""
+    one = Provider(document=document or jwks(jwk(rsa_key("k1"), "k1")))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = one.answer()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    one.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield one
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
