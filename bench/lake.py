@@ -1,4 +1,4 @@
-"""Time and memory of the lake on DuckDB: one day beside the floor, and the cost of a day after a long history.
+"""Time and memory of the lake: one day on DuckDB beside the floor and on Spark, and a day after a long history.
 
 ``python -m bench.lake`` prints the tables; ``--write`` also puts them into docs/benchmarks/lake.md. Parts that are not
 measured keep their last results there.
@@ -18,13 +18,14 @@ from bench.lake_commands import Scratch
 from bench.lake_day import measure_day, measure_fixed, measure_validation
 from bench.lake_history import measure_history
 from bench.lake_report import render
+from bench.lake_spark import measure_spark_day
 from bench.measuring import describe_machine
 
 PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = PROJECT / "docs" / "benchmarks" / "lake.json"
 PAGE = RESULTS.with_suffix(".md")
 
-PARTS = ("1m", "10m", "history")
+PARTS = ("1m", "10m", "history", "spark-1m", "spark-10m")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         stamp = {"date": datetime.now(UTC).date().isoformat(), "machine": describe_machine()}
         if part == "history":
             results[part] = stamp | measure_history(scratch)
+        elif part.startswith("spark-"):
+            results[part] = stamp | measure_spark_day(scratch, part.removeprefix("spark-"))
         else:
             fixed = measure_fixed(scratch, repeats=3)
             day = measure_day(scratch, part, repeats=3 if part == "1m" else 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -86,14 +88,44 @@ class Scratch:
             measure([PLURA, "lake", "generate", "--out", str(out), *sizes, *start], self.environment)
         return out
 
+    @property
+    def spark_warehouse(self) -> Path:
+        """Folder of the tables and the catalog on Spark."""
+        return self.folder / "spark"
+
+    @contextmanager
+    def on_spark(self, *, memory: str, events: Path) -> Iterator[dict[str, str]]:
+        """Give the environment of commands on Spark, whose sessions write event logs into a folder."""
+        settings = self.folder / "spark_conf"
+        settings.mkdir(exist_ok=True)
+        (settings / "spark-defaults.conf").write_text(
+            f"spark.eventLog.enabled true\nspark.eventLog.dir {events.as_uri()}\n", encoding="utf-8"
+        )
+        yield self.environment | {
+            "SPARK_CONF_DIR": str(settings),
+            "PLURA_SPARK_WAREHOUSE": str(self.spark_warehouse),
+            "PLURA_SPARK_MEMORY": memory,
+        }
+        shutil.rmtree(settings)
+
+    def load_command(self, data: Path, *options: str) -> list[str]:
+        """Command that loads a folder."""
+        return [PLURA, "lake", "load", str(data), *options]
+
+    def run_command(self, *options: str) -> list[str]:
+        """Command that runs pipelines."""
+        return [PLURA, "lake", "run", *options]
+
     def load(self, data: Path, *, validate: bool = False) -> Measured:
         """Load a folder."""
-        check = "--validate" if validate else "--no-validate"
-        return measure([PLURA, "lake", "load", str(data), check], self.environment)
+        return measure(self.load_command(data, "--validate" if validate else "--no-validate"), self.environment)
 
     def run(self, *options: str) -> Run:
         """Run pipelines and read what dbt says about its nodes."""
-        process = measure([PLURA, "lake", "run", *options], self.environment)
+        return self.read_run(measure(self.run_command(*options), self.environment))
+
+    def read_run(self, process: Measured) -> Run:
+        """Read what dbt says about the nodes of the last run."""
         nodes = _read(self.folder / "target" / "manifest.json")["nodes"]
         results = _read(self.folder / "target" / "run_results.json")["results"]
         models = dict.fromkeys([*PIPELINES, "shared"], 0.0)

@@ -22,7 +22,7 @@ SIZES = {"1m": (200_000, 1_000_000), "10m": (200_000, 10_000_000)}
 
 _FIXED = (50, 200)
 
-_READ_BY = {
+READ_BY = {
     "load": ("transaction_ledger", "user_wallets", "payment_orders", "orders", "order_items", "products"),
     "guardrail": ("transaction_ledger", "user_wallets", "payment_orders"),
     "silver": ("transaction_ledger", "user_wallets", "payment_orders", "orders", "order_items", "products"),
@@ -59,7 +59,7 @@ def measure_day(scratch: Scratch, size: str, *, repeats: int) -> dict[str, Any]:
         "entries": entries,
         "orders": lines["payment_orders"],
         "lines": sum(lines.values()),
-        "rows": {step: sum(lines[table] for table in tables) for step, tables in _READ_BY.items()},
+        "rows": {step: sum(lines[table] for table in tables) for step, tables in READ_BY.items()},
         "repeats": repeats,
         "load": _figures(load),
         "jobs": {name: _figures(job.process) for name, job in jobs.items()},
@@ -110,6 +110,16 @@ def _median_run(runs: list[Run]) -> dict[str, Any]:
         "other_s": median(run.other for run in runs),
         "nodes": runs[0].nodes,
     }
+
+
+def lines_of(data: Path) -> dict[str, int]:
+    """Lines of each source in a folder of generated data."""
+    counts: dict[str, int] = {}
+    for file in data.glob("*/*.jsonl"):
+        source = file.parent.name.removesuffix("_raw")
+        with file.open("rb") as lines:
+            counts[source] = counts.get(source, 0) + sum(1 for _ in lines)
+    return counts
 
 
 def _lines(warehouse: Path) -> dict[str, int]:

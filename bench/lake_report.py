@@ -17,11 +17,11 @@ SMALL_DAY = 1_000_000
 
 _TITLES = {"1m": "1 day × 1 M ledger entries", "10m": "1 day × 10 M ledger entries"}
 
-_INTRODUCTION = """# Speed and memory of the lake on DuckDB
+_INTRODUCTION = """# Speed and memory of the lake
 
 Written by `make bench-lake ARGS=--write`; `make bench-lake` only prints the tables. `ARGS='--only 1m'` (or `10m`,
-`history`) measures a part, `--scratch DIR` names the folder for data and warehouses. The machine should do nothing
-else meanwhile.
+`history`, `spark-1m`, `spark-10m`) measures a part, `--scratch DIR` names the folder for data and warehouses. The
+machine should do nothing else meanwhile.
 
 - Data are clean days of `plura lake generate --seed 7`: 200,000 wallets, three payment orders and three commerce
   orders for ten ledger entries, and an extract of every wallet at both ends of the day.
@@ -72,11 +72,28 @@ Backfill: {backfill_days} days that were never computed are one run over sets, n
 """
 
 
+_SPARK = """## Spark + Delta Lake: 1 day × {size} ledger entries
+
+{where}
+
+The same {entries} entries ({lines} lines) as above, by the same two commands with `--target spark`, in a session on the
+cores of this machine with {memory} of memory. Model time without rows (`fixed`) is Spark's for planning, compiling and
+committing some {nodes} nodes: on a day of 200 entries.
+
+{steps}
+Load: {load_s} s, of it {fixed_load_s} s to start the session and create Bronze. Run: {run_s} s = models {model_s} s +
+seeds and snapshot {other_s} s + data tests {tests_s} s + starting, parsing and the end of the run {rest_s} s; {cpu_s} s
+of processor time and {peak_gib} GiB over all processes. Shuffled: {shuffle} bytes for an entry. On the disk, for an
+entry: Bronze {bronze} bytes, Silver {silver}, Gold {gold} ({files} data files).
+"""
+
+
 def render(results: Results) -> str:
     """Return the page."""
     parts = [_INTRODUCTION, *(_day(results[size], title) for size, title in _TITLES.items() if size in results)]
     if "history" in results:
         parts.append(_history(results["history"]))
+    parts += [_spark(results[f"spark-{size}"], results.get(size)) for size in _TITLES if f"spark-{size}" in results]
     return "\n".join(parts)
 
 
@@ -192,6 +209,47 @@ def _history(history: Results) -> str:
         a_day_s=f"{backfill['run_s'] / backfill['days']:.2f}",
         files=_count(backfill["files"]),
         load_s=_seconds(backfill["load_s"]),
+    )
+
+
+def _spark(day: Results, on_duckdb: Results | None) -> str:
+    run, fixed, disk = day["run"], day["fixed"], day["disk"]
+    rows = []
+    for name in ("guardrail", "silver", "controls", "analytics"):
+        seconds, net = run["models"][name], run["models"][name] - fixed["models"][name]
+        duckdb_s = on_duckdb["run"]["models"][name] if on_duckdb else None
+        rows.append(
+            [
+                name,
+                _count(day["rows"][name]),
+                _seconds(seconds),
+                _seconds(fixed["models"][name]),
+                _count(round(day["rows"][name] / net, -3)) if net > 0 else "",
+                _seconds(duckdb_s) if duckdb_s else "",
+                _times(seconds / duckdb_s) if duckdb_s else "",
+            ]
+        )
+    heads = ["step", "rows read", "models s", "of it fixed s", "rows/s beyond fixed", "DuckDB models s", "of DuckDB"]
+    return _SPARK.format(
+        size=f"{day['entries'] // SMALL_DAY} M",
+        where=_where(day),
+        entries=_count(day["entries"]),
+        lines=_count(day["lines"]),
+        memory=day["memory"],
+        nodes=run["nodes"],
+        steps=_table(heads, rows),
+        load_s=_seconds(day["load"]["wall_s"]),
+        fixed_load_s=_seconds(day["fixed_load_s"]),
+        run_s=_seconds(run["wall_s"]),
+        model_s=_seconds(run["model_s"]),
+        other_s=_seconds(run["other_s"]),
+        tests_s=_seconds(run["tests_s"]),
+        rest_s=_seconds(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
+        cpu_s=_count(run["cpu_s"]),
+        peak_gib=_gib(max(run["peak_gib"], day["load"]["peak_gib"])),
+        shuffle=_count(day["shuffle_bytes"] / day["entries"]),
+        files=_count(sum(layer["files"] for layer in disk.values())),
+        **{layer: _count(disk[layer]["bytes"] / day["entries"]) for layer in ("bronze", "silver", "gold")},
     )
 
 

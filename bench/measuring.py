@@ -7,7 +7,7 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,51 @@ def measure(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
     )
 
 
+def measure_tree(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
+    """Like ``measure``, for a command that starts processes of its own: figures are sums over all of them.
+
+    They are read every tenth of a second, so that the last moments of a process may be missing.
+
+    Raises:
+        RuntimeError: the command failed; the text holds the end of what it printed.
+    """
+    cpu: dict[int, float] = {}
+    peak = 0
+    with tempfile.TemporaryFile(mode="w+", encoding="utf-8") as printed:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        while process.poll() is None:
+            now = dict(_processes_of(process.pid))
+            peak = max(peak, sum(size for _, size in now.values()))
+            cpu |= {pid: seconds for pid, (seconds, _) in now.items()}
+            time.sleep(0.1)
+        wall_s = time.perf_counter() - started
+        printed.seek(0)
+        output = printed.read()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {output[-2000:]}")
+    return Measured(wall_s=wall_s, cpu_s=sum(cpu.values()), peak_gib=peak / (1 << 30), output=output)
+
+
+def _processes_of(session: int) -> Iterator[tuple[int, tuple[float, int]]]:
+    """Processor seconds and resident bytes of each process of a session, by its id."""
+    tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        except OSError:
+            continue  # it has just ended
+        if int(fields[3]) == session:
+            yield int(folder.name), ((int(fields[11]) + int(fields[12])) / tick, int(fields[21]) * page)
+
+
 def describe_machine() -> dict[str, str]:
     """Return what the numbers depend on: processor, cores, memory, versions."""
     from importlib.metadata import version
@@ -69,5 +114,5 @@ def describe_machine() -> dict[str, str]:
         "memory": f"{memory_gib:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
-        **{name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb")},
+        **{name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb", "pyspark", "delta-spark")},
     }

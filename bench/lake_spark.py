@@ -1,0 +1,88 @@
+"""One generated day through the lake on Spark + Delta Lake, on the cores of this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from bench.lake_commands import Run, Scratch
+from bench.lake_day import DAY, READ_BY, SIZES, lines_of
+from bench.measuring import measure_tree
+from python_jobs.pipelines import PIPELINES
+
+_FIXED = (50, 200)
+
+_MEMORY = {"1m": "4g", "10m": "10g"}
+"""Memory of the session, which is executor as well as driver here."""
+
+
+def measure_spark_day(scratch: Scratch, size: str) -> dict[str, Any]:
+    """Measure load and run of one day, and what lies on the disk afterwards; also a day of hardly any rows."""
+    wallets, entries = SIZES[size]
+    tiny = scratch.generate("tiny", days=1, wallets=_FIXED[0], entries=_FIXED[1], first_day=DAY)
+    data = scratch.generate(size, days=1, wallets=wallets, entries=entries, first_day=DAY)
+    fixed = _measure(scratch, tiny, memory=_MEMORY["1m"])
+    measured = _measure(scratch, data, memory=_MEMORY[size])
+    lines = lines_of(data)
+    return measured | {
+        "wallets": wallets,
+        "entries": entries,
+        "lines": sum(lines.values()),
+        "rows": {step: sum(lines[table] for table in tables) for step, tables in READ_BY.items()},
+        "memory": _MEMORY[size],
+        "fixed": fixed["run"],
+        "fixed_load_s": fixed["load"]["wall_s"],
+    }
+
+
+def _measure(scratch: Scratch, data: Path, *, memory: str) -> dict[str, Any]:
+    events = scratch.folder / "spark_events"
+    for folder in (scratch.spark_warehouse, events):
+        shutil.rmtree(folder, ignore_errors=True)
+    events.mkdir()
+    with scratch.on_spark(memory=memory, events=events) as environment:
+        load = measure_tree(scratch.load_command(data, "--no-validate", "--target", "spark"), environment)
+        bronze_shuffle = _shuffled(events)
+        process = measure_tree(scratch.run_command("--date", DAY.isoformat(), "--target", "spark"), environment)
+    run = scratch.read_run(process)
+    return {
+        "load": {"wall_s": load.wall_s, "cpu_s": load.cpu_s, "peak_gib": load.peak_gib},
+        "run": _figures(run),
+        "shuffle_bytes": _shuffled(events) - bronze_shuffle,
+        "disk": {schema: _size(scratch.spark_warehouse / f"{schema}.db") for schema in ("bronze", "silver", "gold")},
+    }
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    return {
+        "wall_s": run.process.wall_s,
+        "cpu_s": run.process.cpu_s,
+        "peak_gib": run.process.peak_gib,
+        "models": {name: run.models[name] for name in [*PIPELINES, "shared"]},
+        "model_s": run.model_s,
+        "tests_s": run.tests,
+        "other_s": run.other,
+        "nodes": run.nodes,
+    }
+
+
+def _shuffled(events: Path) -> int:
+    """Bytes that the stages of all applications wrote for a shuffle, from Spark's event logs."""
+    total = 0
+    for file in events.rglob("*"):
+        if file.is_file():
+            with file.open(encoding="utf-8") as lines:
+                total += sum(
+                    json.loads(line)["Task Metrics"]["Shuffle Write Metrics"]["Shuffle Bytes Written"]
+                    for line in lines
+                    if line.startswith('{"Event":"SparkListenerTaskEnd"') and '"Task Metrics"' in line
+                )
+    return total
+
+
+def _size(folder: Path) -> dict[str, int]:
+    """Bytes and number of data files below a folder of tables."""
+    files = [file for file in folder.rglob("*.parquet") if "_delta_log" not in file.parts]
+    return {"bytes": sum(file.stat().st_size for file in files), "files": len(files)}
