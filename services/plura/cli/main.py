@@ -6,8 +6,9 @@ import sys
 
 import typer
 
-from plura.cli import demo, lake, lake_publish, lake_stream
+from plura.cli import demo, lake, lake_publish, lake_stream, tx
 from plura.cli.console import fail, say
+from plura.kit.errors import ServiceError
 from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_publish.publish)
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
 app.add_typer(lake.app, name="lake", short_help="The lake: raw files to audited Gold.")
+app.add_typer(tx.app, name="tx", short_help="The transaction lookup: any transaction by its id.")
 app.command(short_help="Show the whole lake on three generated days.")(demo.demo)
 
 
@@ -33,7 +35,7 @@ def main() -> None:
     """
     try:
         code = app(prog_name="plura", standalone_mode=False)
-    except LakeError as error:
+    except (LakeError, ServiceError) as error:
         code = 1
         fail(str(error))
     except typer.TyperException as error:

@@ -1,0 +1,36 @@
+"""``plura tx``: the transaction lookup service."""
+
+from __future__ import annotations
+
+import typer
+
+from plura.cli.console import say
+from plura.cli.tx_options import database, database_problems
+
+app = typer.Typer(
+    help="Any transaction by its id, seconds after it happened.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command(short_help="Bring the schema bo of the database up to date.")
+def migrate() -> None:
+    """Bring the schema bo of the database up to date: tables, indexes, roles. Doing it again changes nothing.
+
+    Settings: PLURA_DATABASE_URL, a PostgreSQL 14 or newer; unset: an embedded PostgreSQL under data/pg. The user has to
+    own the database and be allowed to create roles, unless bo_consumer, bo_api and bo_audit exist already and the user
+    is a member of them.
+    """
+    from plura.kit.migrations import migrate as apply
+    from plura.tx.db import SCHEMA, migrations
+
+    there = database()
+    with (
+        database_problems(there),
+        there.connect("plura-tx-migrate", db_statement_timeout_ms=0, db_lock_timeout_ms=0) as connection,
+    ):
+        applied = apply(connection, SCHEMA, migrations())
+    for one in applied:
+        say(f"applied {one.number:04} {one.name}")
+    say(f"schema {SCHEMA} of {there.where} is up to date")

