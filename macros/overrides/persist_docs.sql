@@ -1,23 +1,32 @@
 {#-
-  Descriptions reach the catalog. On Delta Lake tables and views are created with them (comment_ddl, comment_clause);
-  Databricks also gets those that changed since. DuckDB keeps none: its tables are read through dbt docs, and a comment
+  Descriptions reach the catalog. On Delta Lake tables and views are created with them (comment_ddl, comment_clause), and
+  Databricks is told those that changed since. DuckDB keeps none: its tables are read through dbt docs, and a comment
   costs a statement for every column in every run.
 -#}
 
-{#- Tables of the steps between the contracts are made anew in every run: their columns are described in dbt docs only. -#}
+{#-
+  One statement reads what stands; only differences are written, the columns of a table in one statement. dbt-databricks
+  writes the comment of a table in every run, which is a new version of it, and one statement for every column. Tables of
+  the steps between the contracts are made anew in every run: their columns are described in dbt docs only.
+-#}
 {% macro databricks__persist_docs(relation, model, for_relation, for_columns) -%}
-    {{ dbt.databricks__persist_docs(relation, model, for_relation, for_columns and model.get('access') != 'private') }}
-{%- endmacro %}
-
-{#- The comments of all columns in one statement; dbt-databricks writes one for every column. -#}
-{% macro databricks__alter_column_comment(relation, column_dict) -%}
-    {%- if column_dict -%}
-    {%- call statement('alter_column_comment') -%}
-        alter table {{ relation }} alter column
-        {%- for column in column_dict.values() %}
-            {{ adapter.quote(column['name']) }}{{ comment_ddl(column['description']) }}{{ ',' if not loop.last }}
+    {%- set for_relation = for_relation and config.persist_relation_docs() and model.description -%}
+    {%- set for_columns = for_columns and config.persist_column_docs() and model.columns and model.get('access') != 'private' -%}
+    {%- if for_relation or for_columns -%}
+        {%- set standing = fromjson(run_query('describe table extended ' ~ relation ~ ' as json').columns[0].values()[0]) -%}
+        {%- if for_relation and standing.get('comment') != model.description | trim -%}
+            {%- do run_query('comment on table ' ~ relation ~ ' is ' ~ text_literal(model.description | trim)) -%}
+        {%- endif -%}
+        {%- set changed = [] -%}
+        {%- for column in standing['columns'] if for_columns and column['name'] in model.columns -%}
+            {%- set description = model.columns[column['name']]['description'] -%}
+            {%- if description and column.get('comment') != description -%}
+                {%- do changed.append(adapter.quote(column['name']) ~ comment_ddl(description)) -%}
+            {%- endif -%}
         {%- endfor -%}
-    {%- endcall -%}
+        {%- if changed -%}
+            {%- do run_query('alter table ' ~ relation ~ ' alter column ' ~ changed | join(', ')) -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 

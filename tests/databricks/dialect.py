@@ -154,14 +154,16 @@ def bare(statement: str) -> str:
 
 
 def _described(spark: SparkSession, table: str) -> str:
-    """Columns of a table as DESCRIBE … AS JSON tells them, which Spark does for views and not for Delta Lake."""
+    """What DESCRIBE … AS JSON tells of a table: Spark knows it for views and not for Delta Lake."""
     fields = spark.table(table).schema.fields
     columns = [
         {"name": one.name, "type": _type(one.dataType), "nullable": one.nullable}
         | ({"comment": comment} if (comment := one.metadata.get("comment")) else {})
         for one in fields
     ]
-    return json.dumps({"table_name": table.rpartition(".")[2].strip("`"), "columns": columns})
+    description = spark.catalog.getTable(table).description
+    about = {"table_name": table.rpartition(".")[2].strip("`"), "columns": columns}
+    return json.dumps(about | ({"comment": description} if description else {}))
 
 
 def _type(kind: DataType) -> dict[str, Any]:

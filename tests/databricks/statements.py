@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 
 from tests.databricks.dialect import Dialect, RefusedError
+from tests.spark import INTERPRETED
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,10 +29,7 @@ SESSION_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.sources.default": "delta",
     "spark.sql.legacy.createHiveTableByDefault": "false",
-    # tests have few rows: compiling and adapting a plan would take longer than executing it
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
+    **INTERPRETED,
 }
 
 _TYPE_NAMES = {"tinyint": "BYTE", "smallint": "SHORT", "bigint": "LONG", "void": "NULL"}
