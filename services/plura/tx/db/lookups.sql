@@ -1,0 +1,201 @@
+-- What the admin API reads. A lookup and its audit row are one statement: neither can happen without the other.
+
+-- name: tx
+with entry as materialized (
+    select
+        tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
+        ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
+        payee_wallet_id
+    from bo.traced_entries
+    where tx_id = %(id)s
+),
+
+audited as (
+    insert into bo.admin_audit_logs (
+        actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
+        request_query, ip, user_agent, correlation_id, result_count, duration_ms
+    )
+    select
+        %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s,
+        case when outcome.found > 0 then 'FOUND' else 'NOT_FOUND' end,
+        case when outcome.found > 0 then 200 else 404 end,
+        %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
+        outcome.found,
+        %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
+    from (select count(*) as found from entry) as outcome
+)
+
+select * from entry
+
+-- name: order
+with payment_order as materialized (
+    select
+        o.order_id, o.user_id, o.merchant_name, o.amount, o.status, o.created_at,
+        coalesce(p.payment_tx_id is not null and p.receive_tx_id is not null, false) as is_paired,
+        exists (select from bo.ledger_entries as e where e.related_id = o.order_id) as has_entries
+    from bo.payment_orders as o
+    left join bo.payment_ledger_pairs as p on o.order_id = p.payment_order_id
+    where o.order_id = %(id)s
+),
+
+page as materialized (
+    select
+        tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
+        ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
+        payee_wallet_id
+    from bo.traced_entries
+    where
+        related_id = %(id)s
+        and event_time <= %(before)s::timestamptz
+        and (event_time < %(before)s::timestamptz or tx_id > %(after_id)s)
+    order by event_time desc, tx_id
+    limit %(limit)s::integer + 1
+),
+
+audited as (
+    insert into bo.admin_audit_logs (
+        actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
+        request_query, ip, user_agent, correlation_id, result_count, duration_ms
+    )
+    select
+        %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s,
+        case when outcome.found then 'FOUND' else 'NOT_FOUND' end,
+        case when outcome.found then 200 else 404 end,
+        %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
+        case when outcome.found then least(outcome.entries, %(limit)s::integer) else 0 end,
+        %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
+    from (
+        select
+            exists (select from payment_order) as found,
+            (select count(*) from page) as entries
+    ) as outcome
+)
+
+select
+    payment_order.order_id, payment_order.user_id, payment_order.merchant_name, payment_order.amount,
+    payment_order.status, payment_order.created_at, payment_order.is_paired, payment_order.has_entries,
+    page.*
+from payment_order
+left join page on true
+order by page.event_time desc, page.tx_id
+
+-- name: wallet
+with page as materialized (
+    select
+        tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
+        ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
+        payee_wallet_id
+    from bo.traced_entries
+    where
+        wallet_id = %(id)s
+        and event_time >= %(from)s::timestamptz
+        and event_time <= %(to)s::timestamptz
+        and event_time <= %(before)s::timestamptz
+        and (event_time < %(before)s::timestamptz or tx_id > %(after_id)s)
+    order by event_time desc, tx_id
+    limit %(limit)s::integer + 1
+),
+
+audited as (
+    insert into bo.admin_audit_logs (
+        actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
+        request_query, ip, user_agent, correlation_id, result_count, duration_ms
+    )
+    select
+        %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s,
+        case when outcome.entries > 0 then 'FOUND' else 'EMPTY' end,
+        200,
+        %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
+        least(outcome.entries, %(limit)s::integer),
+        %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
+    from (select count(*) as entries from page) as outcome
+)
+
+select * from page
+order by event_time desc, tx_id
+
+-- name: search
+with hits as materialized (
+    select 'TX' as kind
+    where exists (select from bo.ledger_entries where tx_id = %(id)s)
+    union all
+    select 'PAYMENT_ORDER'
+    where exists (select from bo.payment_orders where order_id = %(id)s)
+    union all
+    select 'WALLET'
+    where exists (select from bo.ledger_entries where wallet_id = %(id)s)
+),
+
+audited as (
+    insert into bo.admin_audit_logs (
+        actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
+        request_query, ip, user_agent, correlation_id, result_count, duration_ms
+    )
+    select
+        %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s,
+        case when outcome.found > 0 then 'FOUND' else 'EMPTY' end,
+        200,
+        %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
+        outcome.found,
+        %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
+    from (select count(*) as found from hits) as outcome
+)
+
+select kind from hits
+
+-- name: record
+-- A request that read nothing: refused, invalid, or a look at the audit itself.
+insert into bo.admin_audit_logs (
+    actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
+    request_query, ip, user_agent, correlation_id, result_count, duration_ms, occurrences
+) values (
+    %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s, %(result)s, %(status_code)s::integer,
+    %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
+    %(result_count)s::integer, %(elapsed_ms)s::integer, %(occurrences)s::integer
+)
+
+-- name: audit
+-- Runs as bo_audit: the role of the API cannot read what it writes.
+select
+    audit_id, requested_at, actor_id, actor_roles, action, resource_type, resource_id, result, status_code,
+    result_count, duration_ms, occurrences, request_method, request_path, request_query, ip, user_agent,
+    correlation_id
+from bo.admin_audit_logs
+where
+    requested_at >= %(from)s::timestamptz
+    and requested_at <= %(to)s::timestamptz
+    and requested_at <= %(before)s::timestamptz
+    and (requested_at < %(before)s::timestamptz or audit_id < %(before_id)s::bigint)
+    and (%(actor_id)s::text is null or actor_id = %(actor_id)s::text)
+    and (%(resource_id)s::text is null or resource_id = %(resource_id)s::text)
+order by requested_at desc, audit_id desc
+limit %(limit)s::integer + 1
+
+-- name: migrations
+select number, digest from bo.schema_migrations
+order by number
+
+-- name: consumers
+-- Seconds that the stored data are behind, 0 while a consumer is caught up and at work.
+select
+    topic,
+    max(
+        case
+            when position = end_offset and polled_at > clock_timestamp() - interval '5 seconds' then 0
+            else greatest(
+                extract(epoch from clock_timestamp() - coalesce(oldest_uncommitted_at, polled_at)), 0
+            )
+        end
+    )::float8 as freshness,
+    max(polled_at) as polled_at
+from bo.consumer_state
+group by topic
+order by topic
+
+-- name: replication_lag
+-- On a primary the slowest replica, on a replica itself; null where there is neither.
+select
+    case
+        when pg_is_in_recovery() then extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())
+        else (select max(extract(epoch from replay_lag)) from pg_stat_replication)
+    end::float8 as seconds
