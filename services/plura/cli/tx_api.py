@@ -1,0 +1,37 @@
+"""``plura tx api``: the admin API of the transaction lookup service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from plura.cli.console import say
+from plura.cli.tx_options import database, read_settings
+
+
+def api(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 takes requests from outside.")] = "127.0.0.1",
+) -> None:
+    """Serve the admin API: look up transactions, orders and wallets by id, each lookup recorded.
+
+    Settings: PLURA_DATABASE_URL (unset: an embedded PostgreSQL). PLURA_AUTH_ISSUER, PLURA_AUTH_AUDIENCE and
+    PLURA_AUTH_JWKS_URL name the identity provider; PLURA_AUTH_MODE=disabled does without one, on a developer's machine
+    only. PLURA_APP_ENV is local, dev or prod; prod hides the pages of the API's documentation. PLURA_TRUSTED_PROXIES
+    lists addresses whose X-Forwarded-For is believed.
+
+    SIGTERM and Ctrl-C end it after the requests at work.
+    """
+    from plura.kit.auth.settings import AuthSettings
+    from plura.kit.observability.logs import configure_logs
+    from plura.tx.api.app import create_app
+    from plura.tx.api.server import listen, serve
+    from plura.tx.api.settings import ApiSettings
+
+    settings, auth = read_settings(ApiSettings), read_settings(AuthSettings)
+    app = create_app(settings, auth, database())
+    configure_logs(settings.log_level)
+    listening = listen(host, port)
+    say(f"listening on http://{host}:{listening.getsockname()[1]}")
+    serve(app, listening)

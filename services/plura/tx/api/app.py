@@ -1,0 +1,158 @@
+"""The application: its routes, what they work with, and how their errors are told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from plura.kit.auth.authenticators import Authenticator, BearerAuthenticator, NoAuthenticator
+from plura.kit.auth.keys import JwksKeys
+from plura.kit.auth.settings import AuthSettings
+from plura.kit.auth.tokens import TokenVerifier
+from plura.kit.database import Database
+from plura.kit.observability.metrics import ApiMetrics, DatabaseMetrics
+from plura.tx.api import openapi
+from plura.tx.api.audit import endpoints as audit
+from plura.tx.api.audit.service import AuditService
+from plura.tx.api.errors import ApiError, InvalidRequestError, UnavailableError
+from plura.tx.api.frame import Frame
+from plura.tx.api.health import endpoints as health
+from plura.tx.api.health.service import HealthService
+from plura.tx.api.order import endpoints as order
+from plura.tx.api.order.service import OrderService
+from plura.tx.api.problems import problem, status_problem
+from plura.tx.api.refusals import Refusals
+from plura.tx.api.search import endpoints as search
+from plura.tx.api.search.service import SearchService
+from plura.tx.api.services import Services
+from plura.tx.api.settings import ApiSettings
+from plura.tx.api.statements import Statements
+from plura.tx.api.tx import endpoints as tx
+from plura.tx.api.tx.service import TxService
+from plura.tx.api.visit import visit_of
+from plura.tx.api.wallet import endpoints as wallet
+from plura.tx.api.wallet.service import WalletService
+
+_LOG = logging.getLogger(__name__)
+
+STATEMENT_TIMEOUT_MS = 3_000
+"""Longest statement of a lookup: an administrator waits, and a statement beyond it is a fault of ours."""
+_REFUSED = {401: "UNAUTHENTICATED", 403: "FORBIDDEN", 422: "INVALID"}
+"""What the audit calls a refusal, by status."""
+_LONGEST_INPUT = 200
+
+
+def create_app(settings: ApiSettings, auth: AuthSettings, database: Database) -> FastAPI:
+    """Return the application. It opens its connections when it starts and closes them when it ends."""
+    registry = CollectorRegistry()
+    documented = settings.app_env != "prod"
+    app = FastAPI(
+        title="Backoffice Admin API",
+        version="0.1.0",
+        description=openapi.DESCRIPTION,
+        lifespan=_lifespan(settings, auth, database, registry),
+        docs_url="/docs" if documented else None,
+        redoc_url="/redoc" if documented else None,
+        openapi_url="/openapi.json" if documented else None,
+        redirect_slashes=False,
+    )
+    for resource in (tx, order, wallet, search, audit, health):
+        app.include_router(resource.router)
+    openapi.install(app)
+    app.add_exception_handler(ApiError, _told)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _status)
+    templates = openapi.templates(app)
+    app.add_middleware(Frame, settings=settings, metrics=ApiMetrics(registry), route_of=templates)
+    return app
+
+
+def _lifespan(
+    settings: ApiSettings, auth: AuthSettings, database: Database, registry: CollectorRegistry
+) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        metrics = DatabaseMetrics(registry)
+        pool = database.async_pool("plura-tx-api", "bo_api", db_statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+        statements = Statements(pool, metrics, slow_ms=database.settings.db_slow_query_ms)
+        async with AsyncExitStack() as stack:
+            await pool.open()
+            stack.push_async_callback(pool.close)
+            authenticator = await _authenticator(auth, stack)
+
+            async def record(row: dict[str, Any]) -> None:
+                await statements.rows("record", "admin_audit_logs", row)
+
+            refusals = Refusals(record, per_second=settings.audit_refusals_per_second)
+            health_service = HealthService(statements, authenticator, pool=pool, registry=registry, metrics=metrics)
+            for worker in (refusals, health_service):
+                await worker.start()
+                stack.push_async_callback(worker.close)
+            app.state.services = Services(
+                authenticator=authenticator,
+                refusals=refusals,
+                tx=TxService(statements),
+                order=OrderService(statements),
+                wallet=WalletService(statements),
+                search=SearchService(statements),
+                audit=AuditService(statements),
+                health=health_service,
+            )
+            yield
+
+    return lifespan
+
+
+async def _authenticator(auth: AuthSettings, stack: AsyncExitStack) -> Authenticator:
+    if auth.auth_mode == "disabled":
+        _LOG.warning("authentication is disabled")
+        return NoAuthenticator()
+    keys = JwksKeys(auth.auth_jwks_url, auth.auth_algorithm)
+    await keys.start()
+    stack.push_async_callback(keys.close)
+    return BearerAuthenticator(TokenVerifier(auth, keys))
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """Answer an error of ours; a refused lookup is recorded before, and cannot be answered where it cannot be."""
+    assert isinstance(error, ApiError)
+    visit = visit_of(request)
+    if visit.subject is not None and (result := _REFUSED.get(error.status_code)):
+        services: Services = request.app.state.services
+        try:
+            await services.refusals.refused(visit, status_code=error.status_code, result=result)
+        except UnavailableError as unavailable:
+            error = unavailable
+    return problem(error, visit.correlation_id)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [_shortened(one) for one in error.errors()]
+    return await _told(request, InvalidRequestError(errors=errors))
+
+
+def _shortened(error: dict[str, Any]) -> dict[str, Any]:
+    """One error of the framework, without its address and with no more of the input than tells it apart."""
+    told = {name: value for name, value in error.items() if name in ("type", "loc", "msg", "input")}
+    told["loc"] = list(told["loc"])
+    if isinstance(told.get("input"), str):
+        told["input"] = told["input"][:_LONGEST_INPUT]
+    if isinstance(context := error.get("ctx"), dict):
+        told["ctx"] = {name: value if isinstance(value, int | float) else str(value) for name, value in context.items()}
+    return told
+
+
+async def _status(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return status_problem(
+        error.status_code, str(error.detail), visit_of(request).correlation_id, dict(error.headers or {})
+    )

@@ -1,0 +1,151 @@
+"""What a ledger entry means to an administrator: state of its payment, the other side, how late it arrived."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import BaseModel, Field
+
+from plura.tx.api.schemas import Money
+
+
+class StatusGroup(StrEnum):
+    """What the status of an order comes down to."""
+
+    SUCCESS = "SUCCESS"
+    FAIL = "FAIL"
+    IN_PROGRESS = "IN_PROGRESS"
+    UNKNOWN = "UNKNOWN"
+
+
+class PairingStatus(StrEnum):
+    """Whether both sides of a payment are known."""
+
+    COMPLETE = "COMPLETE"
+    INCOMPLETE = "INCOMPLETE"
+    UNKNOWN = "UNKNOWN"
+
+
+PAYMENT_ORDER = "PAYMENT_ORDER"
+_UNKNOWN_TYPE = "UNKNOWN"
+
+_GROUPS = {
+    StatusGroup.SUCCESS: ("SETTLED", "COMPLETED", "SUCCESS", "SUCCEEDED", "PAID"),
+    StatusGroup.FAIL: ("FAILED", "CANCELLED", "CANCELED", "REJECTED", "DECLINED"),
+    StatusGroup.IN_PROGRESS: ("CREATED", "PENDING", "PROCESSING", "AUTHORIZED"),
+}
+_GROUP_OF = {status: group for group, statuses in _GROUPS.items() for status in statuses}
+_SIGN_OF = {
+    "CHARGE": 1,
+    "RECEIVE": 1,
+    "REFUND_IN": 1,
+    "MINT": 1,
+    "PAYMENT": -1,
+    "WITHDRAW": -1,
+    "REFUND_OUT": -1,
+    "BURN": -1,
+}
+"""Direction of an entry without a signed amount, by its type; the same as in the lake's seed of entry types."""
+
+
+class TracedEntry(NamedTuple):
+    """A row of ``bo.traced_entries``: an entry with its order and its pair."""
+
+    tx_id: str
+    event_time: datetime
+    entry_type: str
+    amount: Decimal
+    amount_signed: Decimal | None
+    wallet_id: str
+    related_id: str | None
+    related_type: str | None
+    updated_at: datetime | None
+    ingested_at: datetime
+    order_id: str | None
+    order_status: str | None
+    merchant_name: str | None
+    has_pair: bool
+    payment_tx_id: str | None
+    receive_tx_id: str | None
+    payer_wallet_id: str | None
+    payee_wallet_id: str | None
+
+    @property
+    def shown_related_type(self) -> str:
+        """Type of what the entry belongs to; an entry that names an order without saying so belongs to an order."""
+        if self.related_type and self.related_type.strip():
+            return self.related_type
+        return PAYMENT_ORDER if self.order_id is not None or self.has_pair else _UNKNOWN_TYPE
+
+    @property
+    def may_pay(self) -> bool:
+        """Whether the entry can be a side of a payment: it names an order and no other kind of thing."""
+        return bool(self.related_id) and (self.related_type or "").strip() in ("", PAYMENT_ORDER)
+
+    @property
+    def pairing_status(self) -> PairingStatus:
+        """Whether both sides of the entry's payment are known."""
+        if not self.may_pay:
+            return PairingStatus.UNKNOWN
+        complete = self.payment_tx_id is not None and self.receive_tx_id is not None
+        return PairingStatus.COMPLETE if complete else PairingStatus.INCOMPLETE
+
+    @property
+    def paired_tx_id(self) -> str | None:
+        """The entry on the other side of the payment."""
+        if not self.may_pay:
+            return None
+        return {"PAYMENT": self.receive_tx_id, "RECEIVE": self.payment_tx_id}.get(self.entry_type)
+
+    @property
+    def own_side(self) -> tuple[str | None, str | None]:
+        """Sender and receiver as far as the entry alone tells, by its sign."""
+        signed = self.amount_signed
+        sign = _SIGN_OF.get(self.entry_type, 0) if signed is None else int(signed.compare(0))
+        return (self.wallet_id if sign < 0 else None), (self.wallet_id if sign > 0 else None)
+
+    @property
+    def data_lag_sec(self) -> int:
+        """Whole seconds from the entry's last change at the source to its row."""
+        return max(0, int((self.ingested_at - (self.updated_at or self.event_time)).total_seconds()))
+
+
+def status_group(status: str | None) -> StatusGroup:
+    """Return what ``status`` comes down to."""
+    return _GROUP_OF.get((status or "").strip().upper(), StatusGroup.UNKNOWN)
+
+
+class LedgerEntryItem(BaseModel):
+    """A ledger entry in a list."""
+
+    tx_id: str
+    event_time: datetime
+    entry_type: str
+    amount: Money
+    amount_signed: Money | None
+    wallet_id: str
+    status: str | None = Field(description="Status of the payment order, as its owner wrote it.")
+    status_group: StatusGroup
+    paired_tx_id: str | None = Field(description="The entry on the other side of the payment.")
+    pairing_status: PairingStatus
+    data_lag_sec: int | None = Field(description="Seconds from the last change at the source to the row here.")
+
+
+def item(entry: TracedEntry) -> LedgerEntryItem:
+    """Return the entry as it stands in a list."""
+    return LedgerEntryItem(
+        tx_id=entry.tx_id,
+        event_time=entry.event_time,
+        entry_type=entry.entry_type,
+        amount=entry.amount,
+        amount_signed=entry.amount_signed,
+        wallet_id=entry.wallet_id,
+        status=entry.order_status,
+        status_group=status_group(entry.order_status),
+        paired_tx_id=entry.paired_tx_id,
+        pairing_status=entry.pairing_status,
+        data_lag_sec=entry.data_lag_sec,
+    )

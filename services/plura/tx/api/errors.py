@@ -1,0 +1,72 @@
+"""What the API answers instead of a result. The docstring of an error is what the caller is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from plura.kit.errors import ServiceError
+
+
+class ApiError(ServiceError):
+    """The request cannot be answered."""
+
+    status_code: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal Server Error"
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Keep what is told: ``detail`` instead of the docstring, further headers, a list of single errors."""
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        super().__init__(self.detail)
+        self.headers = dict(headers or {})
+        self.errors = errors
+
+
+class UnauthorizedError(ApiError):
+    """Authorization header missing"""  # noqa: D415  # the text of the contract
+
+    status_code = 401
+    code = "unauthorized"
+    title = "Unauthorized"
+
+
+class ForbiddenError(ApiError):
+    """Forbidden"""  # noqa: D415  # the text of the contract
+
+    status_code = 403
+    code = "forbidden"
+    title = "Forbidden"
+
+
+class NotFoundError(ApiError):
+    """Not Found"""  # noqa: D415  # the text of the contract
+
+    status_code = 404
+    code = "not_found"
+    title = "Not Found"
+
+
+class InvalidRequestError(ApiError):
+    """Request validation failed"""  # noqa: D415  # the same style
+
+    status_code = 422
+    code = "invalid_request"
+    title = "Unprocessable Content"
+
+
+class UnavailableError(ApiError):
+    """The database is not available; nothing was looked up"""  # noqa: D415  # the same style
+
+    status_code = 503
+    code = "unavailable"
+    title = "Service Unavailable"
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": "2"})

@@ -1,0 +1,76 @@
+"""The outermost layer: correlation id, metrics, headers of every answer, the last catch of errors."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plura.kit.observability.correlation import correlation_id
+from plura.kit.observability.logs import fields
+from plura.kit.observability.metrics import ApiMetrics
+from plura.tx.api.errors import ApiError
+from plura.tx.api.problems import problem
+from plura.tx.api.settings import ApiSettings
+from plura.tx.api.visit import Visit
+
+_LOG = logging.getLogger(__name__)
+
+UNMATCHED = "unmatched"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class Frame:
+    """Wraps the application. ``route_of`` returns the template of a path, None if no route has it."""
+
+    def __init__(
+        self, app: ASGIApp, *, settings: ApiSettings, metrics: ApiMetrics, route_of: Callable[[str], str | None]
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._route_of = route_of
+        self._trusted = settings.trusted_proxies
+        self._masked = settings.masked_keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = Visit(scope, trusted=self._trusted, masked=self._masked)
+        token = correlation_id.set(visit.correlation_id)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        route = self._route_of(scope["path"]) or UNMATCHED
+        inflight = self._metrics.inflight.labels(method, route)
+        inflight.inc()
+        status = 0
+        own = (b"x-correlation-id", visit.correlation_id.encode())
+
+        async def send_framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], own, *_HEADERS]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_framed)
+        except Exception:
+            _LOG.exception("request failed", extra=fields(method=method, route=route))
+            if status:
+                raise  # the answer is under way: only the connection can still tell
+            await problem(ApiError("Internal Server Error"), visit.correlation_id)(scope, receive, send_framed)
+        finally:
+            inflight.dec()
+            took = time.perf_counter() - visit.started
+            labels = method, route, str(status or 499)
+            self._metrics.latency.labels(*labels).observe(took)
+            self._metrics.requests.labels(*labels).inc()
+            correlation_id.reset(token)

@@ -1,0 +1,48 @@
+"""``GET /healthz``, ``/readyz`` and ``/metrics``, for machines inside."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from plura.kit.observability.metrics import CONTENT_TYPE
+from plura.tx.api.health.schemas import Alive, Readiness
+from plura.tx.api.schemas import MEDIA_TYPE, answer
+from plura.tx.api.services import ServicesOf
+
+router = APIRouter()
+
+
+@router.get("/healthz", response_model=Alive, summary="Is the process alive?")
+async def healthz() -> Response:
+    """Answer as long as the process runs."""
+    return answer(Alive())
+
+
+@router.get(
+    "/readyz",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Something that answers depend on is missing."}},
+    summary="Can requests be answered?",
+)
+async def readyz(services: ServicesOf) -> Response:
+    """Tell whether database, migrations and keys are there, and how fresh the data are."""
+    readiness = await services.health.readiness()
+    return Response(
+        readiness.model_dump_json(),
+        status_code=200 if readiness.status == "ready" else 503,
+        media_type=MEDIA_TYPE,
+    )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"description": "Metrics of Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
+    summary="How is it doing?",
+)
+async def metrics(services: ServicesOf) -> Response:
+    """Tell all metrics in Prometheus' text format."""
+    return Response(services.health.exposition(), headers={"Content-Type": CONTENT_TYPE})

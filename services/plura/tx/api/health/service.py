@@ -1,0 +1,103 @@
+"""What the service depends on, and how it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from prometheus_client import CollectorRegistry
+
+from plura.kit.auth.authenticators import Authenticator
+from plura.kit.migrations import read_migrations
+from plura.kit.observability.metrics import DatabaseMetrics, exposition
+from plura.tx.api.errors import UnavailableError
+from plura.tx.api.health.schemas import Freshness, Readiness
+from plura.tx.api.statements import Pool, Statements
+
+_LOG = logging.getLogger(__name__)
+
+_FRESH_SECONDS = 1.0
+"""How long a readiness is told again: anybody may ask, and must not keep the database busy."""
+_LAG_SECONDS = 15.0
+
+
+class HealthService:
+    """Answers whether the service is ready, and renders its metrics."""
+
+    def __init__(
+        self,
+        statements: Statements,
+        authenticator: Authenticator,
+        *,
+        pool: Pool,
+        registry: CollectorRegistry,
+        metrics: DatabaseMetrics,
+    ) -> None:
+        self._statements = statements
+        self._authenticator = authenticator
+        self._pool = pool
+        self._registry = registry
+        self._metrics = metrics
+        self._migrations = [(one.number, one.digest) for one in read_migrations("plura.tx.db.migrations")]
+        self._looking = asyncio.Lock()
+        self._looked: tuple[float, Readiness] | None = None
+        self._background: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look at the replicas in the background."""
+        self._background = asyncio.create_task(self._watch_replicas(), name="watch replicas")
+
+    async def close(self) -> None:
+        """End that."""
+        if self._background is not None:
+            self._background.cancel()
+            await asyncio.gather(self._background, return_exceptions=True)
+
+    async def readiness(self) -> Readiness:
+        """Return what answers depend on, at most a second old."""
+        async with self._looking:
+            if self._looked is None or time.monotonic() - self._looked[0] > _FRESH_SECONDS:
+                self._looked = time.monotonic(), await self._look()
+            return self._looked[1]
+
+    def exposition(self) -> bytes:
+        """Return all metrics, those of the pool as they are now."""
+        stats = self._pool.get_stats()
+        size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
+        self._metrics.pool_size.set(self._pool.min_size)
+        self._metrics.pool_checked_in.set(idle)
+        self._metrics.pool_checked_out.set(size - idle)
+        self._metrics.pool_overflow.set(max(0, size - self._pool.min_size))
+        return exposition(self._registry)
+
+    async def _look(self) -> Readiness:
+        identity = self._authenticator.is_ready
+        database, migrations, freshness = False, False, list[Freshness]()
+        try:
+            applied = await self._statements.rows("migrations", "schema_migrations")
+            database = True
+            migrations = list(applied) == self._migrations
+            freshness = [
+                Freshness(topic=topic, freshness_seconds=round(seconds, 3), polled_at=polled_at)
+                for topic, seconds, polled_at in await self._statements.rows("consumers", "consumer_state")
+            ]
+        except UnavailableError:
+            _LOG.debug("not ready", exc_info=True)
+        ready = database and migrations and identity
+        return Readiness(
+            status="ready" if ready else "not_ready",
+            database=database,
+            migrations=migrations,
+            identity=identity,
+            freshness=freshness,
+        )
+
+    async def _watch_replicas(self) -> None:
+        while True:
+            try:
+                ((seconds,),) = await self._statements.rows("replication_lag", "pg_stat_replication")
+                self._metrics.replication_lag.set(float("nan") if seconds is None else seconds)
+            except UnavailableError:
+                self._metrics.replication_lag.set(float("nan"))
+            await asyncio.sleep(_LAG_SECONDS)

@@ -1,0 +1,1 @@
+"""Look up a payment order with its ledger entries."""

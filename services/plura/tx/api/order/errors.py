@@ -1,0 +1,11 @@
+"""What can go wrong with the lookup of an order."""
+
+from __future__ import annotations
+
+from plura.tx.api.errors import NotFoundError
+
+
+class OrderNotFoundError(NotFoundError):
+    """order_id not found"""  # noqa: D415  # the text of the contract
+
+    code = "order_not_found"

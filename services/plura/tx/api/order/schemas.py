@@ -1,0 +1,64 @@
+"""A payment order as the API tells it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from plura.tx.api.entries import LedgerEntryItem, PairingStatus, StatusGroup
+from plura.tx.api.schemas import Money
+
+
+class OrderInfo(BaseModel):
+    """The order itself."""
+
+    order_id: str
+    user_id: str | None
+    merchant_name: str | None
+    amount: Money
+    status: str = Field(description="As its owner wrote it.")
+    status_group: StatusGroup
+    created_at: datetime
+
+
+class AdminOrderResponse(BaseModel):
+    """A payment order with its ledger entries, the newest first."""
+
+    order: OrderInfo
+    ledger_entries: list[LedgerEntryItem]
+    pairing_status: PairingStatus
+    count: int = Field(description="Entries of this page.")
+    next_cursor: str | None = Field(description="Where the next page begins; null at the end.")
+
+
+EXAMPLE: dict[str, Any] = {
+    "order": {
+        "order_id": "po-1",
+        "user_id": "w-payer-1",
+        "merchant_name": "Haneul Coffee",
+        "amount": "10000.00",
+        "status": "SETTLED",
+        "status_group": "SUCCESS",
+        "created_at": "2026-02-05T03:39:37Z",
+    },
+    "ledger_entries": [
+        {
+            "tx_id": "tx-pay-1",
+            "event_time": "2026-02-05T03:39:38.882153Z",
+            "entry_type": "PAYMENT",
+            "amount": "10000.00",
+            "amount_signed": "-10000.00",
+            "wallet_id": "w-payer-1",
+            "status": "SETTLED",
+            "status_group": "SUCCESS",
+            "paired_tx_id": "tx-rcv-1",
+            "pairing_status": "COMPLETE",
+            "data_lag_sec": 1,
+        }
+    ],
+    "pairing_status": "COMPLETE",
+    "count": 1,
+    "next_cursor": None,
+}

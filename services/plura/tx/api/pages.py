@@ -1,0 +1,41 @@
+"""Pages of entries, the newest first, each beginning where the last one ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from plura.tx.api import cursors
+from plura.tx.api.cursors import Position
+from plura.tx.api.entries import TracedEntry
+from plura.tx.api.parameters import LAST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Entries of a page, and the cursor of the next one, None at the end."""
+
+    entries: Sequence[TracedEntry]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, entries: Sequence[TracedEntry], limit: int, *scope: str | None) -> Self:
+        """Return the page of up to ``limit`` of ``entries``, of which one more was read to see whether there is one."""
+        if len(entries) <= limit:
+            return cls(entries=entries, next_cursor=None)
+        last = entries[limit - 1]
+        position = Position(time=last.event_time, tie=last.tx_id)
+        return cls(entries=entries[:limit], next_cursor=cursors.encode(position, *scope))
+
+
+def after(cursor: str | None, *scope: str | None) -> dict[str, Any]:
+    """Return the parameters of a statement that begin its page after ``cursor``.
+
+    Raises:
+        InvalidRequestError: the cursor belongs to another list.
+    """
+    if cursor is None:
+        return {"before": LAST, "after_id": ""}
+    position = cursors.decode(cursor, *scope)
+    return {"before": position.time.isoformat(), "after_id": position.tie}

@@ -1,0 +1,84 @@
+"""Parameters that several routes take."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from pydantic import AwareDatetime, WithJsonSchema
+
+from plura.tx.api.cursors import LONGEST
+from plura.tx.api.errors import InvalidRequestError
+
+LONGEST_ID = 255
+"""Characters, as in the tables."""
+
+_INSTANT_SCHEMA = {"type": "string", "format": "date-time"}
+
+FIRST = "-infinity"
+LAST = "infinity"
+"""Bounds of an open range, in PostgreSQL's words."""
+
+
+PLAIN = r"^[^\x00-\x1f\x7f-\x9f]+$"
+"""Pattern of ids: no control characters."""
+
+
+def _id_path(description: str, example: str) -> Any:
+    return Path(min_length=1, max_length=LONGEST_ID, pattern=PLAIN, description=description, examples=[example])
+
+
+TxId = Annotated[str, _id_path("Id of a ledger entry.", "tx-pay-1")]
+OrderId = Annotated[str, _id_path("Id of a payment order.", "po-1")]
+WalletId = Annotated[str, _id_path("Id of a wallet.", "w-payer-1")]
+"""Ids in a path."""
+
+AnyId = Annotated[
+    str,
+    Query(min_length=1, max_length=LONGEST_ID, pattern=PLAIN, description="Id of anything.", examples=["po-1"]),
+]
+Filter = Annotated[str | None, Query(min_length=1, max_length=LONGEST_ID, pattern=PLAIN)]
+
+From = Annotated[
+    AwareDatetime | None,
+    WithJsonSchema(_INSTANT_SCHEMA),
+    Query(alias="from", description="Earliest instant, included.", examples=["2026-02-01T00:00:00Z"]),
+]
+To = Annotated[
+    AwareDatetime | None,
+    WithJsonSchema(_INSTANT_SCHEMA),
+    Query(alias="to", description="Latest instant, included.", examples=["2026-02-02T00:00:00Z"]),
+]
+"""A range of instants with a zone; seconds since 1970 are taken as well."""
+
+Cursor = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=LONGEST,
+        pattern="^[A-Za-z0-9_-]+$",
+        description="`next_cursor` of the page before; it belongs to one route, id and range.",
+    ),
+]
+
+
+def limit_query(default: int) -> Any:
+    """Return the description of a page's size."""
+    return Query(ge=1, le=100, description=f"Rows of a page; {default} unless given.")
+
+
+def checked_range(start: datetime | None, end: datetime | None) -> tuple[str, str]:
+    """Return the bounds of a range as PostgreSQL reads them.
+
+    Raises:
+        InvalidRequestError: it ends before it begins.
+    """
+    if start is not None and end is not None and start > end:
+        error = {"type": "range", "loc": ["query", "from"], "msg": "from must not be later than to"}
+        raise InvalidRequestError(errors=[error])
+    return _bound(start, FIRST), _bound(end, LAST)
+
+
+def _bound(value: datetime | None, open_end: str) -> str:
+    return open_end if value is None else value.astimezone(UTC).isoformat()

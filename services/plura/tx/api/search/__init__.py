@@ -1,0 +1,1 @@
+"""Find out what an id names."""

@@ -1,0 +1,39 @@
+"""What the routes work with, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from plura.kit.auth.authenticators import Authenticator
+from plura.tx.api.audit.service import AuditService
+from plura.tx.api.health.service import HealthService
+from plura.tx.api.order.service import OrderService
+from plura.tx.api.refusals import Refusals
+from plura.tx.api.search.service import SearchService
+from plura.tx.api.tx.service import TxService
+from plura.tx.api.wallet.service import WalletService
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """One service per resource, and who stands at the gate."""
+
+    authenticator: Authenticator
+    refusals: Refusals
+    tx: TxService
+    order: OrderService
+    wallet: WalletService
+    search: SearchService
+    audit: AuditService
+    health: HealthService
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that serves ``request``."""
+    return cast("Services", request.app.state.services)
+
+
+ServicesOf = Annotated[Services, Depends(services_of)]

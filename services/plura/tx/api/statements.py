@@ -1,0 +1,140 @@
+"""The statements of the API: prepared, measured, and repeated once where a connection had died in the pool."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from plura.kit.observability.logs import fields
+from plura.kit.observability.metrics import DatabaseMetrics
+from plura.kit.queries import read_queries
+from plura.tx.api.errors import UnavailableError
+
+_LOG = logging.getLogger(__name__)
+_LONGEST_LOGGED = 300
+
+Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+
+
+class Statements:
+    """Runs the named statements of ``lookups.sql``."""
+
+    def __init__(self, pool: Pool, metrics: DatabaseMetrics, *, slow_ms: int) -> None:
+        self._pool = pool
+        self._metrics = metrics
+        self._slow_seconds = slow_ms / 1000 if slow_ms else float("inf")
+        self._texts: Mapping[str, LiteralString] = read_queries("plura.tx.db", "lookups.sql")
+
+    async def rows(self, name: str, table: str, parameters: Mapping[str, Any] | None = None) -> Sequence[TupleRow]:
+        """Run a statement in a transaction of its own and return its rows, none if it returns nothing.
+
+        ``table`` is the label of the metrics. A connection that died while it was idle costs a second try, after the
+        pool has thrown away its like; then an audit row may be there twice, but never not at all.
+
+        Raises:
+            UnavailableError: it did not run, whatever the reason.
+        """
+        try:
+            return await self._once(name, table, parameters)
+        except _BrokenConnectionError:
+            await self._check_pool()
+        try:
+            return await self._once(name, table, parameters)
+        except _BrokenConnectionError:
+            raise UnavailableError from None
+
+    async def read_as(
+        self, role: LiteralString, name: str, parameters: Mapping[str, Any], record: Mapping[str, Any]
+    ) -> Sequence[TupleRow]:
+        """Run a statement in another role and record that, in one transaction.
+
+        ``record`` are the parameters of the audit row; its ``result_count`` and ``result`` are set here.
+
+        Raises:
+            UnavailableError: it did not run, whatever the reason.
+        """
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(psycopg.sql.SQL("set local role {}").format(psycopg.sql.Identifier(role)))
+            with self._measured(name, "admin_audit_logs"):
+                cursor = await connection.execute(self._texts[name], parameters)
+                rows = await cursor.fetchall()
+            await connection.execute("reset role")
+            await connection.execute("set local role bo_api")
+            count = min(len(rows), int(parameters["limit"]))
+            outcome = {"result": "FOUND" if rows else "EMPTY", "result_count": count}
+            with self._measured("record", "admin_audit_logs"):
+                await connection.execute(self._texts["record"], {**record, **outcome})
+        return rows
+
+    async def _once(self, name: str, table: str, parameters: Mapping[str, Any] | None) -> Sequence[TupleRow]:
+        async with self._connection() as connection:
+            with self._measured(name, table):
+                try:
+                    cursor = await connection.execute(self._texts[name], parameters, prepare=True)
+                    return await cursor.fetchall() if cursor.description else ()
+                except psycopg.OperationalError:
+                    if connection.broken:
+                        raise _BrokenConnectionError from None
+                    raise
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Borrow a connection and translate the errors of the driver, here and nowhere else."""
+        started = time.perf_counter()
+        try:
+            async with self._pool.connection() as connection:
+                self._metrics.checkout_latency.observe(time.perf_counter() - started)
+                yield connection
+        except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
+            _LOG.warning(
+                "database not available", extra=fields(reason=str(error).splitlines()[0] if str(error) else "")
+            )
+            raise UnavailableError from None
+        except psycopg.Error:
+            _LOG.exception("statement failed")
+            raise UnavailableError from None
+
+    async def _check_pool(self) -> None:
+        try:
+            await self._pool.check()
+        except psycopg.Error:
+            _LOG.warning("pool not checked", exc_info=True)
+
+    def _measured(self, name: str, table: str) -> _Measured:
+        return _Measured(self._metrics, name, table, self._slow_seconds, self._texts[name])
+
+
+class _Measured:
+    """Times a statement; a class, because it is entered for every request."""
+
+    __slots__ = ("_metrics", "_name", "_slow", "_started", "_table", "_text")
+
+    def __init__(self, metrics: DatabaseMetrics, name: str, table: str, slow: float, text: str) -> None:
+        self._metrics, self._name, self._table, self._slow, self._text = metrics, name, table, slow, text
+        self._started = 0.0
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        took = time.perf_counter() - self._started
+        success = "true" if kind is None else "false"
+        self._metrics.latency.labels(self._name, self._table, success).observe(took)
+        self._metrics.queries.labels(self._name, self._table, success).inc()
+        if took >= self._slow:
+            _LOG.warning(
+                "slow statement",
+                extra=fields(name=self._name, milliseconds=round(took * 1000), sql=self._text[:_LONGEST_LOGGED]),
+            )
+
+
+class _BrokenConnectionError(Exception):
+    """The connection was dead."""

@@ -1,0 +1,11 @@
+"""What can go wrong with the lookup of a transaction."""
+
+from __future__ import annotations
+
+from plura.tx.api.errors import NotFoundError
+
+
+class TxNotFoundError(NotFoundError):
+    """tx_id not found"""  # noqa: D415  # the text of the contract
+
+    code = "tx_not_found"

@@ -1,0 +1,142 @@
+"""One request: who sent it from where, what it wants, and what the audit has to know of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from plura.kit.auth.principal import Principal
+from plura.kit.observability import correlation
+
+_KEY = "plura.visit"
+_MASK = "***"
+_LONGEST = 2000
+"""Characters of a text from the request that the audit keeps."""
+UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of characters, which PostgreSQL cannot store."""
+_LISTED = frozenset({"authorization", "x-forwarded-for", "cookie"})
+"""Headers whose repetitions are joined: two tokens must not look like one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a route is about, in the words of the audit."""
+
+    action: str
+    resource_type: str
+    parameter: str | None = None
+    """Path parameter, or query parameter where the path has none, that holds the id."""
+
+
+class Visit:
+    """A request at work. Made when it arrives; the gate adds subject and principal."""
+
+    def __init__(self, scope: Scope, *, trusted: tuple[IPv4Network | IPv6Network, ...], masked: frozenset[str]) -> None:
+        self.started = time.perf_counter()
+        self.headers = _headers(scope)
+        self.correlation_id = correlation.accepted(self.headers.get("x-correlation-id")) or correlation.new()
+        self.subject: Subject | None = None
+        self.resource_id: str | None = None
+        self.principal: Principal | None = None
+        self._scope = scope
+        self._masked = masked
+        self.ip = client_address(scope.get("client"), self.headers.get("x-forwarded-for"), trusted)
+        scope[_KEY] = self
+
+    def audited(self) -> dict[str, Any]:
+        """Return what every audit row of this request says."""
+        subject, principal, scope = self.subject, self.principal, self._scope
+        return {
+            "actor_id": principal and principal.actor_id,
+            "actor_roles": ",".join(principal.roles) or None if principal else None,
+            "action": subject.action if subject else "",
+            "resource_type": subject.resource_type if subject else "",
+            "id": storable(self.resource_id),
+            "request_method": scope["method"],
+            "request_path": storable(scope["path"]),
+            "request_query": masked_query(scope["query_string"], self._masked),
+            "ip": self.ip,
+            "user_agent": storable(self.headers.get("user-agent")),
+            "correlation_id": self.correlation_id,
+            "elapsed_ms": self.elapsed_ms,
+        }
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the request arrived."""
+        return round((time.perf_counter() - self.started) * 1000)
+
+
+def visit_of(request: Request) -> Visit:
+    """Return the visit that a request is."""
+    visit: Visit = request.scope[_KEY]
+    return visit
+
+
+def storable(text: str | None) -> str | None:
+    """Return ``text`` as a row can hold it: not too long, and without the characters that no id may have."""
+    return None if text is None else UNSTORABLE.sub("\ufffd", text[:_LONGEST])
+
+
+def masked_query(query: bytes, masked: frozenset[str]) -> str | None:
+    """Return the query with the values of ``masked`` keys hidden, None if there is none."""
+    if not query:
+        return None
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    return urlencode([(key, _MASK if key.lower() in masked else value) for key, value in pairs])[:_LONGEST] or None
+
+
+def client_address(
+    peer: tuple[str, int] | None, forwarded: str | None, trusted: tuple[IPv4Network | IPv6Network, ...]
+) -> str | None:
+    """Return the address of the client.
+
+    ``forwarded`` is read from its end as long as the speaker is trusted: what stands before the word of the first
+    stranger was written by that stranger.
+    """
+    if peer is None:
+        return None
+    speaker = _address(peer[0])
+    if speaker is None or not forwarded:
+        return peer[0] if speaker is None else str(speaker)
+    for word in reversed(forwarded.split(",")):
+        if not any(speaker in network for network in trusted):
+            break
+        named = _address(word.strip())
+        if named is None:
+            break
+        speaker = named
+    return str(speaker)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address, with a port perhaps."""
+    bare = text
+    if text.startswith("["):
+        bare = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        bare = text.partition(":")[0]
+    try:
+        found = ip_address(bare)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name not in found:
+            found[name] = value
+        elif name in _LISTED:
+            found[name] += f", {value}"
+    return found

@@ -1,0 +1,1 @@
+"""Look up the entries of a wallet."""

@@ -1,0 +1,47 @@
+"""The lookup of a wallet's entries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from plura.tx.api.entries import TracedEntry, item
+from plura.tx.api.pages import Page, after
+from plura.tx.api.parameters import checked_range
+from plura.tx.api.statements import Statements
+from plura.tx.api.visit import Visit
+from plura.tx.api.wallet.schemas import AdminWalletTxResponse
+
+
+class WalletService:
+    """Finds the entries of wallets."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    async def find(
+        self,
+        visit: Visit,
+        *,
+        wallet_id: str,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        cursor: str | None,
+    ) -> AdminWalletTxResponse:
+        """Return a page of the wallet's entries between two instants, both included, and record that.
+
+        Raises:
+            InvalidRequestError: the range ends before it begins, or the cursor belongs to another list.
+            UnavailableError: it could not be looked up and recorded.
+        """
+        first, last = checked_range(start, end)
+        scope = ("wallet", wallet_id, first, last)
+        parameters = {**visit.audited(), "from": first, "to": last, "limit": limit, **after(cursor, *scope)}
+        rows = await self._statements.rows("wallet", "ledger_entries", parameters)
+        page = Page.of([TracedEntry._make(row) for row in rows], limit, *scope)
+        return AdminWalletTxResponse(
+            wallet_id=wallet_id,
+            entries=[item(entry) for entry in page.entries],
+            count=len(page.entries),
+            next_cursor=page.next_cursor,
+        )

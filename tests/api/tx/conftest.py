@@ -1,0 +1,27 @@
+"""A running API for each test, on a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.admin_api import AdminApi, auth_settings, running
+from tests.identity import Provider, provider
+from tests.postgres import TestDatabase, bo, postgres
+
+__all__ = ["bo", "postgres"]
+
+
+@pytest.fixture(scope="session")
+def identity() -> Iterator[Provider]:
+    """The identity provider, for tests that leave it as it is."""
+    with provider() as one:
+        yield one
+
+
+@pytest.fixture
+def api(bo: TestDatabase, identity: Provider) -> Iterator[AdminApi]:
+    """The API with tokens of ``identity``."""
+    with running(bo, auth_settings(identity)) as one:
+        yield one
