@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from python_jobs.report import DuckDBReader, Reader
 from python_jobs.warehouse import LakeError, explain_text, open_duckdb
 
 if TYPE_CHECKING:
@@ -93,9 +94,15 @@ def parse_project(project_dir: Path, warehouse: Path, target: str = "duckdb") ->
 
 
 def run_pipelines(
-    request: RunRequest, *, progress: Progress | None = None, manifest: Manifest | None = None
+    request: RunRequest,
+    *,
+    progress: Progress | None = None,
+    manifest: Manifest | None = None,
+    reader: Callable[[], AbstractContextManager[Reader]] | None = None,
 ) -> RunResult:
     """Run the pipelines that a request names.
+
+    ``reader`` opens the warehouse for the figures of a gate that stopped the run; a DuckDB file needs none.
 
     Raises:
         LakeError: the run could not start, which is recorded as its failure; a failed node is no exception but a
@@ -133,9 +140,11 @@ def run_pipelines(
             _record_failure(request)
     if request.target == "duckdb":
         problems = [_in_plain_words(line, request.warehouse) for line in problems]
-    if request.target == "duckdb" and any("bad_rate_within_threshold" in line for line in problems):
+        reader = reader or (lambda: _duckdb_reader(request.warehouse))
+    if reader is not None and any("bad_rate_within_threshold" in line for line in problems):
         problems = [line for line in problems if "bad_rate_within_threshold" not in line]
-        problems += _gate_problems(request.warehouse)
+        with reader() as opened:
+            problems += _gate_problems(opened)
     return RunResult(
         run_id=request.run_id,
         seconds=(datetime.now(UTC) - started).total_seconds(),
@@ -299,19 +308,24 @@ def _one_line(message: object) -> str:
     return kept[0][:400]
 
 
-def _gate_problems(warehouse: Path) -> list[str]:
+def _gate_problems(reader: Reader) -> list[str]:
     """One line per Silver table that the bad-rate gate stopped, with the figures and what to do."""
-    with open_duckdb(warehouse, read_only=True) as connection:
-        rows = connection.execute(
-            "select source_table, bad_rows, total_rows, bad_rate, threshold, rule_id from silver.bad_rate_gate"
-            " where is_breached order by source_table"
-        ).fetchall()
+    rows = reader.rows(
+        "select source_table, bad_rows, total_rows, bad_rate, threshold, rule_id from silver.bad_rate_gate"
+        " where is_breached order by source_table"
+    )
     return [
-        f"bad-rate gate: {table} has {bad} bad of {total} pending rows ({rate} > {threshold}, rule {rule});"
-        " nothing was published. See silver.bad_records, then load corrected rows, withdraw the batch or change the"
-        " rule"
-        for table, bad, total, rate, threshold, rule in rows
+        f"bad-rate gate: {row['source_table']} has {row['bad_rows']} bad of {row['total_rows']} pending rows"
+        f" ({row['bad_rate']} > {row['threshold']}, rule {row['rule_id']}); nothing was published. See"
+        " silver.bad_records, then load corrected rows, withdraw the batch or change the rule"
+        for row in rows
     ]
+
+
+@contextmanager
+def _duckdb_reader(warehouse: Path) -> Iterator[Reader]:
+    with open_duckdb(warehouse, read_only=True) as connection:
+        yield DuckDBReader(connection)
 
 
 def _record_failure(request: RunRequest) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
 WAREHOUSE_VARIABLE = "PLURA_SPARK_WAREHOUSE"
 """Environment variable by which the profile learns where the tables and the catalog lie."""
-
-_TRIES = 30
 
 Result = TypeVar("Result")
 
@@ -81,23 +77,11 @@ def write(session: SparkSession, sql: str, **values: Any) -> int:
 
 
 def retried(action: Callable[[], Result]) -> Result:
-    """Do something, again while another writer commits to the same table in between."""
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-    from pyspark.errors import PySparkException
+    """Do something, again while another writer commits to the same Delta table in between."""
+    from dbt.adapters.sparksession.session import retried as again
 
-    for attempt in range(1, _TRIES):
-        try:
-            return action()
-        except (PySparkException, Py4JError) as error:
-            if not is_conflict(error):
-                raise
-            time.sleep(random.uniform(0.05, 0.2) * min(attempt, 10))  # noqa: S311 - only spreads the tries
-    return action()
-
-
-def is_conflict(error: BaseException) -> bool:
-    """Whether Delta refused a commit because another writer was faster."""
-    return "DELTA_CONCURRENT" in str(error) or "io.delta.exceptions.Concurrent" in str(error)
+    outcome: Result = again(action)
+    return outcome
 
 
 @contextmanager
@@ -107,7 +91,7 @@ def plain_spark_errors() -> Iterator[None]:
     Raises:
         LakeError: in place of such an error.
     """
-    from py4j.protocol import Py4JError
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
     from pyspark.errors import PySparkException
 
     try:

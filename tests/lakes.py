@@ -84,24 +84,24 @@ class Lake:
             variables=self.variables,
             **named,
         )
-        with self._seeds_in_place(), dbt_flags(checks=self.checks):
+        with self.seeds_in_place(self.manifest), dbt_flags(checks=self.checks):
             return run_pipelines(request, manifest=self.manifest)
 
     @contextmanager
-    def _seeds_in_place(self) -> Iterator[None]:
+    def seeds_in_place(self, manifest: Manifest) -> Iterator[None]:
         """Let dbt find the seeds of the test below the warehouse while the block runs."""
-        nodes = {name: self.manifest.nodes[f"seed.plura.{name}"] for name in self.seeds}
-        before = {name: node.root_path for name, node in nodes.items()}
+        nodes = {name: manifest.nodes[f"seed.plura.{name}"] for name in self.seeds}
+        before = {name: node.original_file_path for name, node in nodes.items()}
         for name, node in nodes.items():
-            file = self.work / "project" / node.original_file_path
+            file = self.work / "project" / f"{name}.csv"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(self.seeds[name], encoding="utf-8")
-            node.root_path = str(self.work / "project")
+            node.original_file_path = str(file)  # absolute: dbt joins it to the folder of the project
         try:
             yield
         finally:
             for name, node in nodes.items():
-                node.root_path = before[name]
+                node.original_file_path = before[name]
 
     def run_clean(self, first_day: date | None = None, last_day: date | None = None, **options: Any) -> RunResult:
         """Run pipelines and insist on success."""

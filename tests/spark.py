@@ -78,7 +78,7 @@ def start_session(warehouse: Path) -> SparkSession:
 @contextmanager
 def interpreted(session: SparkSession) -> Iterator[None]:
     """Let the session interpret expressions in the block instead of generating code for them."""
-    before = {name: session.conf.get(name) for name in INTERPRETED}
+    before = {name: str(session.conf.get(name)) for name in INTERPRETED}
     for name, value in INTERPRETED.items():
         session.conf.set(name, value)
     try:

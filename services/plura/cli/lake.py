@@ -143,7 +143,7 @@ def run(
             run_id=run_id or new_run_id(now),
         )
         with progress_bar("run", counts=True) as advance:
-            result = run_pipelines(request, progress=advance)
+            result = run_pipelines(request, progress=advance, reader=place.reader)
         with place.reader() as reader:
             written = run_summary(reader, result.run_id)
     for text in result.problems:

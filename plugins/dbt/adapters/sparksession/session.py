@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbt_common.exceptions import DbtDatabaseError
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _REMOTE = "spark.remote"
+_TRIES = 30
+
+Result = TypeVar("Result")
 
 
 def session(settings: Mapping[str, str]) -> SparkSession:
@@ -54,26 +59,30 @@ class Cursor:
     def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> None:
         """Execute one statement; ``%s`` stands for the bindings.
 
+        One that loses against another writer of the same Delta table is executed again.
+
         Raises:
             DbtDatabaseError: Spark refuses the statement or fails in it; the text is Spark's message without its trace.
         """
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         statement = sql.strip().rstrip(";")
         if bindings:
             statement = statement % tuple(literal(value) for value in bindings)
         try:
-            self._frame = session(self._settings).sql(statement)
-        except PySparkException as error:
+            self._frame = retried(lambda: session(self._settings).sql(statement))
+        except (PySparkException, Py4JError) as error:
             raise DbtDatabaseError(_message(error)) from error
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Return all rows of the last statement."""
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         try:
             return [] if self._frame is None else [tuple(row) for row in self._frame.collect()]
-        except PySparkException as error:
+        except (PySparkException, Py4JError) as error:
             raise DbtDatabaseError(_message(error)) from error
 
     def close(self) -> None:
@@ -129,6 +138,29 @@ class Connection:
         return self._cursor
 
 
+def retried(action: Callable[[], Result]) -> Result:
+    """Do something, again while another writer commits to the same Delta table in between.
+
+    A statement of Delta is done whole or not at all, and reads afresh when it is executed again.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    for attempt in range(1, _TRIES):
+        try:
+            return action()
+        except (PySparkException, Py4JError) as error:
+            if not is_conflict(error):
+                raise
+            time.sleep(random.uniform(0.05, 0.2) * min(attempt, 10))  # noqa: S311 - only spreads the tries
+    return action()
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether Delta refused a commit because another writer was faster."""
+    return "DELTA_CONCURRENT" in str(error) or "io.delta.exceptions.Concurrent" in str(error)
+
+
 def literal(value: Any) -> str:
     r"""Return a value as a Spark SQL literal.
 
@@ -152,5 +184,6 @@ def literal(value: Any) -> str:
 
 def _message(error: Exception) -> str:
     """What Spark says, without the plan and the JVM's stack that follow it."""
-    text = str(error).split("\n\nJVM stacktrace")[0]
+    thrown = getattr(error, "java_exception", None)  # what PySpark does not know, a broken constraint for example
+    text = str(error if thrown is None else thrown.getMessage()).split("\n\nJVM stacktrace")[0]
     return text.split("\n\n== SQL")[0].split(";\n'")[0].strip()
