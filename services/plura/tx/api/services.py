@@ -31,8 +31,8 @@ class Services:
     health: HealthService
 
 
-def services_of(request: Request) -> Services:
-    """Return the services of the application that serves ``request``."""
+async def services_of(request: Request) -> Services:
+    """Return the services of the application that serves ``request``; asynchronous, so that no thread is asked."""
     return cast("Services", request.app.state.services)
 
 

@@ -34,7 +34,7 @@ class Statements:
         self._texts: Mapping[str, LiteralString] = read_queries("plura.tx.db", "lookups.sql")
 
     async def rows(self, name: str, table: str, parameters: Mapping[str, Any] | None = None) -> Sequence[TupleRow]:
-        """Run a statement in a transaction of its own and return its rows, none if it returns nothing.
+        """Run a statement in a transaction of its own and return its rows.
 
         ``table`` is the label of the metrics. A connection that died while it was idle costs a second try, after the
         pool has thrown away its like; then an audit row may be there twice, but never not at all.
@@ -79,7 +79,7 @@ class Statements:
             with self._measured(name, table):
                 try:
                     cursor = await connection.execute(self._texts[name], parameters, prepare=True)
-                    return await cursor.fetchall() if cursor.description else ()
+                    return await cursor.fetchall()
                 except psycopg.OperationalError:
                     if connection.broken:
                         raise _BrokenConnectionError from None

@@ -153,6 +153,7 @@ insert into bo.admin_audit_logs (
     %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
     %(result_count)s::integer, %(elapsed_ms)s::integer, %(occurrences)s::integer
 )
+returning true
 
 -- name: audit
 -- Runs as bo_audit: the role of the API cannot read what it writes.
