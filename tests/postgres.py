@@ -47,7 +47,7 @@ class TestDatabase:
             connection.execute("set timezone = 'UTC'")
             if role is not None:
                 connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
-            cursor = connection.execute(statement.encode(), parameters)
+            cursor = connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
 

@@ -1,0 +1,92 @@
+"""A batch: messages read under the profile, the latest row for each key, and what was bad."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from plura.tx.consumer.events import EventReader, Row
+from plura.tx.consumer.messages import DeadLetter, Message
+from plura.tx.consumer.refusals import RefusedError
+from plura.tx.consumer.values import read_object
+
+
+@dataclass
+class TopicCounts:
+    """What a batch holds of one topic."""
+
+    messages: int = 0
+    refused: int = 0
+    violations: int = 0
+    version_missing: int = 0
+    less_information: int = 0
+    aliases: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Field and the name its value came under."""
+    events_at: list[datetime] = field(default_factory=list)
+
+
+@dataclass
+class Batch:
+    """What is written in one transaction."""
+
+    messages: list[Message]
+    rows: dict[str, dict[str, Row]]
+    """For each kind: key to the row that stands among those of the batch."""
+    topic_of: dict[str, str]
+    """For each kind that has rows: the topic they came from."""
+    dead: list[DeadLetter]
+    counts: dict[str, TopicCounts]
+    skipped_types: Counter[str]
+    """related_type of the entries that take no part in pairing."""
+
+
+def prepare(reader: EventReader, messages: Iterable[Message]) -> Batch:
+    """Read messages; nothing is written yet."""
+    batch = Batch(messages=[], rows={}, topic_of={}, dead=[], counts={}, skipped_types=Counter())
+    for message in messages:
+        _take(batch, reader, message)
+    return batch
+
+
+def put_aside(reader: EventReader, message: Message, detail: str) -> Batch:
+    """Return a batch that does nothing but put a message aside which the database refused."""
+    letter = DeadLetter(message=message, error="internal_error", detail=detail, profile_id=reader.profile.profile_id)
+    counts = {message.topic: TopicCounts(messages=1, refused=1)}
+    return Batch(messages=[message], rows={}, topic_of={}, dead=[letter], counts=counts, skipped_types=Counter())
+
+
+def _take(batch: Batch, reader: EventReader, message: Message) -> None:
+    batch.messages.append(message)
+    counts = batch.counts.get(message.topic)
+    if counts is None:
+        counts = batch.counts[message.topic] = TopicCounts()
+    counts.messages += 1
+    try:
+        kind, row, aliases = reader.read(message.topic, read_object(message.value))
+    except RefusedError as error:
+        counts.refused += 1
+        counts.violations += error.code == "contract_core_violation"
+        batch.dead.append(
+            DeadLetter(message=message, error=error.code, detail=error.detail, profile_id=reader.profile.profile_id)
+        )
+        return
+    counts.aliases.update(aliases)
+    counts.version_missing += row.has_no_version
+    counts.events_at.append(row.event_at)
+    if row.skipped_type is not None:
+        batch.skipped_types[row.skipped_type] += 1
+    rows = batch.rows.setdefault(kind, {})
+    batch.topic_of[kind] = message.topic
+    standing = rows.setdefault(row.key, row)
+    if standing is not row:
+        loser, winner = sorted((standing, row), key=lambda one: one.order)
+        rows[row.key] = winner
+        counts.less_information += loser.says_less_than(winner)
+
+
+def events_of(counts: Mapping[str, TopicCounts]) -> tuple[int, int]:
+    """Return how many messages were stored and how many were put aside."""
+    refused = sum(one.refused for one in counts.values())
+    return sum(one.messages for one in counts.values()) - refused, refused

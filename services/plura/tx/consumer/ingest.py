@@ -1,0 +1,85 @@
+"""Stores messages whatever happens: bad ones are put aside one by one, and a database that is away is waited for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from plura.kit.observability.logs import fields
+from plura.tx.consumer.batches import Batch, prepare, put_aside
+from plura.tx.consumer.events import EventReader
+from plura.tx.consumer.messages import Message
+from plura.tx.consumer.store import Also, RejectedBatchError, Store, UnavailableError, Written
+
+_FIRST_WAIT = 0.1
+_LONGEST_WAIT = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class StoppedError(Exception):
+    """Storing was given up because the process is to stop; what was not written will be read again."""
+
+
+Told = Callable[[Batch, Written], None]
+"""Told of every batch that was committed."""
+
+
+@dataclass(kw_only=True)
+class Ingest:
+    """Writes batches of messages.
+
+    ``available`` is set while the database takes what it is given; ``stopping`` ends the waiting for it.
+    """
+
+    reader: EventReader
+    store: Store
+    told: Told
+    stopping: threading.Event
+    available: threading.Event
+
+    def write(self, batch: Batch, also: Also | None = None) -> None:
+        """Store a batch; returns only when every message is stored or put aside.
+
+        ``also`` is written in the same transaction as the last part of the batch.
+
+        Raises:
+            StoppedError: the process is to stop while the database is away.
+        """
+        try:
+            self._when_available(batch, also)
+        except RejectedBatchError as error:
+            # one message spoils the transaction of all, so the halves are tried alone until it stands alone
+            if len(batch.messages) == 1:
+                self._when_available(put_aside(self.reader, batch.messages[0], str(error)), also)
+                return
+            middle = len(batch.messages) // 2
+            self.write(prepare(self.reader, batch.messages[:middle]))
+            self.write(prepare(self.reader, batch.messages[middle:]), also)
+
+    def write_messages(self, messages: Sequence[Message], also: Also | None = None) -> Batch:
+        """Read and store messages; returns what they were read as."""
+        batch = prepare(self.reader, messages)
+        self.write(batch, also)
+        return batch
+
+    def _when_available(self, batch: Batch, also: Also | None) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                written = self.store.write(batch, also)
+            except UnavailableError as error:
+                if self.available.is_set():
+                    log.warning("database unavailable", extra=fields(said=str(error)))
+                self.available.clear()
+                if self.stopping.wait(wait):
+                    raise StoppedError(str(error)) from error
+                wait = min(wait * 2, _LONGEST_WAIT)
+            else:
+                if not self.available.is_set():
+                    log.info("database available")
+                self.available.set()
+                self.told(batch, written)
+                return
