@@ -19,7 +19,7 @@ from tests.admin_api import AdminApi, auth_settings, ledger, order, payment, run
 from tests.identity import Provider, token
 from tests.postgres import TestDatabase
 
-AUDITOR = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
+AUDITOR: dict[str, Any] = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
 
 
 def outcome(row: dict[str, Any]) -> tuple[Any, ...]:
