@@ -20,6 +20,9 @@ from plura.kit.settings import PROJECT_DIR
 
 _AZURE_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
+_RECONNECT_SECONDS = 2.0
+"""After this the pool waits for the next request to try again, instead of twice as long after each failure."""
+
 
 class DatabaseSettings(ServiceSettings):
     """Settings of PostgreSQL clients, from environment variables with the prefix ``PLURA_``."""
@@ -132,7 +135,9 @@ class Database:
         async def arguments() -> dict[str, Any]:
             return self._arguments(application, overrides)
 
-        return AsyncConnectionPool(self._url, kwargs=arguments, configure=prepare, **self._limits())
+        return AsyncConnectionPool(
+            self._url, kwargs=arguments, configure=prepare, reconnect_timeout=_RECONNECT_SECONDS, **self._limits()
+        )
 
     def _limits(self) -> dict[str, Any]:
         settings = self.settings

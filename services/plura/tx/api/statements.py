@@ -20,6 +20,8 @@ from plura.tx.api.errors import UnavailableError
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_LOGGED = 300
+_LONGEST_WAIT_SECONDS = 3.0
+"""For a connection: an administrator is told soon that there is none."""
 
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
@@ -31,6 +33,7 @@ class Statements:
         self._pool = pool
         self._metrics = metrics
         self._slow_seconds = slow_ms / 1000 if slow_ms else float("inf")
+        self._longest_wait = min(pool.timeout, _LONGEST_WAIT_SECONDS)
         self._texts: Mapping[str, LiteralString] = read_queries("plura.tx.db", "lookups.sql")
 
     async def rows(self, name: str, table: str, parameters: Mapping[str, Any] | None = None) -> Sequence[TupleRow]:
@@ -90,7 +93,7 @@ class Statements:
         """Borrow a connection and translate the errors of the driver, here and nowhere else."""
         started = time.perf_counter()
         try:
-            async with self._pool.connection() as connection:
+            async with self._pool.connection(timeout=self._longest_wait) as connection:
                 self._metrics.checkout_latency.observe(time.perf_counter() - started)
                 yield connection
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
