@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from plura.kit.database import Database, DatabaseSettings
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.migrations import migrate
-from plura.tx.db import SCHEMA, migrations
+from plura.tx.db import SCHEMA, bo_migrations
 
 _TEMPLATE = "migrated"
 
@@ -58,7 +58,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         template = TestDatabase(server=server, name=_TEMPLATE)
         create_database(server, _TEMPLATE, template="template0")
         with psycopg.connect(template.url) as connection:
-            migrate(connection, SCHEMA, migrations())
+            migrate(connection, SCHEMA, bo_migrations())
         yield server
 
 

@@ -47,7 +47,6 @@ class Writer:
             store=self.store,
             told=lambda batch, written: self.told.append((batch, written)),
             stopping=self.stopping,
-            available=threading.Event(),
         )
 
     def write(self, *events: Event, also: Also | None = None) -> Batch:

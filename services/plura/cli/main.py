@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from plura.cli import demo, lake, lake_publish, lake_stream, tx, tx_api
+from plura.cli import demo, lake, lake_publish, lake_stream, tx, tx_api, tx_consumer
 from plura.cli.console import fail, say
 from plura.kit.errors import ServiceError
 from python_jobs.warehouse import LakeError
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_publish.publish)
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
+tx.app.command(short_help="Store the events of files.")(tx_consumer.backfill)
 tx.app.command(short_help="Serve the admin API.")(tx_api.api)
 app.add_typer(lake.app, name="lake", short_help="The lake: raw files to audited Gold.")
 app.add_typer(tx.app, name="tx", short_help="The transaction lookup: any transaction by its id.")

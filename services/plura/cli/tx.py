@@ -23,14 +23,14 @@ def migrate() -> None:
     is a member of them.
     """
     from plura.kit.migrations import migrate as apply
-    from plura.tx.db import SCHEMA, migrations
+    from plura.tx.db import SCHEMA, bo_migrations
 
     there = database()
     with (
         database_problems(there),
         there.connect("plura-tx-migrate", db_statement_timeout_ms=0, db_lock_timeout_ms=0) as connection,
     ):
-        applied = apply(connection, SCHEMA, migrations())
+        applied = apply(connection, SCHEMA, bo_migrations())
     for one in applied:
         say(f"applied {one.number:04} {one.name}")
     say(f"schema {SCHEMA} of {there.where} is up to date")

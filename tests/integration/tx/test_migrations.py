@@ -13,7 +13,7 @@ from psycopg import errors
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.errors import ServiceError
 from plura.kit.migrations import MigrationError, migrate, require_migrated
-from plura.tx.db import API_ROLE, AUDIT_ROLE, CONSUMER_ROLE, SCHEMA, migrations
+from plura.tx.db import API_ROLE, AUDIT_ROLE, CONSUMER_ROLE, SCHEMA, bo_migrations
 from tests.commands import Plura
 from tests.postgres import TestDatabase, temporary_database
 
@@ -132,14 +132,14 @@ def test_two_migrations_at_once_take_turns(postgres: EmbeddedPostgres) -> None:
 
         def work() -> None:
             with psycopg.connect(database.url) as connection:
-                applied.extend(one.number for one in migrate(connection, SCHEMA, migrations()))
+                applied.extend(one.number for one in migrate(connection, SCHEMA, bo_migrations()))
 
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(applied) == [one.number for one in migrations()]
+        assert sorted(applied) == [one.number for one in bo_migrations()]
 
 
 def test_a_user_without_superuser_rights_migrates_and_takes_the_roles(postgres: EmbeddedPostgres) -> None:
@@ -150,14 +150,14 @@ def test_a_user_without_superuser_rights_migrates_and_takes_the_roles(postgres: 
         database.sql("grant bo_consumer, bo_api, bo_audit to plain_owner")
         database.sql(f"alter database {database.name} owner to plain_owner")
         with psycopg.connect(database.url.replace("postgres@", "plain_owner@")) as connection:
-            migrate(connection, SCHEMA, migrations())
+            migrate(connection, SCHEMA, bo_migrations())
             connection.execute("set role bo_consumer")
             assert connection.execute("select count(*) from bo.ledger_entries").fetchone() == (0,)
 
 
 def test_a_failing_migration_leaves_nothing(postgres: EmbeddedPostgres) -> None:
     with temporary_database(postgres) as database, psycopg.connect(database.url) as connection:
-        known = migrations()
+        known = bo_migrations()
         broken = dataclasses.replace(
             known[-1], number=len(known) + 1, text="create table bo.half (); select 1 / 0", digest="x"
         )
@@ -168,7 +168,7 @@ def test_a_failing_migration_leaves_nothing(postgres: EmbeddedPostgres) -> None:
 
 
 def test_a_schema_that_is_not_ours_is_refused(bo: TestDatabase, postgres: EmbeddedPostgres) -> None:
-    known = migrations()
+    known = bo_migrations()
     with bo.client().connect("test") as connection:
         require_migrated(connection, SCHEMA, known)
         with pytest.raises(MigrationError, match="does not know"):

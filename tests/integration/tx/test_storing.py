@@ -188,7 +188,7 @@ def test_two_consumers_at_one_order_end_in_the_right_pair(bo: TestDatabase) -> N
     one, other = Writer(bo), Writer(bo)
     paused, go_on = threading.Event(), threading.Event()
 
-    def pause(_: object) -> None:
+    def pause(*_: object) -> None:
         paused.set()
         assert go_on.wait(10)
 
@@ -215,7 +215,7 @@ def test_two_consumers_at_one_order_end_in_the_right_pair(bo: TestDatabase) -> N
 def test_a_batch_of_many_orders_holds_few_locks(writer: Writer) -> None:
     held: list[int] = []
 
-    def count(connection: Any) -> None:
+    def count(connection: Any, _: object) -> None:
         (number,) = connection.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone()
         held.append(number)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +19,7 @@ class TopicCounts:
 
     messages: int = 0
     refused: int = 0
+    unwanted: int = 0
     violations: int = 0
     version_missing: int = 0
     less_information: int = 0
@@ -40,6 +41,11 @@ class Batch:
     counts: dict[str, TopicCounts]
     skipped_types: Counter[str]
     """related_type of the entries that take no part in pairing."""
+
+    @property
+    def refused(self) -> int:
+        """How many of its messages are put aside."""
+        return len(self.dead)
 
 
 def prepare(reader: EventReader, messages: Iterable[Message]) -> Batch:
@@ -72,6 +78,9 @@ def _take(batch: Batch, reader: EventReader, message: Message) -> None:
             DeadLetter(message=message, error=error.code, detail=error.detail, profile_id=reader.profile.profile_id)
         )
         return
+    if not reader.wants(row):
+        counts.unwanted += 1
+        return
     counts.aliases.update(aliases)
     counts.version_missing += row.has_no_version
     counts.events_at.append(row.event_at)
@@ -84,9 +93,3 @@ def _take(batch: Batch, reader: EventReader, message: Message) -> None:
         loser, winner = sorted((standing, row), key=lambda one: one.order)
         rows[row.key] = winner
         counts.less_information += loser.says_less_than(winner)
-
-
-def events_of(counts: Mapping[str, TopicCounts]) -> tuple[int, int]:
-    """Return how many messages were stored and how many were put aside."""
-    refused = sum(one.refused for one in counts.values())
-    return sum(one.messages for one in counts.values()) - refused, refused

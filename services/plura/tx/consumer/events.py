@@ -19,6 +19,7 @@ PAYMENT_ORDER_TYPES = (None, "", "PAYMENT_ORDER")
 """Values of related_type with which an entry belongs to a payment order."""
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 _DIGEST_BYTES = 16
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -68,9 +69,11 @@ class _Reading:
 class EventReader:
     """Reads events under a profile."""
 
-    def __init__(self, profile: Profile) -> None:
-        """Prepare the reading of each topic."""
+    def __init__(self, profile: Profile, *, since: datetime | None = None, until: datetime | None = None) -> None:
+        """Prepare the reading of each topic; only events from ``since`` to ``until``, both included, are wanted."""
         self.profile = profile
+        self._since = since or _EARLIEST
+        self._until = until or _LATEST
         readings = {topic: _reading(profile, kind) for topic, kind in profile.topics.items()}
         lines = {BACKFILL_TOPICS[one.kind.name]: one for one in readings.values()}
         self._readings = lines | readings
@@ -89,6 +92,10 @@ class EventReader:
         if lacking:
             raise parse_error(f"missing: {', '.join(lacking)}")
         return reading.kind.name, _row(reading, values), hits
+
+    def wants(self, row: Row) -> bool:
+        """Whether the event happened in the range that is asked for."""
+        return self._since <= row.event_at <= self._until
 
 
 def _reading(profile: Profile, kind: Kind) -> _Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plura.kit.observability.logs import fields
 from plura.tx.consumer.batches import Batch, prepare, put_aside
@@ -31,14 +31,14 @@ Told = Callable[[Batch, Written], None]
 class Ingest:
     """Writes batches of messages.
 
-    ``available`` is set while the database takes what it is given; ``stopping`` ends the waiting for it.
+    ``stopping`` ends the waiting for the database, ``available`` is set once it took what it was given.
     """
 
     reader: EventReader
     store: Store
-    told: Told
     stopping: threading.Event
-    available: threading.Event
+    available: threading.Event = field(default_factory=threading.Event)
+    told: Told = lambda *_: None
 
     def write(self, batch: Batch, also: Also | None = None) -> None:
         """Store a batch; returns only when every message is stored or put aside.
@@ -71,15 +71,15 @@ class Ingest:
             try:
                 written = self.store.write(batch, also)
             except UnavailableError as error:
-                if self.available.is_set():
+                if wait == _FIRST_WAIT:
                     log.warning("database unavailable", extra=fields(said=str(error)))
                 self.available.clear()
                 if self.stopping.wait(wait):
                     raise StoppedError(str(error)) from error
                 wait = min(wait * 2, _LONGEST_WAIT)
             else:
-                if not self.available.is_set():
-                    log.info("database available")
+                if wait != _FIRST_WAIT:
+                    log.warning("database available again")
                 self.available.set()
                 self.told(batch, written)
                 return

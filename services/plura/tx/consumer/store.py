@@ -40,8 +40,8 @@ class Written:
     """Seconds since the last entry of each pair that has one side."""
 
 
-Also = Callable[[Connection[TupleRow]], None]
-"""What is to be written in the same transaction."""
+Also = Callable[[Connection[TupleRow], Batch], None]
+"""What is to be written in the same transaction as a batch."""
 
 
 class Store(Protocol):
@@ -74,7 +74,7 @@ class PostgresStore:
             with connection.transaction():
                 written = _write(connection, batch)
                 if also is not None:
-                    also(connection)
+                    also(connection, batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise RejectedBatchError(_said(error)) from error
         except psycopg.Error as error:

@@ -12,6 +12,6 @@ API_ROLE: LiteralString = "bo_api"
 AUDIT_ROLE: LiteralString = "bo_audit"
 
 
-def migrations() -> list[Migration]:
+def bo_migrations() -> list[Migration]:
     """Return the migrations of the schema in order."""
     return read_migrations("plura.tx.db.migrations")

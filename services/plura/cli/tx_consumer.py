@@ -1,0 +1,146 @@
+"""``plura tx backfill | replay-dlq | consume``: the ways in which events reach the tables."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plura.cli.console import progress_bar, say
+from plura.cli.tx_options import database, database_problems, read_settings
+from plura.kit.errors import ServiceError
+
+if TYPE_CHECKING:
+    from plura.kit.database import Database
+    from plura.tx.consumer.backfill import Summary
+
+INTERRUPTED = 130
+
+Moment = Annotated[str | None, typer.Option(help="ISO 8601; without a zone it is UTC.")]
+
+
+def backfill(
+    ledger_file: Annotated[
+        Path | None, typer.Option(help="Ledger events, one JSON object a line.", exists=True, dir_okay=False)
+    ] = None,
+    payment_order_file: Annotated[
+        Path | None, typer.Option(help="Payment order events, one JSON object a line.", exists=True, dir_okay=False)
+    ] = None,
+    since: Moment = None,
+    until: Moment = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier run over the same file stopped.")
+    ] = False,
+    batch: Annotated[int, typer.Option(help="Events of a transaction at most.", min=1)] = 2000,
+) -> None:
+    """Store the events of files; the same file again changes nothing.
+
+    The range is one of event time for ledger entries, and of updated_at or else created_at for orders, both ends
+    included. Lines that are bad are put aside in bo.consumer_dlq_events, the rest is stored, and the exit code is 1.
+    Ctrl-C and SIGTERM end it between two transactions.
+
+    Settings: PLURA_DATABASE_URL, PLURA_EVENT_PROFILE_ID.
+    """
+    from plura.tx.consumer.backfill import Backfill
+    from plura.tx.consumer.events import EventReader
+    from plura.tx.consumer.ingest import Ingest, StoppedError
+    from plura.tx.consumer.settings import ConsumerSettings
+    from plura.tx.consumer.store import PostgresStore
+    from plura.tx.db import CONSUMER_ROLE
+
+    files = [(ledger_file, "ledger"), (payment_order_file, "payment_order")]
+    if not any(file for file, _ in files):
+        raise typer.BadParameter("name a file with --ledger-file or --payment-order-file")
+    settings = read_settings(ConsumerSettings)
+    first, last = _moment("--since", since), _moment("--until", until)
+    reader = EventReader(settings.profile(), since=first, until=last)
+    there = database()
+    require_schema(there)
+    store = PostgresStore(lambda: there.connect("plura-tx-backfill", CONSUMER_ROLE))
+    with stopping_by_signals() as stopping:
+        ingest = Ingest(reader=reader, store=store, stopping=stopping)
+        run = Backfill(
+            ingest=ingest,
+            connect=lambda: there.connect("plura-tx-backfill", CONSUMER_ROLE),
+            selection=f"{settings.event_profile_id} {first or ''}..{last or ''}",
+            most_events=batch,
+        )
+        summaries = []
+        try:
+            for file, kind in files:
+                if file is not None:
+                    with database_problems(there), progress_bar(kind.replace("_", " ")) as advance:
+                        summaries.append(run.run(file, kind, resume=resume, advance=advance))
+                    _tell(summaries[-1])
+        except StoppedError as stopped:
+            say(f"{stopped}: --resume goes on from there")
+            raise typer.Exit(INTERRUPTED) from None
+        finally:
+            store.close()
+    if failed := sum(one.failed for one in summaries):
+        raise ServiceError(f"{failed:,} events are bad: see bo.consumer_dlq_events, and plura tx replay-dlq --help")
+
+
+def require_schema(there: Database) -> None:
+    """Check that the database is migrated.
+
+    Raises:
+        ServiceError: it is not, or it does not answer.
+    """
+    from plura.kit.migrations import require_migrated
+    from plura.tx.db import CONSUMER_ROLE, SCHEMA, bo_migrations
+
+    with database_problems(there), there.connect("plura-tx-check") as connection:
+        if connection.execute("select to_regrole(%s)", [CONSUMER_ROLE]).fetchone() == (None,):
+            raise ServiceError(f"database {there.where} is not prepared: plura tx migrate does that")
+    with database_problems(there), there.connect("plura-tx-check", CONSUMER_ROLE) as connection:
+        require_migrated(connection, SCHEMA, bo_migrations())
+
+
+@contextmanager
+def stopping_by_signals() -> Iterator[threading.Event]:
+    """Give an event that SIGTERM and SIGINT set while the block runs; a second one ends the process at once."""
+    stopping = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+
+    def stop(number: int, _: object) -> None:
+        stopping.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        signal.signal(number, stop)
+    try:
+        yield stopping
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _tell(summary: Summary) -> None:
+    parts = [f"{summary.events:,} events", f"{summary.changed:,} rows new or changed", f"{summary.failed:,} bad"]
+    if summary.unwanted:
+        parts.append(f"{summary.unwanted:,} out of range")
+    if summary.skipped_lines:
+        parts.append(f"{summary.skipped_lines:,} lines stored earlier")
+    speed = f"{summary.seconds:.1f} s, {summary.events / summary.seconds:,.0f} events/s"
+    say(f"{summary.file.name}: {', '.join(parts)} ({speed})")
+
+
+def _moment(option: str, given: str | None) -> datetime | None:
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        raise typer.BadParameter(f"{given!r} is not in ISO 8601", param_hint=option) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

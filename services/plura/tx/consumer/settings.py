@@ -1,0 +1,79 @@
+"""Settings of the consumer and of the commands that share its path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from plura.kit.environment import ServiceSettings
+from plura.tx.consumer.profiles import Profile, read_profile
+
+
+class ConsumerSettings(ServiceSettings):
+    """Settings from environment variables with the prefix ``PLURA_``."""
+
+    bare_names: ClassVar[dict[str, str]] = {
+        name: name.upper()
+        for name in (
+            "app_env",
+            "log_level",
+            "kafka_group_id",
+            "event_profile_id",
+            "ledger_topic",
+            "payment_order_topic",
+            "dlq_backend",
+            "dlq_retention_days",
+            "consumer_poll_timeout_ms",
+            "consumer_offset_reset",
+            "metrics_host",
+            "metrics_port",
+        )
+    }
+
+    app_env: Literal["local", "dev", "prod"] = "local"
+    log_level: str = "INFO"
+    event_profile_id: str = Field(default="canonical-v1", description="Profile that events are read under.")
+    event_profiles_file: Path | None = Field(default=None, description="YAML of profiles; default: our own.")
+    ledger_topic: str = Field(default="", description="Takes the place of the profile's topic.")
+    payment_order_topic: str = Field(default="", description="Takes the place of the profile's topic.")
+
+    kafka_group_id: str = Field(default="bo-sync-consumer", min_length=1)
+    consumer_member: str = Field(default="", description="Name of this member, kept over restarts; blank: a new one.")
+    consumer_poll_timeout_ms: int = Field(default=1000, ge=1)
+    consumer_offset_reset: Literal["earliest", "latest"] = "earliest"
+    consumer_session_timeout_ms: int = Field(
+        default=6000, ge=1000, description="A member that is not heard of for so long loses its partitions."
+    )
+    consumer_batch_events: int = Field(default=1000, ge=1, description="Events of a transaction at most.")
+    consumer_batch_ms: int = Field(default=100, ge=0, description="Time to gather events for a transaction.")
+    consumer_most_bad_in_a_row: int = Field(default=0, ge=0, description="Stop after so many bad events; 0: never.")
+    consumer_most_bad: int = Field(default=0, ge=0, description="Stop after so many bad events in all; 0: never.")
+
+    dlq_backend: str = "db"
+    dlq_retention_days: int = Field(default=14, description="Days that bad events are kept; 0: for ever.")
+
+    metrics_host: str = "0.0.0.0"  # noqa: S104  # scraped from other machines
+    metrics_port: int = Field(default=9108, ge=0, le=65535)
+
+    @field_validator("dlq_backend")
+    @classmethod
+    def _table_only(cls, given: str) -> str:
+        """Refuse what loses events with the disk of a container."""
+        if given != "db":
+            raise ValueError("bad events are kept in the database only: PLURA_DLQ_BACKEND is db or unset")
+        return given
+
+    def profile(self) -> Profile:
+        """Return the profile that events are read under.
+
+        Raises:
+            ProfileError: it cannot be used.
+        """
+        return read_profile(
+            self.event_profile_id,
+            file=self.event_profiles_file,
+            ledger_topic=self.ledger_topic,
+            payment_order_topic=self.payment_order_topic,
+        )
