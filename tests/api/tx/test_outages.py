@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from plura.kit.migrations import migrate
-from plura.tx.db import SCHEMA, migrations
+from plura.tx.db import SCHEMA, bo_migrations
 from tests.admin_api import auth_settings, ledger, running
 from tests.commands import COMMAND
 from tests.identity import AUDIENCE, ISSUER, Provider, token
@@ -32,7 +32,7 @@ def test_an_outage_is_told_soon_and_over_soon(tmp_path: Path, identity: Provider
             ready = api.get("/readyz")
             assert (ready.status_code, ready.json()["database"], ready.json()["migrations"]) == (503, False, False)
             with psycopg.connect(database.url) as connection:
-                migrate(connection, SCHEMA, migrations())
+                migrate(connection, SCHEMA, bo_migrations())
             ledger(database, "t-1")
             assert api.get("/admin/tx/t-1").status_code == 200
             time.sleep(1.1)  # a readiness is told again for a second

@@ -21,24 +21,29 @@ from plura.kit.database import Database
 from plura.kit.observability.metrics import ApiMetrics, DatabaseMetrics
 from plura.tx.api import openapi
 from plura.tx.api.audit import endpoints as audit
+from plura.tx.api.audit import schemas as audit_schemas
 from plura.tx.api.audit.service import AuditService
 from plura.tx.api.errors import ApiError, InvalidRequestError, UnavailableError
 from plura.tx.api.frame import Frame
 from plura.tx.api.health import endpoints as health
 from plura.tx.api.health.service import HealthService
 from plura.tx.api.order import endpoints as order
+from plura.tx.api.order import schemas as order_schemas
 from plura.tx.api.order.service import OrderService
 from plura.tx.api.problems import problem, status_problem
 from plura.tx.api.refusals import Refusals
 from plura.tx.api.search import endpoints as search
+from plura.tx.api.search import schemas as search_schemas
 from plura.tx.api.search.service import SearchService
 from plura.tx.api.services import Services
 from plura.tx.api.settings import ApiSettings
 from plura.tx.api.statements import Statements
 from plura.tx.api.tx import endpoints as tx
+from plura.tx.api.tx import schemas as tx_schemas
 from plura.tx.api.tx.service import TxService
 from plura.tx.api.visit import visit_of
 from plura.tx.api.wallet import endpoints as wallet
+from plura.tx.api.wallet import schemas as wallet_schemas
 from plura.tx.api.wallet.service import WalletService
 
 _LOG = logging.getLogger(__name__)
@@ -48,6 +53,13 @@ STATEMENT_TIMEOUT_MS = 3_000
 _REFUSED = {401: "UNAUTHENTICATED", 403: "FORBIDDEN", 422: "INVALID"}
 """What the audit calls a refusal, by status."""
 _LONGEST_INPUT = 200
+_EXAMPLES = {
+    "/admin/tx/{tx_id}": tx_schemas.EXAMPLE,
+    "/admin/payment-orders/{order_id}": order_schemas.EXAMPLE,
+    "/admin/wallets/{wallet_id}/tx": wallet_schemas.EXAMPLE,
+    "/admin/search": search_schemas.EXAMPLE,
+    "/admin/audit": audit_schemas.EXAMPLE,
+}
 
 
 def create_app(settings: ApiSettings, auth: AuthSettings, database: Database) -> FastAPI:
@@ -63,10 +75,11 @@ def create_app(settings: ApiSettings, auth: AuthSettings, database: Database) ->
         redoc_url="/redoc" if documented else None,
         openapi_url="/openapi.json" if documented else None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     for resource in (tx, order, wallet, search, audit, health):
         app.include_router(resource.router)
-    openapi.install(app)
+    openapi.install(app, _EXAMPLES)
     app.add_exception_handler(ApiError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _status)

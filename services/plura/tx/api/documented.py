@@ -30,8 +30,8 @@ _DESCRIPTIONS = {
 }
 
 
-def answers(example: dict[str, Any], *more: ApiError) -> Answers:
-    """Return the answers of a lookup: 200 with ``example``, the usual errors, and ``more``."""
+def answers(*more: ApiError) -> Answers:
+    """Return the answers of a lookup: 200, the usual errors, and ``more``."""
     invalid = InvalidRequestError(
         errors=[
             {
@@ -43,13 +43,7 @@ def answers(example: dict[str, Any], *more: ApiError) -> Answers:
         ]
     )
     errors = (UnauthorizedError(), ForbiddenError(), *more, invalid, UnavailableError())
-    found: Answers = {
-        200: {
-            "description": "Found.",
-            "headers": _HEADERS,
-            "content": {"application/json": {"example": example}},
-        }
-    }
+    found: Answers = {200: {"description": "Found.", "headers": _HEADERS}}
     for error in errors:
         found[error.status_code] = _refusal(error)
     found[401]["headers"] = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,8 +21,8 @@ instants are UTC. Errors are problem details (RFC 9457); every answer carries `X
 """
 
 
-def install(app: FastAPI) -> None:
-    """Let ``app`` tell the complete document."""
+def install(app: FastAPI, examples: Mapping[str, Any]) -> None:
+    """Let ``app`` tell the complete document, with an example of each 200 by the template of its route."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -30,7 +32,8 @@ def install(app: FastAPI) -> None:
                     version=app.version,
                     description=app.description,
                     routes=app.routes,
-                )
+                ),
+                examples,
             )
         return app.openapi_schema
 
@@ -47,7 +50,7 @@ def templates(app: FastAPI) -> Callable[[str], str | None]:
     return route_of
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _complete(document: dict[str, Any], examples: Mapping[str, Any]) -> dict[str, Any]:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -65,6 +68,36 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if path.startswith("/admin/"):
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _without_null(parameter["schema"])
+            if path in examples:
                 operation["security"] = [{"bearer": []}]
+                operation["responses"]["200"]["content"]["application/json"]["example"] = examples[path]
     return document
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter: one that may be left out is not null where it is given."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    if not kinds:
+        return schema
+    return {**kinds[0], **rest} if len(kinds) == 1 else {"anyOf": kinds, **rest}
+
+
+def main() -> None:
+    """Print the document as it is published."""
+    from pydantic import SecretStr
+
+    from plura.kit.auth.settings import AuthSettings
+    from plura.kit.database import Database, DatabaseSettings
+    from plura.tx.api.app import create_app
+    from plura.tx.api.settings import ApiSettings
+
+    nowhere = Database(DatabaseSettings(database_url=SecretStr("postgresql://nowhere")))
+    app = create_app(ApiSettings(), AuthSettings(auth_mode="disabled"), nowhere)
+    sys.stdout.write(json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, WithJsonSchema
+from pydantic import AwareDatetime, BeforeValidator, WithJsonSchema
 
 from plura.tx.api.cursors import LONGEST
 from plura.tx.api.errors import InvalidRequestError
@@ -14,7 +14,30 @@ from plura.tx.api.errors import InvalidRequestError
 LONGEST_ID = 255
 """Characters, as in the tables."""
 
-_INSTANT_SCHEMA = {"type": "string", "format": "date-time"}
+_LATEST_SECONDS = 253_402_300_799
+"""Last second of the year 9999."""
+_INSTANT_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "number", "minimum": 0, "maximum": _LATEST_SECONDS},
+    ]
+}
+
+
+def _seconds(value: object) -> object:
+    """Read a number as seconds since 1970 and nothing else: no milliseconds are guessed from its size."""
+    try:
+        number = float(value) if isinstance(value, str) else None
+    except ValueError:
+        return value
+    if number is None:
+        return value
+    if not 0 <= number <= _LATEST_SECONDS:
+        raise ValueError(f"a number of seconds lies between 0 and {_LATEST_SECONDS}")
+    return datetime.fromtimestamp(number, UTC)
+
+
+_Instant = Annotated[AwareDatetime, BeforeValidator(_seconds), WithJsonSchema(_INSTANT_SCHEMA)]
 
 FIRST = "-infinity"
 LAST = "infinity"
@@ -41,13 +64,11 @@ AnyId = Annotated[
 Filter = Annotated[str | None, Query(min_length=1, max_length=LONGEST_ID, pattern=PLAIN)]
 
 From = Annotated[
-    AwareDatetime | None,
-    WithJsonSchema(_INSTANT_SCHEMA),
+    _Instant | None,
     Query(alias="from", description="Earliest instant, included.", examples=["2026-02-01T00:00:00Z"]),
 ]
 To = Annotated[
-    AwareDatetime | None,
-    WithJsonSchema(_INSTANT_SCHEMA),
+    _Instant | None,
     Query(alias="to", description="Latest instant, included.", examples=["2026-02-02T00:00:00Z"]),
 ]
 """A range of instants with a zone; seconds since 1970 are taken as well."""

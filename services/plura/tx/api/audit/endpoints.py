@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from plura.tx.api.audit.schemas import EXAMPLE, AdminAuditResponse
+from plura.tx.api.audit.schemas import AdminAuditResponse
 from plura.tx.api.documented import answers
 from plura.tx.api.gate import AUDITORS, Gate
 from plura.tx.api.parameters import Cursor, Filter, From, To, limit_query
@@ -24,7 +24,7 @@ router = APIRouter()
 @router.get(
     "/admin/audit",
     response_model=AdminAuditResponse,
-    responses=answers(EXAMPLE),
+    responses=answers(),
     summary="List who looked at what",
 )
 async def list_audit(

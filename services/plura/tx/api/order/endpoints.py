@@ -10,7 +10,7 @@ from starlette.responses import Response
 from plura.tx.api.documented import answers
 from plura.tx.api.gate import Gate
 from plura.tx.api.order.errors import OrderNotFoundError
-from plura.tx.api.order.schemas import EXAMPLE, AdminOrderResponse
+from plura.tx.api.order.schemas import AdminOrderResponse
 from plura.tx.api.parameters import Cursor, OrderId, limit_query
 from plura.tx.api.schemas import answer
 from plura.tx.api.services import ServicesOf
@@ -25,7 +25,7 @@ router = APIRouter()
 @router.get(
     "/admin/payment-orders/{order_id:path}",
     response_model=AdminOrderResponse,
-    responses=answers(EXAMPLE, OrderNotFoundError()),
+    responses=answers(OrderNotFoundError()),
     summary="Look up a payment order",
 )
 async def get_order(

@@ -11,7 +11,7 @@ from plura.tx.api.documented import answers
 from plura.tx.api.gate import Gate
 from plura.tx.api.parameters import AnyId
 from plura.tx.api.schemas import answer
-from plura.tx.api.search.schemas import EXAMPLE, AdminSearchResponse
+from plura.tx.api.search.schemas import AdminSearchResponse
 from plura.tx.api.services import ServicesOf
 from plura.tx.api.visit import Subject, Visit
 
@@ -21,7 +21,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/admin/search", response_model=AdminSearchResponse, responses=answers(EXAMPLE), summary="Find out what an id names"
+    "/admin/search", response_model=AdminSearchResponse, responses=answers(), summary="Find out what an id names"
 )
 async def search(q: AnyId, visit: Annotated[Visit, Depends(Gate(SUBJECT))], services: ServicesOf) -> Response:
     """Tell whether an id is one of a transaction, of a payment order or of a wallet. The search is recorded."""

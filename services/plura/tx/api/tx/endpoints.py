@@ -13,7 +13,7 @@ from plura.tx.api.parameters import TxId
 from plura.tx.api.schemas import answer
 from plura.tx.api.services import ServicesOf
 from plura.tx.api.tx.errors import TxNotFoundError
-from plura.tx.api.tx.schemas import EXAMPLE, AdminTxResponse
+from plura.tx.api.tx.schemas import AdminTxResponse
 from plura.tx.api.visit import Subject, Visit
 
 SUBJECT = Subject(action="ADMIN_TX_LOOKUP", resource_type="TX", parameter="tx_id")
@@ -24,7 +24,7 @@ router = APIRouter()
 @router.get(
     "/admin/tx/{tx_id:path}",
     response_model=AdminTxResponse,
-    responses=answers(EXAMPLE, TxNotFoundError()),
+    responses=answers(TxNotFoundError()),
     summary="Look up a transaction",
 )
 async def get_tx(

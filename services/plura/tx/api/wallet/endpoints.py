@@ -13,7 +13,7 @@ from plura.tx.api.parameters import Cursor, From, To, WalletId, limit_query
 from plura.tx.api.schemas import answer
 from plura.tx.api.services import ServicesOf
 from plura.tx.api.visit import Subject, Visit
-from plura.tx.api.wallet.schemas import EXAMPLE, AdminWalletTxResponse
+from plura.tx.api.wallet.schemas import AdminWalletTxResponse
 
 SUBJECT = Subject(action="ADMIN_WALLET_TX_LOOKUP", resource_type="WALLET", parameter="wallet_id")
 ROWS = 20
@@ -24,7 +24,7 @@ router = APIRouter()
 @router.get(
     "/admin/wallets/{wallet_id:path}/tx",
     response_model=AdminWalletTxResponse,
-    responses=answers(EXAMPLE),
+    responses=answers(),
     summary="List the entries of a wallet",
 )
 async def list_wallet_tx(
