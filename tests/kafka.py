@@ -78,7 +78,7 @@ class Broker:
 
     def format(self) -> None:
         """Choose ports and prepare the storage."""
-        self.port, controller = _free_ports(2)
+        self.port, controller = free_ports(2)
         self.work.mkdir(parents=True, exist_ok=True)
         settings = _PROPERTIES.format(broker=self.port, controller=controller, logs=self.work / "logs")
         self._properties.write_text(settings, encoding="utf-8")
@@ -238,7 +238,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     one.stop()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at the moment."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -52,9 +53,9 @@ class TestDatabase:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """A running server for all tests of this process."""
-    with running_server(tmp_path_factory.mktemp("postgres") / "pg") as server:
+    with running_server() as server:
         template = TestDatabase(server=server, name=_TEMPLATE)
         create_database(server, _TEMPLATE, template="template0")
         with psycopg.connect(template.url) as connection:
@@ -70,14 +71,18 @@ def bo(postgres: EmbeddedPostgres) -> Iterator[TestDatabase]:
 
 
 @contextmanager
-def running_server(folder: Path) -> Iterator[EmbeddedPostgres]:
-    """Run a server in a new folder; it forgets its data in a crash of the machine, not in one of its own."""
-    server = EmbeddedPostgres(folder, synchronous_commit="off", max_connections="60")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop("immediate")
+def running_server() -> Iterator[EmbeddedPostgres]:
+    """Run a server in a new folder; it forgets its data in a crash of the machine, not in one of its own.
+
+    As root the server runs as another user, who has to pass all folders above; pytest closes its own to others.
+    """
+    with TemporaryDirectory(prefix="plura-pg-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "pg", synchronous_commit="off", max_connections="60")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
 
 
 @contextmanager

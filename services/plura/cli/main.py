@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_publish.publish)
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
+tx.app.command(short_help="Store the events of the Kafka topics.")(tx_consumer.consume)
 tx.app.command(short_help="Store the events of files.")(tx_consumer.backfill)
 tx.app.command(short_help="Serve the admin API.")(tx_api.api)
 app.add_typer(lake.app, name="lake", short_help="The lake: raw files to audited Gold.")

@@ -87,6 +87,92 @@ def backfill(
         raise ServiceError(f"{failed:,} events are bad: see bo.consumer_dlq_events, and plura tx replay-dlq --help")
 
 
+def consume(
+    max_messages: Annotated[int | None, typer.Option(help="End after so many messages.", min=1)] = None,
+    max_idle_seconds: Annotated[
+        float | None, typer.Option(help="End after so many seconds without any.", min=0)
+    ] = None,
+) -> None:
+    """Store the events of the Kafka topics until it is told to stop.
+
+    SIGTERM and Ctrl-C end it after the batch at work. It can be killed and started again at any moment. While the
+    database or the brokers do not answer it waits and says so on /readyz; nothing is put aside for that. Events that
+    are bad themselves are put aside in bo.consumer_dlq_events.
+
+    Settings: PLURA_KAFKA_BOOTSTRAP, PLURA_DATABASE_URL, PLURA_EVENT_PROFILE_ID, PLURA_KAFKA_GROUP_ID and others, see
+    docs/tx.md. /healthz, /readyz and /metrics are served on PLURA_METRICS_PORT.
+    """
+    from uuid import uuid4
+
+    from prometheus_client import CollectorRegistry
+
+    from plura.cli.options import required_kafka
+    from plura.kit.observability.logs import configure_logs
+    from plura.tx.consumer.events import EventReader
+    from plura.tx.consumer.ingest import Ingest
+    from plura.tx.consumer.keeper import Keeper
+    from plura.tx.consumer.loop import ConsumeLoop, Limits
+    from plura.tx.consumer.measuring import Measuring
+    from plura.tx.consumer.settings import ConsumerSettings
+    from plura.tx.consumer.status import StatusServer
+    from plura.tx.consumer.store import PostgresStore
+    from plura.tx.consumer.watch import Watch
+    from plura.tx.db import CONSUMER_ROLE
+
+    settings, kafka = read_settings(ConsumerSettings), required_kafka()
+    profile = settings.profile()
+    there = database()
+    require_schema(there)
+    configure_logs(settings.log_level)
+    member = settings.consumer_member or f"consumer-{uuid4().hex[:8]}"
+    watch, registry = Watch(), CollectorRegistry()
+    measuring = Measuring(registry=registry, profile_id=profile.profile_id, watch=watch)
+    store = PostgresStore(lambda: there.connect("plura-tx-consumer", CONSUMER_ROLE))
+    keeper = Keeper(
+        connect=lambda: there.connect("plura-tx-keeper", CONSUMER_ROLE),
+        group_id=settings.kafka_group_id,
+        member=member,
+        retention_days=settings.dlq_retention_days,
+    )
+    for topic in profile.topics:
+        measuring.watch_topic(topic)
+    with stopping_by_signals() as stopping:
+        ingest = Ingest(reader=EventReader(profile), store=store, stopping=stopping, told=measuring.told)
+        ingest.available.set()
+        status = StatusServer(
+            settings.metrics_host,
+            settings.metrics_port,
+            registry=registry,
+            lives=lambda: {"loop": watch.lives()},
+            ready=lambda: {"database": ingest.available.is_set(), "broker": watch.broker_answers()},
+        )
+        loop = ConsumeLoop(
+            topics=list(profile.topics),
+            client_options=kafka.client_options() | settings.client_options(member),
+            ingest=ingest,
+            watch=watch,
+            measuring=measuring,
+            keeper=keeper,
+            limits=Limits(
+                batch_events=settings.consumer_batch_events,
+                batch_seconds=settings.consumer_batch_ms / 1000,
+                poll_seconds=settings.consumer_poll_timeout_ms / 1000,
+                most_bad=settings.consumer_most_bad,
+                most_bad_in_a_row=settings.consumer_most_bad_in_a_row,
+                most_messages=max_messages,
+                most_idle_seconds=max_idle_seconds,
+            ),
+        )
+        say(f"consuming {', '.join(profile.topics)}; status on port {status.port}")
+        try:
+            loop.run()
+        finally:
+            status.close()
+            keeper.close()
+            store.close()
+    say(f"{measuring.stored:,} events stored, {measuring.bad:,} put aside")
+
+
 def require_schema(there: Database) -> None:
     """Check that the database is migrated.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -77,3 +77,26 @@ class ConsumerSettings(ServiceSettings):
             ledger_topic=self.ledger_topic,
             payment_order_topic=self.payment_order_topic,
         )
+
+    def client_options(self, member: str) -> dict[str, Any]:
+        """Return the arguments of a kafka-python consumer that do not depend on where the brokers are."""
+        options: dict[str, Any] = {
+            "client_id": member,
+            "group_id": self.kafka_group_id,
+            "enable_auto_commit": False,
+            "auto_offset_reset": self.consumer_offset_reset,
+            "allow_auto_create_topics": False,
+            "max_poll_records": self.consumer_batch_events,
+            "fetch_max_wait_ms": 250,
+            "max_partition_fetch_bytes": 4 << 20,
+            "session_timeout_ms": self.consumer_session_timeout_ms,
+            "heartbeat_interval_ms": self.consumer_session_timeout_ms // 3,
+            "request_timeout_ms": 15_000,
+            "bootstrap_timeout_ms": 5_000,
+            "reconnect_backoff_max_ms": 1_000,
+            "metadata_max_age_ms": 15_000,
+            "metrics_enabled": False,
+        }
+        if self.consumer_member:
+            options["group_instance_id"] = self.consumer_member
+        return options

@@ -1,0 +1,83 @@
+"""Turns what became of batches into metrics."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from plura.kit.observability.metrics import ConsumerMetrics, PairingMetrics
+from plura.tx.consumer.batches import Batch
+from plura.tx.consumer.store import Written
+from plura.tx.consumer.watch import Watch
+
+
+@dataclass(kw_only=True)
+class Measuring:
+    """Metrics of a consumer, and counts of bad events since its start."""
+
+    registry: CollectorRegistry
+    profile_id: str
+    watch: Watch
+    bad: int = 0
+    bad_in_a_row: int = 0
+    stored: int = 0
+    _consumer: ConsumerMetrics = field(init=False)
+    _pairing: PairingMetrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Register the metrics."""
+        self._consumer = ConsumerMetrics(self.registry)
+        self._pairing = PairingMetrics(self.registry)
+
+    def watch_topic(self, topic: str) -> None:
+        """Let a topic be seen before its first message: an alert cannot fire on what is not there."""
+        self._consumer.freshness.labels(topic).set_function(lambda: self.watch.freshness(topic))
+        for status in ("success", "error"):
+            self._consumer.messages.labels(topic, status)
+        for counter in (self._consumer.dlq, self._consumer.version_missing, self._consumer.less_information):
+            counter.labels(topic)
+        self._consumer.core_violations.labels(topic, self.profile_id)
+
+    def lags(self) -> None:
+        """Take the lag of each partition that is ours, and forget the others."""
+        self._consumer.kafka_lag.clear()
+        for (topic, partition), state in self.watch.partitions.items():
+            self._consumer.kafka_lag.labels(topic, str(partition)).set(state.lag())
+
+    def told(self, batch: Batch, written: Written) -> None:
+        """Count a batch that was committed."""
+        now = time.time()
+        for topic, counts in batch.counts.items():
+            good = counts.messages - counts.refused
+            self._consumer.messages.labels(topic, "success").inc(good)
+            self._consumer.messages.labels(topic, "error").inc(counts.refused)
+            self._consumer.dlq.labels(topic).inc(counts.refused)
+            self._consumer.version_missing.labels(topic).inc(counts.version_missing)
+            self._consumer.less_information.labels(topic).inc(counts.less_information)
+            self._consumer.core_violations.labels(topic, self.profile_id).inc(counts.violations)
+            self._consumer.profile_messages.labels(topic, self.profile_id).inc(counts.messages)
+            for (name, alias), number in counts.aliases.items():
+                self._consumer.alias_hits.labels(topic, self.profile_id, name, alias).inc(number)
+            lag = self._consumer.event_lag.labels(topic)
+            for at in counts.events_at:
+                lag.observe(max(0.0, now - at.timestamp()))
+        for kind, number in written.less_information.items():
+            self._consumer.less_information.labels(batch.topic_of[kind]).inc(number)
+        self._pairing.pairs.inc(written.pairs)
+        self._pairing.incomplete.inc(len(written.incomplete_ages))
+        for age in written.incomplete_ages:
+            self._pairing.incomplete_age.observe(age)
+        for related_type, number in batch.skipped_types.items():
+            self._pairing.skipped.labels(related_type).inc(number)
+        self._count_bad(batch)
+
+    def _count_bad(self, batch: Batch) -> None:
+        dead = {id(letter.message) for letter in batch.dead}
+        self.bad += len(dead)
+        self.stored += len(batch.messages) - len(dead)
+        good_behind = next(
+            (number for number, message in enumerate(reversed(batch.messages)) if id(message) not in dead), None
+        )
+        self.bad_in_a_row = self.bad_in_a_row + len(dead) if good_behind is None else good_behind
