@@ -77,7 +77,7 @@ def running_server() -> Iterator[EmbeddedPostgres]:
     As root the server runs as another user, who has to pass all folders above; pytest closes its own to others.
     """
     with TemporaryDirectory(prefix="plura-pg-") as folder:
-        server = EmbeddedPostgres(Path(folder) / "pg", synchronous_commit="off", max_connections="60")
+        server = EmbeddedPostgres(Path(folder) / "pg", fsync="off", max_connections="60")
         server.start()
         try:
             yield server

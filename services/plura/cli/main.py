@@ -22,6 +22,7 @@ lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_pu
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
 tx.app.command(short_help="Store the events of the Kafka topics.")(tx_consumer.consume)
 tx.app.command(short_help="Store the events of files.")(tx_consumer.backfill)
+tx.app.command(short_help="Replay bad events.")(tx_consumer.replay_dlq)
 tx.app.command(short_help="Serve the admin API.")(tx_api.api)
 app.add_typer(lake.app, name="lake", short_help="The lake: raw files to audited Gold.")
 app.add_typer(tx.app, name="tx", short_help="The transaction lookup: any transaction by its id.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -171,6 +171,68 @@ def consume(
             keeper.close()
             store.close()
     say(f"{measuring.stored:,} events stored, {measuring.bad:,} put aside")
+
+
+def replay_dlq(
+    topic: Annotated[
+        list[str] | None, typer.Option(help="Only of this topic, as it stands in the table; repeat it for others.")
+    ] = None,
+    error: Annotated[str | None, typer.Option(help="Only with this error code.")] = None,
+    since: Moment = None,
+    until: Moment = None,
+    min_id: Annotated[int | None, typer.Option(help="Smallest dlq_id.", min=1)] = None,
+    max_id: Annotated[int | None, typer.Option(help="Largest dlq_id.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="So many at most.", min=1)] = None,
+    into: Annotated[
+        Literal["tables", "kafka"] | None,
+        typer.Option(help="Store them, or publish them again. Default: kafka if PLURA_KAFKA_BOOTSTRAP is set."),
+    ] = None,
+) -> None:
+    """Replay bad events of bo.consumer_dlq_events after whatever made them bad was mended.
+
+    Each goes back with its key and headers and is marked as replayed, so that another run leaves it out. Published
+    again, lines of files go to the topic of their kind. Stored directly, those that are still bad stay unmarked, and
+    the exit code is 1. The range is one of the time at which they were put aside.
+    """
+    from plura.cli.options import kafka_settings, required_kafka
+    from plura.tx.consumer.events import EventReader
+    from plura.tx.consumer.ingest import Ingest
+    from plura.tx.consumer.replay import Destination, IntoKafka, IntoTables, Selection, replay
+    from plura.tx.consumer.settings import ConsumerSettings
+    from plura.tx.consumer.store import PostgresStore
+    from plura.tx.db import CONSUMER_ROLE
+
+    profile = read_settings(ConsumerSettings).profile()
+    selection = Selection(
+        topics=topic or (),
+        error=error,
+        since=_moment("--since", since),
+        until=_moment("--until", until),
+        min_id=min_id,
+        max_id=max_id,
+        limit=limit,
+    )
+    there = database()
+    require_schema(there)
+    store = PostgresStore(lambda: there.connect("plura-tx-replay", CONSUMER_ROLE))
+    with (
+        stopping_by_signals() as stopping,
+        closing(store),
+        database_problems(there),
+        there.connect("plura-tx-replay", CONSUMER_ROLE) as connection,
+        progress_bar("bad events", counts=True) as advance,
+    ):
+        destination: Destination
+        if into == "kafka" or (into is None and kafka_settings().bootstrap):
+            destination = IntoKafka(profile=profile, client_options=required_kafka().client_options())
+        else:
+            destination = IntoTables(ingest=Ingest(reader=EventReader(profile), store=store, stopping=stopping))
+        settled, bad = replay(connection, selection, destination, lambda count: advance(count, count, ""))
+    say(
+        f"{settled:,} events {'published again' if isinstance(destination, IntoKafka) else 'stored'}, {bad:,} still bad"
+    )
+    if bad:
+        raise ServiceError(f"{bad:,} events are still bad: error_detail in bo.consumer_dlq_events says why")
 
 
 def require_schema(there: Database) -> None:

@@ -160,12 +160,15 @@ class Database:
             "statement_timeout": limits["db_statement_timeout_ms"],
             "lock_timeout": limits["db_lock_timeout_ms"],
             "idle_in_transaction_session_timeout": limits["db_idle_in_transaction_timeout_ms"],
+            # offsets are committed and lookups answered once their rows are written: those have to outlive a crash
+            "synchronous_commit": "on",
+            "TimeZone": "UTC",
         }
         arguments: dict[str, Any] = {
             "autocommit": True,
             "application_name": application,
             "connect_timeout": limits["db_connect_timeout"],
-            "options": " ".join(f"-c {name}={value}" for name, value in options.items()) + " -c TimeZone=UTC",
+            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
             "keepalives": 1,
             "keepalives_idle": 30,
             "keepalives_interval": 5,

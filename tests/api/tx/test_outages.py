@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -24,8 +23,8 @@ from tests.identity import AUDIENCE, ISSUER, Provider, token
 from tests.postgres import TestDatabase, create_database, running_server
 
 
-def test_an_outage_is_told_soon_and_over_soon(tmp_path: Path, identity: Provider) -> None:
-    with running_server(tmp_path / "pg") as server:
+def test_an_outage_is_told_soon_and_over_soon(identity: Provider) -> None:
+    with running_server() as server:
         create_database(server, "away", template="template0")
         database = TestDatabase(server=server, name="away")
         with running(database, auth_settings(identity)) as api:
