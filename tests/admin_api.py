@@ -14,6 +14,7 @@ import httpx
 from fastapi import FastAPI
 
 from plura.kit.auth.settings import AuthSettings
+from plura.kit.auth.sign_in import SignInSettings
 from plura.tx.api.app import create_app
 from plura.tx.api.server import listen, server
 from plura.tx.api.settings import ApiSettings
@@ -59,18 +60,31 @@ def auth_settings(provider: Provider, **changed: Any) -> AuthSettings:
     return AuthSettings(**(usual | changed))
 
 
+def sign_in_settings(provider: Provider, url: str, **changed: Any) -> SignInSettings:
+    usual = {
+        "console_client_id": "console",
+        "console_authorize_url": f"{provider.url}/authorize",
+        "console_token_url": f"{provider.url}/token",
+        "console_url": url,
+        "console_session_key": "k" * 32,
+    }
+    return SignInSettings(**(usual | changed))
+
+
 @contextmanager
 def running(
     database: TestDatabase,
     auth: AuthSettings,
     *,
     settings: ApiSettings | None = None,
+    signed_in_by: Provider | None = None,
     **database_settings: Any,
 ) -> Iterator[AdminApi]:
-    """Serve until the block ends."""
-    app = create_app(settings or ApiSettings(), auth, database.client(**database_settings))
+    """Serve until the block ends; ``signed_in_by`` signs people in to the console."""
     listening = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    sign_in = None if signed_in_by is None else sign_in_settings(signed_in_by, url)
+    app = create_app(settings or ApiSettings(), auth, database.client(**database_settings), sign_in)
     serving = server(app)
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

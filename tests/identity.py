@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -86,6 +90,10 @@ class Provider:
     asked: int = 0
     delay: float = 0
     port: int = 0
+    signs_in: dict[str, Any] = field(default_factory=dict)
+    """Claims of whoever signs in with a browser, on top of the usual ones."""
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    posted: list[dict[str, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -102,6 +110,31 @@ class Provider:
         time.sleep(self.delay)
         return self.status, json.dumps(self.document).encode()
 
+    def authorize(self, query: dict[str, str]) -> str:
+        """Sign somebody in without asking, and return where the browser goes with the code."""
+        assert query["response_type"] == "code"
+        assert query["code_challenge_method"] == "S256"
+        code = secrets.token_urlsafe(8)
+        self.codes[code] = query
+        joint = "&" if "?" in query["redirect_uri"] else "?"
+        return f"{query['redirect_uri']}{joint}{urlencode({'code': code, 'state': query['state']})}"
+
+    def hand_out(self, form: dict[str, str]) -> tuple[int, bytes]:
+        """Give a token for a code, once, to whoever knows the verifier of its challenge."""
+        self.posted.append(form)
+        asked = self.codes.pop(form.get("code", ""), None)
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        if (
+            asked is None
+            or form["grant_type"] != "authorization_code"
+            or challenge != asked["code_challenge"]
+            or form["redirect_uri"] != asked["redirect_uri"]
+            or form["client_id"] != asked["client_id"]
+        ):
+            return 400, b'{"error": "invalid_grant"}'
+        return 200, json.dumps({"access_token": token(**self.signs_in), "token_type": "Bearer"}).encode()
+
 
 @contextmanager
 def provider(document: dict[str, Any] | None = None) -> Iterator[Provider]:
@@ -110,7 +143,20 @@ def provider(document: dict[str, Any] | None = None) -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = one.answer()
+            url = urlsplit(self.path)
+            if url.path == "/authorize":
+                self.send_response(302)
+                self.send_header("Location", one.authorize(dict(parse_qsl(url.query))))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self._tell(*one.answer())
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self._tell(*one.hand_out(dict(parse_qsl(body.decode()))))
+
+        def _tell(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -21,16 +21,21 @@ def api(
     only. PLURA_APP_ENV is local, dev or prod; prod hides the pages of the API's documentation. PLURA_TRUSTED_PROXIES
     lists addresses whose X-Forwarded-For is believed.
 
+    The pages under /console are served where people can sign in: PLURA_CONSOLE_CLIENT_ID, PLURA_CONSOLE_CLIENT_SECRET,
+    PLURA_CONSOLE_AUTHORIZE_URL, PLURA_CONSOLE_TOKEN_URL, PLURA_CONSOLE_SCOPE, PLURA_CONSOLE_URL (where browsers find
+    the service) and PLURA_CONSOLE_SESSION_KEY.
+
     SIGTERM and Ctrl-C end it after the requests at work.
     """
     from plura.kit.auth.settings import AuthSettings
+    from plura.kit.auth.sign_in import SignInSettings
     from plura.kit.observability.logs import configure_logs
     from plura.tx.api.app import create_app
     from plura.tx.api.server import listen, serve
     from plura.tx.api.settings import ApiSettings
 
     settings, auth = read_settings(ApiSettings), read_settings(AuthSettings)
-    app = create_app(settings, auth, database())
+    app = create_app(settings, auth, database(), read_settings(SignInSettings))
     configure_logs(settings.log_level)
     listening = listen(host, port)
     say(f"listening on http://{host}:{listening.getsockname()[1]}")

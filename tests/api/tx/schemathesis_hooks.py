@@ -8,7 +8,7 @@ import schemathesis
 
 
 @schemathesis.hook
-def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
     """Take invented cursors away and turn ranges the right way round."""
     del context, kwargs
     query: dict[str, Any] = case.query or {}

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from plura.kit.auth.authenticators import Authenticator, BearerAuthenticator, NoAuthenticator
 from plura.kit.auth.keys import JwksKeys
 from plura.kit.auth.settings import AuthSettings
+from plura.kit.auth.sign_in import SignIn, SignInSettings
 from plura.kit.auth.tokens import TokenVerifier
 from plura.kit.database import Database
 from plura.kit.observability.metrics import ApiMetrics, DatabaseMetrics
@@ -23,6 +24,7 @@ from plura.tx.api import openapi
 from plura.tx.api.audit import endpoints as audit
 from plura.tx.api.audit import schemas as audit_schemas
 from plura.tx.api.audit.service import AuditService
+from plura.tx.api.console import endpoints as console
 from plura.tx.api.errors import ApiError, InvalidRequestError, UnavailableError
 from plura.tx.api.frame import Frame
 from plura.tx.api.health import endpoints as health
@@ -62,15 +64,20 @@ _EXAMPLES = {
 }
 
 
-def create_app(settings: ApiSettings, auth: AuthSettings, database: Database) -> FastAPI:
-    """Return the application. It opens its connections when it starts and closes them when it ends."""
+def create_app(
+    settings: ApiSettings, auth: AuthSettings, database: Database, sign_in: SignInSettings | None = None
+) -> FastAPI:
+    """Return the application. It opens its connections when it starts and closes them when it ends.
+
+    The console is there where people can sign in to it, or where nobody has to.
+    """
     registry = CollectorRegistry()
     documented = settings.app_env != "prod"
     app = FastAPI(
         title="Backoffice Admin API",
         version="0.1.0",
         description=openapi.DESCRIPTION,
-        lifespan=_lifespan(settings, auth, database, registry),
+        lifespan=_lifespan(settings, auth, database, registry, sign_in or SignInSettings()),
         docs_url="/docs" if documented else None,
         redoc_url="/redoc" if documented else None,
         openapi_url="/openapi.json" if documented else None,
@@ -79,6 +86,8 @@ def create_app(settings: ApiSettings, auth: AuthSettings, database: Database) ->
     )
     for resource in (tx, order, wallet, search, audit, health):
         app.include_router(resource.router)
+    if auth.auth_mode == "disabled" or (sign_in is not None and sign_in.is_enabled):
+        app.include_router(console.router, include_in_schema=False)
     openapi.install(app, _EXAMPLES)
     app.add_exception_handler(ApiError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -89,7 +98,11 @@ def create_app(settings: ApiSettings, auth: AuthSettings, database: Database) ->
 
 
 def _lifespan(
-    settings: ApiSettings, auth: AuthSettings, database: Database, registry: CollectorRegistry
+    settings: ApiSettings,
+    auth: AuthSettings,
+    database: Database,
+    registry: CollectorRegistry,
+    sign_in: SignInSettings,
 ) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -99,7 +112,8 @@ def _lifespan(
         async with AsyncExitStack() as stack:
             await pool.open()
             stack.push_async_callback(pool.close)
-            authenticator = await _authenticator(auth, stack)
+            verifier = await _verifier(auth, stack)
+            authenticator: Authenticator = NoAuthenticator() if verifier is None else BearerAuthenticator(verifier)
 
             async def record(row: dict[str, Any]) -> None:
                 await statements.rows("record", "admin_audit_logs", row)
@@ -111,6 +125,9 @@ def _lifespan(
                 stack.push_async_callback(worker.close)
             app.state.services = Services(
                 authenticator=authenticator,
+                sign_in=(
+                    SignIn(sign_in, verifier, callback=console.CALLBACK) if verifier and sign_in.is_enabled else None
+                ),
                 refusals=refusals,
                 tx=TxService(statements),
                 order=OrderService(statements),
@@ -124,14 +141,15 @@ def _lifespan(
     return lifespan
 
 
-async def _authenticator(auth: AuthSettings, stack: AsyncExitStack) -> Authenticator:
+async def _verifier(auth: AuthSettings, stack: AsyncExitStack) -> TokenVerifier | None:
+    """Return what judges tokens, None where authentication is disabled."""
     if auth.auth_mode == "disabled":
         _LOG.warning("authentication is disabled")
-        return NoAuthenticator()
+        return None
     keys = JwksKeys(auth.auth_jwks_url, auth.auth_algorithm)
     await keys.start()
     stack.push_async_callback(keys.close)
-    return BearerAuthenticator(TokenVerifier(auth, keys))
+    return TokenVerifier(auth, keys)
 
 
 async def _told(request: Request, error: Exception) -> Response:
@@ -144,7 +162,7 @@ async def _told(request: Request, error: Exception) -> Response:
             await services.refusals.refused(visit, status_code=error.status_code, result=result)
         except UnavailableError as unavailable:
             error = unavailable
-    return problem(error, visit.correlation_id)
+    return (visit.tell_error or problem)(error, visit.correlation_id)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

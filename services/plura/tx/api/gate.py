@@ -6,7 +6,7 @@ from fastapi import Request
 
 from plura.kit.auth.authenticators import Authenticator
 from plura.kit.auth.errors import KeysUnavailableError, UnauthenticatedError
-from plura.kit.auth.principal import ADMIN_AUDIT, ADMIN_READ
+from plura.kit.auth.principal import ADMIN_AUDIT, ADMIN_READ, Principal
 from plura.tx.api.errors import ForbiddenError, UnauthorizedError, UnavailableError
 from plura.tx.api.visit import Subject, Visit, visit_of
 
@@ -35,9 +35,8 @@ class Gate:
             visit.resource_id = request.path_params.get(subject.parameter) or request.query_params.get(
                 subject.parameter
             )
-        authenticator: Authenticator = request.app.state.services.authenticator
         try:
-            visit.principal = await authenticator.authenticate(visit.headers)
+            visit.principal = await self._identified(request, visit)
         except UnauthenticatedError as error:
             raise UnauthorizedError(str(error), headers={"WWW-Authenticate": challenge(error)}) from None
         except KeysUnavailableError as error:
@@ -45,6 +44,10 @@ class Gate:
         if not visit.principal.has_any(*self._roles):
             raise ForbiddenError
         return visit
+
+    async def _identified(self, request: Request, visit: Visit) -> Principal:
+        authenticator: Authenticator = request.app.state.services.authenticator
+        return await authenticator.authenticate(visit.headers)
 
 
 def challenge(error: UnauthenticatedError) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from plura.kit.auth.authenticators import Authenticator
+from plura.kit.auth.sign_in import SignIn
 from plura.tx.api.audit.service import AuditService
 from plura.tx.api.health.service import HealthService
 from plura.tx.api.order.service import OrderService
@@ -22,6 +23,7 @@ class Services:
     """One service per resource, and who stands at the gate."""
 
     authenticator: Authenticator
+    sign_in: SignIn | None
     refusals: Refusals
     tx: TxService
     order: OrderService

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Scope
 
 from plura.kit.auth.principal import Principal
 from plura.kit.observability import correlation
+from plura.tx.api.errors import ApiError
 
 _KEY = "plura.visit"
 _MASK = "***"
@@ -45,6 +48,8 @@ class Visit:
         self.subject: Subject | None = None
         self.resource_id: str | None = None
         self.principal: Principal | None = None
+        self.tell_error: Callable[[ApiError, str], Response] | None = None
+        """How an error is told where it is not told as a problem: people read pages."""
         self._scope = scope
         self._masked = masked
         self.ip = client_address(scope.get("client"), self.headers.get("x-forwarded-for"), trusted)

@@ -1,0 +1,218 @@
+"""The pages under ``/console``. None needs a script; no other site can make a lookup in its reader's name."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import parse_qs, quote
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from plura.kit.auth.errors import KeysUnavailableError, UnauthenticatedError
+from plura.kit.auth.sign_in import SignIn
+from plura.tx.api.audit import endpoints as audit
+from plura.tx.api.console.pages import KST, error_page, page, style
+from plura.tx.api.console.session import (
+    LOGIN,
+    SESSION,
+    PageGate,
+    cookie_of,
+    forget,
+    keep_login,
+    keep_session,
+    name_of,
+    session_of,
+    who,
+)
+from plura.tx.api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnauthorizedError, UnavailableError
+from plura.tx.api.gate import AUDITORS
+from plura.tx.api.order import endpoints as order
+from plura.tx.api.parameters import AnyId, Cursor, FormField, OrderId, TxId, WalletId
+from plura.tx.api.search import endpoints as search
+from plura.tx.api.services import Services, ServicesOf
+from plura.tx.api.tx import endpoints as tx
+from plura.tx.api.visit import Visit, visit_of
+from plura.tx.api.wallet import endpoints as wallet
+
+CALLBACK = "/console/callback"
+ROWS = 50
+_OWN_PAGE = re.compile(r"/console(/[!-\[\]-~]*)?(\?[!-\[\]-~]*)?")
+_LONGEST_FORM = 4096
+
+router = APIRouter()
+
+_PATHS = {"TX": "/console/tx/", "PAYMENT_ORDER": "/console/payment-orders/", "WALLET": "/console/wallets/"}
+
+
+@router.get("/console")
+async def home(request: Request, services: ServicesOf) -> Response:
+    """Show the search, or the way to sign in."""
+    visit = visit_of(request)
+    if services.sign_in is not None and session_of(services, visit) is None:
+        return page(
+            "message",
+            title="Transaction lookup",
+            text="Sign in to look up transactions, orders and wallets. Every lookup is recorded.",
+            lines=[],
+            correlation_id=None,
+            may_sign_in=True,
+            refresh=None,
+        )
+    return page("home", **who(services, visit))
+
+
+@router.get("/console/style.css")
+async def style_sheet() -> Response:
+    """Tell how pages look."""
+    return style()
+
+
+@router.get("/console/login")
+async def login(services: ServicesOf, following: str = "/console") -> Response:
+    """Send the reader to the identity provider."""
+    sign_in = _required(services)
+    where, sealed = sign_in.begin(following if _OWN_PAGE.fullmatch(following) else "/console")
+    answer = RedirectResponse(where, status_code=303)
+    keep_login(answer, sign_in.settings, sealed)
+    return answer
+
+
+@router.get(CALLBACK)
+async def callback(request: Request, services: ServicesOf, code: str = "", state: str = "") -> Response:
+    """Take the reader back from the identity provider."""
+    visit = visit_of(request)
+    visit.tell_error = error_page
+    sign_in = _required(services)
+    sealed = cookie_of(visit, name_of(LOGIN, sign_in.settings))
+    try:
+        session, seconds, following = await sign_in.finish(code=code, state=state, cookie=sealed)
+    except UnauthenticatedError as error:
+        raise UnauthorizedError(str(error)) from None
+    except KeysUnavailableError as error:
+        raise UnavailableError(str(error)) from None
+    # A redirect would still be the provider's doing, and the browser would hold the strict cookie back.
+    answer = page(
+        "message",
+        title="Signed in",
+        text="You are signed in.",
+        lines=[],
+        correlation_id=None,
+        may_sign_in=False,
+        refresh=following,
+    )
+    keep_session(answer, sign_in.settings, session, seconds)
+    forget(answer, sign_in.settings, LOGIN, CALLBACK)
+    return answer
+
+
+@router.post("/console/logout")
+async def logout(request: Request, services: ServicesOf) -> Response:
+    """End the session, if the form is ours."""
+    visit = visit_of(request)
+    visit.tell_error = error_page
+    sign_in = _required(services)
+    session = session_of(services, visit)
+    given = parse_qs((await _form(request)).decode("utf-8", "replace")).get("csrf", [""])[0]
+    if session is None or not secrets.compare_digest(session.csrf.encode(), given.encode()):
+        raise ForbiddenError
+    answer = RedirectResponse("/console", status_code=303)
+    forget(answer, sign_in.settings, SESSION)
+    return answer
+
+
+@router.get("/console/search")
+async def find(q: AnyId, visit: Annotated[Visit, Depends(PageGate(search.SUBJECT))], services: ServicesOf) -> Response:
+    """Go to what an id names, or show the choice."""
+    found = await services.search.find(visit, query=q)
+    hits = [(hit.resource_type, _PATHS[hit.resource_type] + quote(hit.id, safe="")) for hit in found.results]
+    if len(hits) == 1:
+        return RedirectResponse(hits[0][1], status_code=303)
+    return page("search", **who(services, visit), query=q, hits=hits)
+
+
+@router.get("/console/tx/{tx_id:path}")
+async def show_tx(
+    tx_id: TxId, visit: Annotated[Visit, Depends(PageGate(tx.SUBJECT))], services: ServicesOf
+) -> Response:
+    """Show a transaction."""
+    return page("tx", **who(services, visit), query=tx_id, tx=await services.tx.find(visit))
+
+
+@router.get("/console/payment-orders/{order_id:path}")
+async def show_order(
+    order_id: OrderId,
+    visit: Annotated[Visit, Depends(PageGate(order.SUBJECT))],
+    services: ServicesOf,
+    cursor: Cursor = None,
+) -> Response:
+    """Show a payment order and its entries."""
+    found = await services.order.find(visit, limit=ROWS, cursor=cursor)
+    return page("order", **who(services, visit), query=order_id, found=found)
+
+
+@router.get("/console/wallets/{wallet_id:path}")
+async def show_wallet(
+    wallet_id: WalletId,
+    visit: Annotated[Visit, Depends(PageGate(wallet.SUBJECT))],
+    services: ServicesOf,
+    start: str = "",
+    end: str = "",
+    cursor: Cursor = None,
+) -> Response:
+    """Show the entries of a wallet."""
+    found = await services.wallet.find(
+        visit, wallet_id=wallet_id, start=_kst(start, "start"), end=_kst(end, "end"), limit=ROWS, cursor=cursor
+    )
+    return page("wallet", **who(services, visit), query=wallet_id, found=found, start=start, end=end)
+
+
+@router.get("/console/audit")
+async def show_audit(
+    visit: Annotated[Visit, Depends(PageGate(audit.SUBJECT, roles=AUDITORS))],
+    services: ServicesOf,
+    actor_id: FormField = "",
+    resource_id: FormField = "",
+    cursor: Cursor = None,
+) -> Response:
+    """Show who looked at what."""
+    found = await services.audit.find(
+        visit,
+        actor_id=actor_id or None,
+        resource_id=resource_id or None,
+        start=None,
+        end=None,
+        limit=ROWS,
+        cursor=cursor,
+    )
+    return page("audit", **who(services, visit), found=found, actor_id=actor_id, resource_id=resource_id)
+
+
+def _required(services: Services) -> SignIn:
+    if services.sign_in is None:
+        raise NotFoundError
+    return services.sign_in
+
+
+def _kst(text: str, name: str) -> datetime | None:
+    """Read a time of a form, KST unless it names a zone."""
+    if not text:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        error: dict[str, Any] = {"type": "datetime", "loc": ["query", name], "msg": "not a time"}
+        raise InvalidRequestError(errors=[error]) from None
+    return read if read.tzinfo else read.replace(tzinfo=KST)
+
+
+async def _form(request: Request) -> bytes:
+    """Return the body of a form, at most so much of it."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_FORM:
+            raise InvalidRequestError
+    return body

@@ -1,0 +1,334 @@
+"""The console: signing in by code and PKCE, the same lookups, rights and audit, and nothing for other sites."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+import pytest
+from pydantic import SecretStr, ValidationError
+from starlette.responses import Response
+
+from plura.kit.auth.sealing import Sealer
+from plura.kit.auth.settings import AuthSettings
+from plura.tx.api.console.session import keep_session, name_of
+from tests.admin_api import AdminApi, auth_settings, ledger, order, payment, running, sign_in_settings
+from tests.identity import Provider, provider, rsa_key, token
+from tests.postgres import TestDatabase
+
+
+@pytest.fixture
+def own(bo: TestDatabase) -> Iterator[tuple[AdminApi, Provider]]:
+    """The API with its console, and the provider that signs people in."""
+    with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
+        yield api, one
+
+
+def sign_in(api: AdminApi, following: str = "/console") -> httpx.Response:
+    """Go the way of a browser, and return the page that the provider's redirect ends on."""
+    begun = api.client.get("/console/login", params={"following": following})
+    assert begun.status_code == 303
+    granted = httpx.get(begun.headers["location"])
+    assert granted.status_code == 302
+    return api.client.get(granted.headers["location"])
+
+
+def text_of(page: httpx.Response) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", page.text).split())
+
+
+def test_a_stranger_is_shown_the_way_to_sign_in(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    page = api.client.get("/console")
+    assert page.status_code == 200
+    assert '<a class="button" href="/console/login">Sign in</a>' in page.text
+    assert "<form" not in page.text
+
+
+def test_signing_in_ends_in_a_strict_cookie_that_no_script_can_read(own: tuple[AdminApi, Provider]) -> None:
+    api, one = own
+    page = sign_in(api, "/console/tx/t-1?x=1")
+    assert page.status_code == 200
+    assert '<meta http-equiv="refresh" content="0; url=/console/tx/t-1?x=1">' in page.text
+    session, login = page.headers.get_list("set-cookie")
+    assert session.startswith("plura_session=")
+    assert {part.strip().lower() for part in session.split(";")[1:]} >= {"httponly", "samesite=strict", "path=/console"}
+    assert login.startswith('plura_login="";')
+    assert one.posted[-1]["client_id"] == "console"
+    assert "client_secret" not in one.posted[-1]
+    assert "0f-admin" in api.client.get("/console").text
+
+
+def test_the_cookie_holds_no_token_in_the_clear(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    sign_in(api)
+    value = api.client.cookies["plura_session"]
+    assert "0f-admin" not in value
+    assert "ADMIN_READ" not in value
+    assert value.count(".") == 0
+
+
+def test_over_tls_cookies_are_secure(identity: Provider) -> None:
+    settings = sign_in_settings(identity, "https://admin.example.test", app_env="prod", console_client_secret="s")  # noqa: S106
+    assert settings.is_secure
+    answer = Response()
+    keep_session(answer, settings, "sealed", 60)
+    assert "__Secure-plura_session=sealed" in answer.headers["set-cookie"]
+    assert "Secure" in answer.headers["set-cookie"]
+    assert name_of("plura_login", settings) == "__Secure-plura_login"
+
+
+@pytest.mark.parametrize(
+    ("following", "kept"),
+    [
+        ("/console/wallets/w-1", "/console/wallets/w-1"),
+        ("https://evil.example.test/", "/console"),
+        ("//evil.example.test/console", "/console"),
+        ("/console.evil.example.test", "/console"),
+        ("/console/\\evil", "/console"),
+        ('/console/"><script>', None),
+        ("/admin/tx/t", "/console"),
+        ("javascript:alert(1)", "/console"),
+    ],
+)
+def test_the_page_after_is_one_of_ours(own: tuple[AdminApi, Provider], following: str, kept: str | None) -> None:
+    api, _ = own
+    page = sign_in(api, following)
+    (found,) = re.findall(r'content="0; url=([^"]*)"', page.text)
+    assert found == kept or (kept is None and "<" not in found and found.startswith("/console/"))
+
+
+# Lookups
+
+
+def test_lookups_show_what_the_api_tells_and_are_recorded_alike(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    payment(api.database)
+    sign_in(api)
+    page = api.client.get("/console/tx/po-1-pay")
+    shown = text_of(page)
+    for part in ("po-1-pay", "2026-02-05 12:00:00", "10.00", "SUCCESS SETTLED", "w-payer", "w-payee", "Haneul Coffee"):
+        assert part in shown, part
+    assert 'href="/console/payment-orders/po-1"' in page.text
+    assert "w-payee" in text_of(api.client.get("/console/payment-orders/po-1"))
+    assert "po-1-rcv" in text_of(api.client.get("/console/wallets/w-payee"))
+    assert [(row["action"], row["resource_id"], row["result"], row["actor_id"]) for row in api.audit()] == [
+        ("ADMIN_TX_LOOKUP", "po-1-pay", "FOUND", "0f-admin"),
+        ("ADMIN_ORDER_LOOKUP", "po-1", "FOUND", "0f-admin"),
+        ("ADMIN_WALLET_TX_LOOKUP", "w-payee", "FOUND", "0f-admin"),
+    ]
+
+
+def test_search_goes_straight_to_the_only_hit(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    payment(api.database)
+    ledger(api.database, "same")
+    order(api.database, "same")
+    sign_in(api)
+    assert api.client.get("/console/search?q=po-1").headers["location"] == "/console/payment-orders/po-1"
+    both = api.client.get("/console/search?q=same")
+    assert both.text.count("<li>") == 2
+    assert "has this id" in text_of(api.client.get("/console/search?q=nothing"))
+    assert api.client.get("/console/search?q=").status_code == 422
+
+
+def test_what_is_not_there_is_told_in_a_page(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    sign_in(api)
+    page = api.client.get("/console/tx/none")
+    assert page.status_code == 404
+    assert page.headers["content-type"].startswith("text/html")
+    assert "tx_id not found" in page.text
+    assert page.headers["x-correlation-id"] in page.text
+    assert api.audit()[-1]["result"] == "NOT_FOUND"
+
+
+def test_pages_of_a_wallet_are_linked_and_bounded_by_korean_time(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    for number in range(60):
+        ledger(api.database, f"t-{number:02}")
+    sign_in(api)
+    first = api.client.get("/console/wallets/w-1?start=2026-02-05T12:00&end=2026-02-05T12:00")
+    assert first.text.count("<tr>") == 51
+    (link,) = re.findall(r'rel="next" href="([^"]*)"', first.text)
+    second = api.client.get(link.replace("&amp;", "&"))
+    assert second.text.count("<tr>") == 11
+    assert "t-59" in second.text
+    assert api.client.get("/console/wallets/w-1?start=2026-02-05T12:01").text.count("<tr>") == 0
+    assert api.client.get("/console/wallets/w-1?start=soon").status_code == 422
+
+
+def test_ids_and_names_cannot_become_markup(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    bad = '"><script>alert(1)</script>'
+    order(api.database, "po-9", merchant_name=bad, status=bad, user_id=bad)
+    ledger(api.database, "t-9", related_id="po-9", wallet_id=bad, entry_type=bad)
+    sign_in(api)
+    for path in (
+        "/console/tx/t-9",
+        "/console/payment-orders/po-9",
+        f"/console/search?q={bad}x",
+        f"/console/wallets/{quote(bad)}",
+    ):
+        page = api.client.get(path)
+        assert "alert(1)" in page.text
+        assert "<script" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/tx/none", "/console/login", "/console/callback"])
+def test_pages_let_nothing_else_in(own: tuple[AdminApi, Provider], path: str) -> None:
+    api, _ = own
+    page = api.client.get(path)
+    if page.status_code != 303:
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+        assert page.headers["x-frame-options"] == "DENY"
+        assert "<script" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+
+
+# Rights
+
+
+def test_a_lookup_without_a_session_is_refused_and_recorded(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    payment(api.database)
+    page = api.client.get("/console/tx/po-1-pay")
+    assert page.status_code == 401
+    assert "Sign in first" in page.text
+    assert "w-payer" not in page.text
+    (row,) = api.audit()
+    assert (row["action"], row["status_code"], row["actor_id"]) == ("ADMIN_TX_LOOKUP", 401, None)
+
+
+def test_a_bearer_token_opens_no_page_and_a_cookie_no_route(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    assert api.client.get("/console/tx/t", headers={"Authorization": f"Bearer {token()}"}).status_code == 401
+    sign_in(api)
+    assert api.client.get("/console/tx/t").status_code == 404
+    assert (
+        api.client.get(
+            "/admin/tx/t", headers={"Cookie": f"plura_session={api.client.cookies['plura_session']}"}
+        ).status_code
+        == 401
+    )
+
+
+def test_roles_count_in_the_console_too(own: tuple[AdminApi, Provider]) -> None:
+    api, one = own
+    sign_in(api)
+    assert "/console/audit" not in api.client.get("/console").text
+    assert api.client.get("/console/audit").status_code == 403
+    one.signs_in = {"roles": ["OTHER"]}
+    sign_in(api)
+    assert api.client.get("/console/tx/t").status_code == 403
+    one.signs_in = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
+    sign_in(api)
+    assert "/console/audit" in api.client.get("/console").text
+    page = api.client.get("/console/audit?actor_id=&resource_id=t")
+    assert page.status_code == 200
+    assert "FORBIDDEN" in page.text
+    assert api.audit()[-1]["action"] == "ADMIN_AUDIT_LOOKUP"
+
+
+def test_a_session_ends_with_its_token(own: tuple[AdminApi, Provider]) -> None:
+    api, one = own
+    one.signs_in = {"exp": int(time.time()) + 4}
+    page = sign_in(api)
+    cookie = {"Cookie": page.headers.get_list("set-cookie")[0].split(";")[0]}
+    assert httpx.get(f"{api.url}/console/tx/t", headers=cookie).status_code == 404
+    time.sleep(4)
+    assert httpx.get(f"{api.url}/console/tx/t", headers=cookie).status_code == 401
+
+
+@pytest.mark.parametrize("forged", ["", "x", "gAAAAA", "a" * 5000, '"; x=y', "é"])
+def test_a_forged_cookie_is_no_session(own: tuple[AdminApi, Provider], forged: str) -> None:
+    api, _ = own
+    answered = httpx.get(f"{api.url}/console/tx/t", headers=[(b"Cookie", f"plura_session={forged}".encode())])
+    assert answered.status_code == 401
+
+
+def test_cookies_of_one_purpose_do_not_serve_another() -> None:
+    key = SecretStr("k" * 32)
+    sealed = Sealer(key, "login").seal({"a": 1})
+    assert Sealer(key, "login").open(sealed, seconds=60) == {"a": 1}
+    assert Sealer(key, "session").open(sealed, seconds=60) is None
+    assert Sealer(SecretStr("x" * 32), "login").open(sealed, seconds=60) is None
+
+
+# Other sites
+
+
+def test_a_sign_in_that_another_browser_began_is_refused(own: tuple[AdminApi, Provider]) -> None:
+    api, one = own
+    begun = api.client.get("/console/login")
+    address = httpx.get(begun.headers["location"]).headers["location"]
+    assert httpx.get(address).status_code == 401  # no cookie: the victim's browser
+    assert not one.posted
+    other = parse_qs(urlsplit(address).query)
+    wrong = f"/console/callback?code={other['code'][0]}&state=wrong"
+    assert api.client.get(wrong).status_code == 401
+    assert not one.posted
+
+
+@pytest.mark.parametrize("broken", ["code", "key", "denied"])
+def test_a_provider_that_gives_no_good_token_signs_nobody_in(own: tuple[AdminApi, Provider], broken: str) -> None:
+    api, one = own
+    begun = api.client.get("/console/login")
+    address = httpx.get(begun.headers["location"]).headers["location"]
+    if broken == "code":
+        address = re.sub(r"code=[^&]*", "code=other", address)
+    elif broken == "key":
+        one.signs_in = {"key": rsa_key("other")}
+    else:
+        address = re.sub(r"code=[^&]*", "error=access_denied", address)
+    page = api.client.get(address)
+    assert page.status_code == 401
+    assert "plura_session" not in page.headers.get("set-cookie", "")
+
+
+def test_signing_out_needs_the_form_of_our_page(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    page = sign_in(api)
+    page = api.client.get("/console")
+    (csrf,) = re.findall(r'name="csrf" value="([^"]*)"', page.text)
+    for data in ({}, {"csrf": "wrong"}, {"csrf": "x" * 10_000}):
+        assert api.client.post("/console/logout", data=data).status_code in (403, 422)
+    assert api.client.get("/console/logout").status_code == 405
+    assert "0f-admin" in api.client.get("/console").text
+    answered = api.client.post("/console/logout", data={"csrf": csrf})
+    assert answered.status_code == 303
+    assert "0f-admin" not in api.client.get("/console").text
+
+
+# Whether it is there
+
+
+def test_without_a_client_there_is_no_console(api: AdminApi) -> None:
+    assert api.client.get("/console").status_code == 404
+
+
+def test_without_authentication_nobody_has_to_sign_in(bo: TestDatabase) -> None:
+    ledger(bo, "t-1")
+    with running(bo, AuthSettings(auth_mode="disabled")) as api:
+        assert api.client.get("/console/tx/t-1").status_code == 200
+        assert api.client.get("/console/login").status_code == 404
+        assert api.client.get("/console/audit").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"console_session_key": "short"}, "32 characters"),
+        ({"console_session_key": None}, "PLURA_CONSOLE_SESSION_KEY"),
+        ({"console_token_url": "http://login.example.test/token", "app_env": "prod"}, "https"),
+        ({"console_url": ""}, "PLURA_CONSOLE_URL"),
+    ],
+)
+def test_settings_of_the_console_are_complete_and_safe(identity: Provider, changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        sign_in_settings(identity, "https://admin.example.test", **changed)
