@@ -1,0 +1,119 @@
+"""The console in a real Chromium with scripts switched off."""
+
+from __future__ import annotations
+
+import re
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.admin_api import AdminApi, ledger, payment
+from tests.identity import Provider
+
+
+def sign_in(page: Page, api: AdminApi) -> None:
+    page.goto(f"{api.url}/console")
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_label("Id")).to_be_visible()
+
+
+def test_an_administrator_signs_in_finds_both_sides_and_signs_out(page: Page, api: AdminApi) -> None:
+    payment(api.database)
+    sign_in(page, api)
+    assert page.url == f"{api.url}/console"
+    page.get_by_label("Id").fill("po-1-pay")
+    page.get_by_role("button", name="Look up").click()
+    assert page.url == f"{api.url}/console/tx/po-1-pay"
+    expect(page.get_by_role("heading", level=1)).to_have_text("Transaction po-1-pay")
+    expect(page.get_by_text("Haneul Coffee")).to_be_visible()
+    page.get_by_role("link", name="po-1-rcv").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Transaction po-1-rcv")
+    page.get_by_role("link", name="po-1", exact=True).click()
+    expect(page.get_by_role("row")).to_have_count(3)
+    page.get_by_role("link", name="w-payer").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Wallet w-payer")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    page.goto(f"{api.url}/console/tx/po-1-pay")
+    expect(page.get_by_text("Sign in first")).to_be_visible()
+    assert [(row["action"], row["result"]) for row in api.audit()] == [
+        ("ADMIN_SEARCH", "FOUND"),
+        ("ADMIN_TX_LOOKUP", "FOUND"),
+        ("ADMIN_TX_LOOKUP", "FOUND"),
+        ("ADMIN_ORDER_LOOKUP", "FOUND"),
+        ("ADMIN_WALLET_TX_LOOKUP", "FOUND"),
+        ("ADMIN_TX_LOOKUP", "UNAUTHENTICATED"),
+    ]
+
+
+def test_pages_look_as_their_style_says(page: Page, api: AdminApi) -> None:
+    sign_in(page, api)
+    expect(page.get_by_role("banner")).to_have_css("display", "flex")
+
+
+def test_a_long_list_is_paged_by_links(page: Page, api: AdminApi) -> None:
+    for number in range(60):
+        ledger(api.database, f"t-{number:02}")
+    sign_in(page, api)
+    page.goto(f"{api.url}/console/wallets/w-1")
+    expect(page.get_by_role("row")).to_have_count(51)
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_role("row")).to_have_count(11)
+    expect(page.get_by_role("link", name="Older")).to_have_count(0)
+
+
+def test_an_auditor_sees_who_looked(page: Page, api: AdminApi, identity: Provider) -> None:
+    identity.signs_in = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
+    sign_in(page, api)
+    page.get_by_label("Id").fill("nothing")
+    page.get_by_role("button", name="Look up").click()
+    page.get_by_role("link", name="Audit").click()
+    expect(page.get_by_role("cell", name="ADMIN_SEARCH")).to_be_visible()
+    expect(page.get_by_role("cell", name="0f-auditor")).to_be_visible()
+
+
+def test_another_site_cannot_look_up_or_sign_out_in_the_reader_s_name(
+    page: Page, api: AdminApi, complaints: list[str]
+) -> None:
+    payment(api.database)
+    sign_in(page, api)
+
+    class Evil(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = (
+                f'<a href="{api.url}/console/tx/po-1-pay">look</a>'
+                f'<form method="post" action="{api.url}/console/logout"><button>out</button></form>'
+                f'<iframe src="{api.url}/console/tx/po-1-pay"></iframe>'
+            ).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    evil = ThreadingHTTPServer(("127.0.0.1", 0), Evil)
+    thread = Thread(target=evil.serve_forever, daemon=True)
+    thread.start()
+    try:
+        address = f"http://localhost:{evil.server_address[1]}/"  # another site than 127.0.0.1
+        page.goto(address)
+        page.get_by_role("link", name="look").click()
+        expect(page.get_by_text("Sign in first")).to_be_visible()
+        page.goto(address)
+        page.get_by_role("button", name="out").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Forbidden")
+    finally:
+        evil.shutdown()
+        evil.server_close()
+        thread.join()
+    assert {row["result"] for row in api.audit()} == {"UNAUTHENTICATED"}
+    assert all("frame-ancestors" in text for text in complaints)
+    assert complaints
+    complaints.clear()
+    page.goto(f"{api.url}/console")
+    expect(page.get_by_text(re.compile("0f-admin"))).to_be_visible()
