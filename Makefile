@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint format docs pictures bench-lake lock clean
+.PHONY: help setup demo jars test lint format docs event-schemas pictures bench-lake lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 demo: setup  ## three generated days from raw files to audited Gold, and their controls
 	$(BIN)/plura demo
 
+jars: setup  ## fetch the jars of Spark, Delta Lake and Kafka from Maven, and start a session
+	$(BIN)/dbt debug --profiles-dir profiles --target spark
+
 test: setup  ## all tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
@@ -37,6 +40,9 @@ format: setup  ## format Python
 
 docs: setup  ## dbt docs as one page, target/static_index.html
 	$(BIN)/dbt docs generate --static --quiet
+
+event-schemas: setup  ## write docs/events: JSON Schema and AsyncAPI of the events that the tx service stores
+	$(BIN)/python -m plura.tx.consumer.schemas docs/events
 
 pictures: demo  ## draw the pictures of the README from the demo
 	$(BIN)/python docs/pictures/draw.py

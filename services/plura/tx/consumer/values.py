@@ -11,8 +11,8 @@ from typing import Any
 from plura.tx.consumer.contract import LONGEST_ID, Type
 from plura.tx.consumer.refusals import RefusedError, internal_error, parse_error
 
-_LONGEST_WORD = 255
-_LONGEST_NAME = 500
+LONGEST_WORD = 255
+LONGEST_NAME = 500
 _AMOUNT_DIGITS = 16
 """Digits before the point that the columns hold."""
 _VERSION_LIMIT = 2**63
@@ -63,7 +63,7 @@ def read_word(value: Any) -> str:
     Raises:
         RefusedError: it is too long, or no text.
     """
-    return _text(value, _LONGEST_WORD)
+    return _text(value, LONGEST_WORD)
 
 
 def read_name(value: Any) -> str:
@@ -72,7 +72,7 @@ def read_name(value: Any) -> str:
     Raises:
         RefusedError: it is too long, or no text.
     """
-    return _text(value, _LONGEST_NAME)
+    return _text(value, LONGEST_NAME)
 
 
 def read_signed_amount(value: Any) -> Decimal:
