@@ -23,19 +23,20 @@ def api(
 
     The pages under /console are served where people can sign in: PLURA_CONSOLE_CLIENT_ID, PLURA_CONSOLE_CLIENT_SECRET,
     PLURA_CONSOLE_AUTHORIZE_URL, PLURA_CONSOLE_TOKEN_URL, PLURA_CONSOLE_SCOPE, PLURA_CONSOLE_URL (where browsers find
-    the service) and PLURA_CONSOLE_SESSION_KEY.
+    the service) and PLURA_CONSOLE_SESSION_KEY. PLURA_OTLP_ENDPOINT names a collector that metrics are pushed to.
 
     SIGTERM and Ctrl-C end it after the requests at work.
     """
     from plura.kit.auth.settings import AuthSettings
     from plura.kit.auth.sign_in import SignInSettings
     from plura.kit.observability.logs import configure_logs
+    from plura.kit.observability.otlp import OtlpSettings
     from plura.tx.api.app import create_app
     from plura.tx.api.server import listen, serve
     from plura.tx.api.settings import ApiSettings
 
     settings, auth = read_settings(ApiSettings), read_settings(AuthSettings)
-    app = create_app(settings, auth, database(), read_settings(SignInSettings))
+    app = create_app(settings, auth, database(), read_settings(SignInSettings), read_settings(OtlpSettings))
     configure_logs(settings.log_level)
     listening = listen(host, port)
     say(f"listening on http://{host}:{listening.getsockname()[1]}")

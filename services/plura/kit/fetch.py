@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 
@@ -33,14 +34,28 @@ async def fetch(url: str, *, form: bytes | None = None) -> bytes:
     Raises:
         FetchError: no answer in time, an answer other than 2xx, or one that is too long.
     """
+    request = _request(url, form, {"Accept": "application/json"})
     try:
-        return await asyncio.wait_for(asyncio.to_thread(_fetch, url, form), timeout=2 * TIMEOUT_SECONDS)
+        return await asyncio.wait_for(asyncio.to_thread(_sent, request), timeout=2 * TIMEOUT_SECONDS)
     except TimeoutError:
         raise FetchError(f"{url} did not answer in time") from None
 
 
-def _fetch(url: str, form: bytes | None) -> bytes:
-    request = urllib.request.Request(url, data=form, headers={"Accept": "application/json"})  # noqa: S310  # from the settings, which check it
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return the answer to ``body``; blocks.
+
+    Raises:
+        FetchError: no answer in time, an answer other than 2xx, or one that is too long.
+    """
+    return _sent(_request(url, body, headers))
+
+
+def _request(url: str, body: bytes | None, headers: Mapping[str, str]) -> urllib.request.Request:
+    return urllib.request.Request(url, data=body, headers=dict(headers))  # noqa: S310  # the settings check it
+
+
+def _sent(request: urllib.request.Request) -> bytes:
+    url = request.full_url
     try:
         with _opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             body: bytes = answer.read(LIMIT_BYTES + 1)

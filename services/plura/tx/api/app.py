@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +21,7 @@ from plura.kit.auth.sign_in import SignIn, SignInSettings
 from plura.kit.auth.tokens import TokenVerifier
 from plura.kit.database import Database
 from plura.kit.observability.metrics import ApiMetrics, DatabaseMetrics
+from plura.kit.observability.otlp import MetricsPusher, OtlpSettings
 from plura.tx.api import openapi
 from plura.tx.api.audit import endpoints as audit
 from plura.tx.api.audit import schemas as audit_schemas
@@ -50,6 +52,8 @@ from plura.tx.api.wallet.service import WalletService
 
 _LOG = logging.getLogger(__name__)
 
+SERVICE = "tx-lookup-service"
+"""Name of the service for collectors of metrics."""
 STATEMENT_TIMEOUT_MS = 3_000
 """Longest statement of a lookup: an administrator waits, and a statement beyond it is a fault of ours."""
 _REFUSED = {401: "UNAUTHENTICATED", 403: "FORBIDDEN", 422: "INVALID"}
@@ -65,7 +69,11 @@ _EXAMPLES = {
 
 
 def create_app(
-    settings: ApiSettings, auth: AuthSettings, database: Database, sign_in: SignInSettings | None = None
+    settings: ApiSettings,
+    auth: AuthSettings,
+    database: Database,
+    sign_in: SignInSettings | None = None,
+    otlp: OtlpSettings | None = None,
 ) -> FastAPI:
     """Return the application. It opens its connections when it starts and closes them when it ends.
 
@@ -77,7 +85,7 @@ def create_app(
         title="Backoffice Admin API",
         version="0.1.0",
         description=openapi.DESCRIPTION,
-        lifespan=_lifespan(settings, auth, database, registry, sign_in or SignInSettings()),
+        lifespan=_lifespan(settings, auth, database, registry, sign_in or SignInSettings(), otlp or OtlpSettings()),
         docs_url="/docs" if documented else None,
         redoc_url="/redoc" if documented else None,
         openapi_url="/openapi.json" if documented else None,
@@ -103,6 +111,7 @@ def _lifespan(
     database: Database,
     registry: CollectorRegistry,
     sign_in: SignInSettings,
+    otlp: OtlpSettings,
 ) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -118,6 +127,9 @@ def _lifespan(
             async def record(row: dict[str, Any]) -> None:
                 await statements.rows("record", "admin_audit_logs", row)
 
+            pusher = MetricsPusher(otlp, registry, SERVICE)
+            pusher.start()
+            stack.push_async_callback(asyncio.to_thread, pusher.close)
             refusals = Refusals(record, per_second=settings.audit_refusals_per_second)
             health_service = HealthService(statements, authenticator, pool=pool, registry=registry, metrics=metrics)
             for worker in (refusals, health_service):

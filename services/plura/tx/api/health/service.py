@@ -40,6 +40,7 @@ class HealthService:
         self._registry = registry
         self._metrics = metrics
         self._migrations = [(one.number, one.digest) for one in read_migrations("plura.tx.db.migrations")]
+        self._measure_pool(metrics)
         self._looking = asyncio.Lock()
         self._looked: tuple[float, Readiness] | None = None
         self._background: asyncio.Task[None] | None = None
@@ -62,14 +63,18 @@ class HealthService:
             return self._looked[1]
 
     def exposition(self) -> bytes:
-        """Return all metrics, those of the pool as they are now."""
-        stats = self._pool.get_stats()
-        size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
-        self._metrics.pool_size.set(self._pool.min_size)
-        self._metrics.pool_checked_in.set(idle)
-        self._metrics.pool_checked_out.set(size - idle)
-        self._metrics.pool_overflow.set(max(0, size - self._pool.min_size))
+        """Return all metrics."""
         return exposition(self._registry)
+
+    def _count(self, name: str) -> int:
+        return self._pool.get_stats().get(name, 0)
+
+    def _measure_pool(self, metrics: DatabaseMetrics) -> None:
+        """Let the gauges of the pool be read from it whenever somebody looks."""
+        metrics.pool_size.set_function(lambda: self._pool.min_size)
+        metrics.pool_checked_in.set_function(lambda: self._count("pool_available"))
+        metrics.pool_checked_out.set_function(lambda: self._count("pool_size") - self._count("pool_available"))
+        metrics.pool_overflow.set_function(lambda: max(0, self._count("pool_size") - self._pool.min_size))
 
     async def _look(self) -> Readiness:
         identity = self._authenticator.is_ready
