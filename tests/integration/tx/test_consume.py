@@ -5,125 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
-import pytest
-
-from tests.commands import Plura
-from tests.kafka import Broker, free_ports
-from tests.postgres import TestDatabase
-from tests.transactions.oracle import LEDGER_TOPIC, ORDER_TOPIC, State, state_of
-from tests.transactions.storing import Event, state_in
-
-PATIENCE = 60
-
-
-@dataclass
-class Stage:
-    """Two topics of a broker, a database, and consumers of one group."""
-
-    plura: Plura
-    broker: Broker
-    database: TestDatabase
-    ledger: str
-    orders: str
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def start(self, **settings: str) -> subprocess.Popen[str]:
-        """Start a consumer."""
-        self.plura.settings.update(settings)
-        process = self.plura.start("tx", "consume")
-        self.processes.append(process)
-        return process
-
-    def produce(self, *events: Event, partition: int | None = None) -> None:
-        """Send events to our topics."""
-        for topic, of in ((self.ledger, LEDGER_TOPIC), (self.orders, ORDER_TOPIC)):
-            mine = [(None, payload) for name, payload in events if name == of]
-            if mine:
-                self.broker.produce(topic, mine, partition=partition)
-
-    def state(self) -> State:
-        with self.database.client().connect("check") as connection:
-            return state_in(connection)
-
-    def wait_for(self, *events: Event) -> None:
-        """Wait until the tables are what the oracle says of these events."""
-        expected = state_of(events)
-        deadline = time.monotonic() + PATIENCE
-        while (found := self.state()) != expected:
-            if time.monotonic() > deadline:
-                assert found == expected
-            time.sleep(0.1)
-
-    def status(self, path: str) -> tuple[int, str]:
-        """Ask the consumer."""
-        address = f"http://127.0.0.1:{self.plura.settings['PLURA_METRICS_PORT']}{path}"
-        try:
-            with urllib.request.urlopen(address, timeout=5) as answer:  # our own process
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-
-def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=PATIENCE)
-    return process.returncode, out, err
-
-
-@pytest.fixture
-def stage(bo: TestDatabase, broker: Broker, tmp_path: Path) -> Iterator[Stage]:
-    ledger, orders = broker.create_topic(partitions=2), broker.create_topic(partitions=2)
-    settings = {
-        "PLURA_DATABASE_URL": bo.url,
-        "PLURA_KAFKA_BOOTSTRAP": broker.bootstrap,
-        "PLURA_LEDGER_TOPIC": ledger,
-        "PAYMENT_ORDER_TOPIC": orders,
-        "KAFKA_GROUP_ID": f"group-{uuid4().hex[:8]}",
-        "PLURA_METRICS_HOST": "127.0.0.1",
-        "PLURA_METRICS_PORT": str(free_ports(1)[0]),
-    }
-    one = Stage(Plura(work=tmp_path, settings=settings), broker, bo, ledger, orders)
-    yield one
-    for process in one.processes:
-        process.kill()
-        process.communicate()
-
-
-def entry(number: int, **values: Any) -> Event:
-    event = {
-        "tx_id": f"t{number}",
-        "wallet_id": f"w{number % 5}",
-        "entry_type": ("PAYMENT", "RECEIVE")[number % 2],
-        "amount": "10.00",
-        "related_id": f"o{number // 2}",
-        "event_time": "2026-02-13T00:00:00Z",
-    }
-    return LEDGER_TOPIC, json.dumps(event | values).encode()
-
-
-def order(number: int, **values: Any) -> Event:
-    event = {"order_id": f"o{number}", "amount": 10, "status": "SETTLED", "created_at": "2026-02-13T00:00:00Z"}
-    return ORDER_TOPIC, json.dumps(event | values).encode()
+from tests.kafka import free_ports
+from tests.transactions.oracle import LEDGER_TOPIC
+from tests.transactions.stage import Stage, entry, order, until
 
 
 def test_events_are_stored_and_committed_and_the_group_is_left(stage: Stage) -> None:
@@ -146,7 +32,7 @@ def test_events_are_stored_and_committed_and_the_group_is_left(stage: Stage) -> 
     )
     until(lambda: stage.database.sql(caught_up) == [(4,)])
     process.terminate()
-    code, out, err = ended(process)
+    code, out, err = stage.ended(process)
     assert code == 0, err
     assert "90 events stored, 1 put aside" in out
 
@@ -157,7 +43,7 @@ def test_events_are_stored_and_committed_and_the_group_is_left(stage: Stage) -> 
     stage.wait_for(*events, entry(100), order(50))
     assert time.monotonic() - started < 20
     follower.terminate()
-    assert "2 events stored, 0 put aside" in ended(follower)[1]
+    assert "2 events stored, 0 put aside" in stage.ended(follower)[1]
 
 
 def test_a_database_that_is_away_puts_nothing_aside(stage: Stage) -> None:
@@ -210,13 +96,13 @@ def test_partitions_of_a_killed_consumer_move_within_ten_seconds(stage: Stage) -
     stage.wait_for(*events)
     assert time.monotonic() - killed < 12
     second.terminate()
-    assert ended(second)[0] == 0
+    assert stage.ended(second)[0] == 0
 
 
 def test_a_limit_of_bad_events_stops_it(stage: Stage) -> None:
     stage.produce(*((LEDGER_TOPIC, b"bad%d" % number) for number in range(5)), partition=0)
     process = stage.start(PLURA_CONSUMER_MOST_BAD_IN_A_ROW="5")
-    code, _, err = ended(process)
+    code, _, err = stage.ended(process)
     assert code == 1
     assert "5 of them in a row" in err
     assert stage.database.sql("select count(*) from bo.consumer_dlq_events") == [(5,)]
@@ -231,4 +117,4 @@ def test_it_starts_before_its_broker(stage: Stage) -> None:
     stage.produce(entry(1))
     stage.wait_for(entry(1))
     os.kill(process.pid, signal.SIGINT)
-    assert ended(process)[0] == 0
+    assert stage.ended(process)[0] == 0

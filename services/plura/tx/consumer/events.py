@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from plura.tx.consumer.contract import LEDGER, Field, Kind
+from plura.tx.consumer.contract import LEDGER, Kind, Type
 from plura.tx.consumer.messages import BACKFILL_TOPICS
 from plura.tx.consumer.profiles import Profile
 from plura.tx.consumer.refusals import RefusedError, parse_error
@@ -56,14 +56,26 @@ class Alias(NamedTuple):
     name: str
 
 
+class _Plan(NamedTuple):
+    """How a field becomes a cell."""
+
+    name: str
+    read: Callable[[Any], Any]
+    cell: Callable[[Any], str]
+    stand_ins: tuple[str, ...]
+    names_something: bool
+    """Whether 0 and false are no value: it is required, and a text."""
+
+
 @dataclass(frozen=True)
 class _Reading:
     """How one kind of event is read under one profile; worked out once."""
 
     kind: Kind
-    names: Mapping[str, tuple[str, ...]]
+    names: tuple[tuple[str, tuple[str, ...]], ...]
     required: tuple[str, ...]
-    fields: tuple[tuple[Field, Callable[[Any], Any], bool], ...]
+    types: Mapping[str, Type]
+    plans: tuple[_Plan, ...]
 
 
 class EventReader:
@@ -102,9 +114,19 @@ def _reading(profile: Profile, kind: Kind) -> _Reading:
     contract = [field.name for field in kind.fields if field.required]
     return _Reading(
         kind=kind,
-        names=profile.aliases[kind.name],
+        names=tuple(profile.aliases[kind.name].items()),
         required=tuple(dict.fromkeys([*profile.core_required[kind.name], *contract])),
-        fields=tuple((field, READERS[field.type], field.type in TEXTS) for field in kind.fields),
+        types={field.name: field.type for field in kind.fields},
+        plans=tuple(
+            _Plan(
+                name=field.name,
+                read=READERS[field.type],
+                cell=_CELLS[field.type],
+                stand_ins=field.stand_ins,
+                names_something=field.required and field.type in TEXTS,
+            )
+            for field in kind.fields
+        ),
     )
 
 
@@ -116,17 +138,17 @@ def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, A
     """
     values = dict(event)
     hits = []
-    own = {field.name: field.type for field, _, _ in reading.fields}
-    for field, names in reading.names.items():
-        given = [name for name in names if not is_missing(event.get(name))]
+    types = reading.types
+    for field, names in reading.names:
+        given = [name for name in names if name in event and not is_missing(event[name])]
         if not given:
             continue
         first = given[0]
-        values[field] = event[first]
         if first != field:
+            values[field] = event[first]
             hits.append(Alias(field, first))
         for other in given[1:]:
-            if other not in own and field in own and not agree(event[first], event[other], own[field]):
+            if other not in types and field in types and not agree(event[first], event[other], types[field]):
                 raise RefusedError("contract_core_violation", f"{first} and {other} contradict each other")
     return values, hits
 
@@ -134,21 +156,22 @@ def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, A
 def _row(reading: _Reading, values: Mapping[str, Any]) -> Row:
     typed: dict[str, Any] = {}
     cells = []
-    for field, read, is_text in reading.fields:
-        value = values.get(field.name)
-        if field.stand_ins and is_missing(value):
-            value = next((values[name] for name in field.stand_ins if not is_missing(values.get(name))), None)
+    for name, read, cell, stand_ins, names_something in reading.plans:
+        value = values.get(name)
+        if stand_ins and is_missing(value):
+            value = next((values[other] for other in stand_ins if not is_missing(values.get(other))), None)
+        if names_something and not value:
+            raise parse_error(f"missing: {name}")
         if value is None:
-            found = None
-        else:
-            try:
-                found = read(value)
-            except RefusedError as error:
-                raise RefusedError(error.code, f"{field.name}: {error.detail}") from None
-        if field.required and is_text and not value:  # 0 and false name nothing
-            raise parse_error(f"missing: {field.name}")
-        typed[field.name] = found
-        cells.append(_cell(found))
+            typed[name] = None
+            cells.append(_NULL)
+            continue
+        try:
+            found = read(value)
+        except RefusedError as error:
+            raise RefusedError(error.code, f"{name}: {error.detail}") from None
+        typed[name] = found
+        cells.append(cell(found))
     line = "\t".join(cells)
     updated_at, version = typed["updated_at"], typed["version"]
     digest = hashlib.blake2b(line.encode(), digest_size=_DIGEST_BYTES).digest()
@@ -161,12 +184,28 @@ def _row(reading: _Reading, values: Mapping[str, Any]) -> Row:
     return Row(key, line, order, typed["event_time"], related_type if skips else None)
 
 
-def _cell(value: str | Decimal | datetime | int | None) -> str:
-    """A value in the text format of COPY."""
-    if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        return value.translate(_ESCAPES)
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds")
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+_NULL = "\\N"
+
+
+def _text_cell(value: str) -> str:
+    return value.translate(_ESCAPES)
+
+
+def _amount_cell(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _time_cell(value: datetime) -> str:
+    return value.isoformat(timespec="microseconds")
+
+
+_CELLS: Mapping[Type, Callable[[Any], str]] = {
+    Type.ID: _text_cell,
+    Type.WORD: _text_cell,
+    Type.NAME: _text_cell,
+    Type.AMOUNT: _amount_cell,
+    Type.SIGNED_AMOUNT: _amount_cell,
+    Type.TIME: _time_cell,
+    Type.VERSION: str,
+}
+"""A value in the text format of COPY."""

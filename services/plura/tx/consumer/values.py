@@ -21,6 +21,13 @@ _MOST_VERSION_DIGITS = 19
 _CENT = Decimal("0.01")
 
 
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
 def read_object(payload: bytes | None) -> dict[str, Any]:
     """Return the JSON object of a message; nothing is an empty object. Numbers keep the digits they were sent with.
 
@@ -30,7 +37,7 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
     if not payload:
         return {}
     try:
-        found = json.loads(payload.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant)
+        found = _DECODER.decode(payload.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise internal_error(f"the message is no UTF-8: {error.reason} at byte {error.start}") from None
     except (ValueError, RecursionError) as error:
@@ -190,7 +197,3 @@ def _text(value: Any, longest: int) -> str:
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", bool: "true or false", type(None): "null", str: "a text"}
     return names.get(type(value), "a number")
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")

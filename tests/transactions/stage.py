@@ -1,0 +1,127 @@
+"""Consumers as processes of their own, between a real broker and a real database."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.commands import COMMAND, Plura
+from tests.dbt_runs import PROJECT
+from tests.kafka import Broker
+from tests.postgres import TestDatabase
+from tests.transactions.oracle import LEDGER_TOPIC, ORDER_TOPIC, State, state_of
+from tests.transactions.storing import Event, state_in
+
+PATIENCE = 60
+
+
+@dataclass
+class Stage:
+    """Two topics of a broker, a database, and consumers of one group."""
+
+    plura: Plura
+    broker: Broker
+    database: TestDatabase
+    ledger: str
+    orders: str
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def work(self) -> Path:
+        """Folder for files."""
+        return self.plura.work
+
+    def start(self, **settings: str) -> subprocess.Popen[str]:
+        """Start a consumer; what it says goes to files, so that it never waits for us to read it."""
+        self.plura.settings.update(settings)
+        number = len(self.processes)
+        with (self.work / f"out-{number}").open("w") as out, (self.work / f"err-{number}").open("w") as err:
+            process = subprocess.Popen(
+                [*COMMAND, "tx", "consume"], env=self.plura.environment, cwd=PROJECT, stdout=out, stderr=err, text=True
+            )
+        self.processes.append(process)
+        return process
+
+    def ended(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
+        """Wait for the end of a consumer; return its exit code and what it said."""
+        code = process.wait(timeout=PATIENCE)
+        number = self.processes.index(process)
+        return code, (self.work / f"out-{number}").read_text(), (self.work / f"err-{number}").read_text()
+
+    def produce(self, *events: Event, partition: int | None = None) -> None:
+        """Send events to our topics."""
+        for topic, of in ((self.ledger, LEDGER_TOPIC), (self.orders, ORDER_TOPIC)):
+            mine = [(None, payload) for name, payload in events if name == of]
+            if mine:
+                self.broker.produce(topic, mine, partition=partition)
+
+    def state(self) -> State:
+        """Return what the tables hold."""
+        with self.database.client().connect("check") as connection:
+            return state_in(connection)
+
+    def wait_for(self, *events: Event, seconds: float = PATIENCE) -> None:
+        """Wait until the tables are what the oracle says of these events."""
+        expected = state_of(events)
+        deadline = time.monotonic() + seconds
+        while (found := self.state()) != expected:
+            if time.monotonic() > deadline:
+                raise AssertionError("\n".join(differences(found, expected)))
+            time.sleep(0.1)
+
+    def status(self, path: str) -> tuple[int, str]:
+        """Ask the consumer."""
+        address = f"http://127.0.0.1:{self.plura.settings['PLURA_METRICS_PORT']}{path}"
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:  # our own process
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+
+def differences(found: State, expected: State) -> list[str]:
+    """What is lacking, beyond, or other than expected: a few of each table."""
+    told = []
+    for table in ("ledger", "orders", "pairs", "dead"):
+        mine, theirs = getattr(found, table), getattr(expected, table)
+        keys = [key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)]
+        told += [f"{len(keys)} in {table}"] if keys else []
+        told += [f"{table} {key}: {mine.get(key)} instead of {theirs.get(key)}" for key in keys[:3]]
+    return told
+
+
+def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return found
+
+
+def entry(number: int, **values: Any) -> Event:
+    """A ledger entry, every two of which belong to one order."""
+    event = {
+        "tx_id": f"t{number}",
+        "wallet_id": f"w{number % 5}",
+        "entry_type": ("PAYMENT", "RECEIVE")[number % 2],
+        "amount": "10.00",
+        "related_id": f"o{number // 2}",
+        "event_time": "2026-02-13T00:00:00Z",
+    }
+    return LEDGER_TOPIC, json.dumps(event | values).encode()
+
+
+def order(number: int, **values: Any) -> Event:
+    """An order."""
+    event = {"order_id": f"o{number}", "amount": 10, "status": "SETTLED", "created_at": "2026-02-13T00:00:00Z"}
+    return ORDER_TOPIC, json.dumps(event | values).encode()
