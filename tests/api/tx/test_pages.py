@@ -27,6 +27,7 @@ def walked(api: AdminApi, path: str, **params: Any) -> list[str]:
         rows = told.get("entries", told.get("ledger_entries"))
         assert told["count"] == len(rows) <= params["limit"]
         found += [row["tx_id"] for row in rows]
+        assert len(found) == len(set(found)), "a row came twice"
         cursor = told["next_cursor"]
         if cursor is None:
             return found

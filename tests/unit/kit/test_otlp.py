@@ -26,7 +26,8 @@ class Collector:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.taken.append((self.path, dict(self.headers), json.loads(body)))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                outer.taken.append((self.path, headers, json.loads(body)))
                 self.send_response(outer.status)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
