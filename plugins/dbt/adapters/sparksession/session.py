@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _REMOTE = "spark.remote"
+_MEANING = {"spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.sql.variable.substitute"}
 _TRIES = 30
 
 Result = TypeVar("Result")
@@ -23,12 +24,16 @@ Result = TypeVar("Result")
 def session(settings: Mapping[str, str]) -> SparkSession:
     """Return the running Spark session, else start one with the settings.
 
-    ``spark.remote`` (``sc://host:port``) connects to a Spark Connect server, whose own settings hold there.
+    ``spark.remote`` (``sc://host:port``) connects to a Spark Connect server, whose own settings hold there except for
+    those on which the meaning of a statement depends.
     """
     from pyspark.sql import SparkSession
 
     if settings.get(_REMOTE):
-        return SparkSession.builder.remote(settings[_REMOTE]).getOrCreate()
+        connected = SparkSession.builder.remote(settings[_REMOTE]).getOrCreate()
+        for name in _MEANING & settings.keys():
+            connected.conf.set(name, settings[name])
+        return connected
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
