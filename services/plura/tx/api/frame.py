@@ -19,6 +19,8 @@ from plura.tx.api.visit import Visit
 _LOG = logging.getLogger(__name__)
 
 UNMATCHED = "unmatched"
+_OURS = 500
+"""Answers from here on are faults of ours; the others are logged for who asks for DEBUG, as the audit has them."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _HEADERS = (
     (b"cache-control", b"no-store"),
@@ -73,4 +75,8 @@ class Frame:
             labels = method, route, str(status or 499)
             self._metrics.latency.labels(*labels).observe(took)
             self._metrics.requests.labels(*labels).inc()
+            level = logging.WARNING if status >= _OURS else logging.DEBUG
+            if _LOG.isEnabledFor(level):
+                told = fields(method=method, route=route, status_code=status, milliseconds=round(took * 1000, 1))
+                _LOG.log(level, "request answered", extra=told)
             correlation_id.reset(token)
