@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from plura.cli.console import say
@@ -15,7 +17,14 @@ app = typer.Typer(
 
 
 @app.command(short_help="Bring the schema bo of the database up to date.")
-def migrate() -> None:
+def migrate(
+    ledger_partitions: Annotated[
+        int | None,
+        typer.Option(
+            help="Spread the ledger over so many partitions; it is locked while it is copied.", min=2, max=1024
+        ),
+    ] = None,
+) -> None:
     """Bring the schema bo of the database up to date: tables, indexes, roles. Doing it again changes nothing.
 
     Settings: PLURA_DATABASE_URL, a PostgreSQL 14 or newer; unset: an embedded PostgreSQL under data/pg. The user has to
@@ -23,7 +32,7 @@ def migrate() -> None:
     is a member of them.
     """
     from plura.kit.migrations import migrate as apply
-    from plura.tx.db import SCHEMA, bo_migrations
+    from plura.tx.db import SCHEMA, bo_migrations, partition_ledger
 
     there = database()
     with (
@@ -31,6 +40,9 @@ def migrate() -> None:
         there.connect("plura-tx-migrate", db_statement_timeout_ms=0, db_lock_timeout_ms=0) as connection,
     ):
         applied = apply(connection, SCHEMA, bo_migrations())
+        spread = ledger_partitions is not None and partition_ledger(connection, ledger_partitions)
     for one in applied:
         say(f"applied {one.number:04} {one.name}")
+    if spread:
+        say(f"spread bo.ledger_entries over {ledger_partitions} partitions")
     say(f"schema {SCHEMA} of {there.where} is up to date")
