@@ -38,6 +38,8 @@ def test_an_administrator_signs_in_finds_both_sides_and_signs_out(page: Page, ap
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
     page.goto(f"{api.url}/console/tx/po-1-pay")
     expect(page.get_by_text("Sign in first")).to_be_visible()
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Transaction po-1-pay")
     assert [(row["action"], row["result"]) for row in api.audit()] == [
         ("ADMIN_SEARCH", "FOUND"),
         ("ADMIN_TX_LOOKUP", "FOUND"),
@@ -45,6 +47,7 @@ def test_an_administrator_signs_in_finds_both_sides_and_signs_out(page: Page, ap
         ("ADMIN_ORDER_LOOKUP", "FOUND"),
         ("ADMIN_WALLET_TX_LOOKUP", "FOUND"),
         ("ADMIN_TX_LOOKUP", "UNAUTHENTICATED"),
+        ("ADMIN_TX_LOOKUP", "FOUND"),
     ]
 
 

@@ -45,7 +45,7 @@ def test_a_stranger_is_shown_the_way_to_sign_in(own: tuple[AdminApi, Provider]) 
     api, _ = own
     page = api.client.get("/console")
     assert page.status_code == 200
-    assert '<a class="button" href="/console/login">Sign in</a>' in page.text
+    assert '<a class="button" href="/console/login?following=/console">Sign in</a>' in page.text
     assert "<form" not in page.text
 
 
@@ -200,6 +200,7 @@ def test_a_lookup_without_a_session_is_refused_and_recorded(own: tuple[AdminApi,
     page = api.client.get("/console/tx/po-1-pay")
     assert page.status_code == 401
     assert "Sign in first" in page.text
+    assert 'href="/console/login?following=/console/tx/po-1-pay"' in page.text
     assert "w-payer" not in page.text
     (row,) = api.audit()
     assert (row["action"], row["status_code"], row["actor_id"]) == ("ADMIN_TX_LOOKUP", 401, None)

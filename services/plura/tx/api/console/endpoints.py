@@ -58,7 +58,7 @@ async def home(request: Request, services: ServicesOf) -> Response:
             text="Sign in to look up transactions, orders and wallets. Every lookup is recorded.",
             lines=[],
             correlation_id=None,
-            may_sign_in=True,
+            sign_in_for="/console",
             refresh=None,
         )
     return page("home", **who(services, visit))
@@ -100,7 +100,7 @@ async def callback(request: Request, services: ServicesOf, code: str = "", state
         text="You are signed in.",
         lines=[],
         correlation_id=None,
-        may_sign_in=False,
+        sign_in_for=None,
         refresh=following,
     )
     keep_session(answer, sign_in.settings, session, seconds)

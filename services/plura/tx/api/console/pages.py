@@ -51,8 +51,8 @@ def style() -> Response:
     return Response((_FOLDER / "style.css").read_bytes(), media_type="text/css")
 
 
-def error_page(error: ApiError, correlation_id: str) -> Response:
-    """Return the page that tells of ``error``."""
+def error_page(error: ApiError, correlation_id: str, *, following: str = "/console") -> Response:
+    """Return the page that tells of ``error``; ``following`` is the page to come back to after a sign-in."""
     lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors or ()]
     headers = {name: value for name, value in error.headers.items() if name != "WWW-Authenticate"}
     return page(
@@ -63,6 +63,6 @@ def error_page(error: ApiError, correlation_id: str) -> Response:
         text=error.detail,
         lines=lines,
         correlation_id=correlation_id,
-        may_sign_in=error.status_code in (401, 403),
+        sign_in_for=following if error.status_code in (401, 403) else None,
         refresh=None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -26,7 +27,8 @@ class PageGate(Gate):
 
     async def __call__(self, request: Request) -> Visit:
         """Return the visit with its principal; errors are as those of ``Gate``."""
-        visit_of(request).tell_error = error_page
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        visit_of(request).tell_error = partial(error_page, following=here)
         return await super().__call__(request)
 
     async def _identified(self, request: Request, visit: Visit) -> Principal:
