@@ -47,6 +47,8 @@ def kafka_settings() -> KafkaSettings:
         return KafkaSettings()
     except ValidationError as error:
         raise LakeError(f"settings of Kafka: {error.errors()[0]['msg']}") from None
+    except ValueError as error:
+        raise LakeError(f"settings of Kafka: {error}") from None
 
 
 def required_kafka() -> KafkaSettings:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, LiteralString, Self
+from typing import Any, ClassVar, Literal, LiteralString
 
 from psycopg import AsyncConnection, Connection, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.environment import ServiceSettings
-from plura.kit.errors import ServiceError
 from plura.kit.settings import PROJECT_DIR
+from plura.kit.tokens import azure_tokens
 
 _AZURE_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
@@ -38,7 +37,9 @@ class DatabaseSettings(ServiceSettings):
 
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL; unset: an embedded one.")
     pg_dir: Path = Field(default=Path("data/pg"), description="Folder of the embedded PostgreSQL.")
-    db_token: str = Field(default="", description="'azure': sign in with a token of Microsoft Entra ID, no password.")
+    db_sign_in: Literal["password", "azure"] = Field(
+        default="password", description="azure: a token of Microsoft Entra ID takes the place of the password."
+    )
     db_pool_size: int = Field(default=5, ge=1, description="Connections kept open.")
     db_max_overflow: int = Field(default=10, ge=0, description="Further connections under load.")
     db_pool_timeout: float = Field(default=30, gt=0, description="Seconds to wait for a connection.")
@@ -62,12 +63,6 @@ class DatabaseSettings(ServiceSettings):
             raise ValueError("PLURA_DATABASE_URL has to begin with postgresql://")
         return SecretStr(text)
 
-    @model_validator(mode="after")
-    def _known_token(self) -> Self:
-        if self.db_token not in ("", "azure"):
-            raise ValueError("PLURA_DB_TOKEN is azure or unset")
-        return self
-
 
 class Database:
     """A PostgreSQL that connections are made to; without an address in the settings the embedded one is started."""
@@ -87,7 +82,7 @@ class Database:
             self._url = embedded.url
         else:
             self._url = settings.database_url.get_secret_value()
-        self._token = azure_tokens(_AZURE_SCOPE) if settings.db_token else None
+        self._token = azure_tokens(_AZURE_SCOPE) if settings.db_sign_in == "azure" else None
 
     @property
     def where(self) -> str:
@@ -178,20 +173,6 @@ class Database:
         if self._token is not None:
             arguments["password"] = self._token()
         return arguments
-
-
-def azure_tokens(scope: str) -> Callable[[], str]:
-    """Return a function that gives a valid token of Microsoft Entra ID; the library caches and renews it.
-
-    Raises:
-        ServiceError: the package ``azure-identity`` is not installed.
-    """
-    try:
-        identity = importlib.import_module("azure.identity")
-    except ModuleNotFoundError:
-        raise ServiceError("sign-in with tokens needs the package azure-identity") from None
-    credential = identity.DefaultAzureCredential()
-    return lambda: str(credential.get_token(scope).token)
 
 
 def _set_role(role: LiteralString) -> sql.Composed:

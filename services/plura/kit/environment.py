@@ -44,7 +44,7 @@ class _Environment(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         """Return the value of a field, its key, and that it is no JSON."""
-        prefixed = PREFIX + field_name.upper()
+        prefixed = self.config["env_prefix"] + field_name.upper()
         names = [prefixed, self._bare_names[field_name]] if field_name in self._bare_names else [prefixed]
         found = {name: value for name in names if (value := os.environ.get(name, "").strip())}
         if len(set(found.values())) > 1:
