@@ -326,6 +326,20 @@ def test_clients_that_hold_the_line_are_let_go(bo: TestDatabase, identity: Provi
         assert time.monotonic() - started < 5
 
 
+def test_a_second_request_has_no_more_time_than_the_first(bo: TestDatabase, identity: Provider) -> None:
+    with (
+        mock.patch.object(server, "REQUEST_SECONDS", 0.5),
+        running(bo, auth_settings(identity)) as api,
+        line(api) as one,
+    ):
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert one.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        started = time.monotonic()
+        one.sendall(b"GET /healthz HT")
+        assert everything(one).startswith(b"HTTP/1.1 408 ")
+        assert time.monotonic() - started < 5
+
+
 def test_a_slow_client_that_drips_gets_no_more_time(bo: TestDatabase, identity: Provider) -> None:
     with mock.patch.object(server, "REQUEST_SECONDS", 0.5), running(bo, auth_settings(identity)) as api:
         with line(api) as one:

@@ -92,6 +92,10 @@ def test_freshness_is_told_and_never_fails_readiness(
 
 
 def test_metrics_carry_the_names_and_the_routes(bo: TestDatabase, identity: Provider) -> None:
+    bo.sql(
+        "insert into bo.consumer_state (group_id, topic, partition, member, position, end_offset, polled_at)"
+        " values ('g', 'ledger', 0, 'm', 1, 1, now())"
+    )
     with running(bo, auth_settings(identity)) as api:
         api.get("/admin/tx/t/with/slashes")
         api.get("/admin/wallets/w/tx")
@@ -108,6 +112,8 @@ def test_metrics_carry_the_names_and_the_routes(bo: TestDatabase, identity: Prov
         'api_requests_inflight{method="GET",route="/admin/tx/{tx_id}"} 0.0',
         'db_queries_total{operation="tx",success="true",table="ledger_entries"} 1.0',
         "db_pool_size 5.0",
+        "db_pool_max_size 15.0",
+        'consumer_freshness_seconds{topic="ledger"} 0.0',
         "db_pool_checked_out 0.0",
         "db_replication_lag_seconds NaN",
     ):

@@ -55,6 +55,8 @@ class DatabaseMetrics:
         self.pool_overflow = Gauge(
             "db_pool_overflow", "Open connections beyond the size that is kept.", registry=registry
         )
+        self.pool_max_size = Gauge("db_pool_max_size", "Most connections that may be open.", registry=registry)
+        self.pool_max_size.set(float("nan"))
         self.checkout_latency = Histogram(
             "db_pool_checkout_latency_seconds", "Wait for a connection.", buckets=_FAST, registry=registry
         )
@@ -62,6 +64,16 @@ class DatabaseMetrics:
             "db_replication_lag_seconds", "How far the slowest replica is behind; NaN where none is.", registry=registry
         )
         self.replication_lag.set(float("nan"))
+
+
+def freshness_gauge(registry: CollectorRegistry) -> Gauge:
+    """Return the gauge of how far stored data are behind; the API tells it as well, for when the consumer is dead."""
+    return Gauge(
+        "consumer_freshness_seconds",
+        "Age of the oldest event not yet stored, 0 when none.",
+        ["topic"],
+        registry=registry,
+    )
 
 
 class ConsumerMetrics:
@@ -112,12 +124,7 @@ class ConsumerMetrics:
         self.kafka_lag = Gauge(
             "consumer_kafka_lag", "Messages not yet consumed.", ["topic", "partition"], registry=registry
         )
-        self.freshness = Gauge(
-            "consumer_freshness_seconds",
-            "Age of the oldest event not yet stored, 0 when none.",
-            ["topic"],
-            registry=registry,
-        )
+        self.freshness = freshness_gauge(registry)
 
 
 class PairingMetrics:

@@ -92,8 +92,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _too_slow(self) -> None:
         if self.transport.is_closing():
             return
-        if self.cycle is not None and self.cycle.response_started:
-            self.transport.close()  # answered already: only the rest of the request is missing
+        cycle = self.cycle
+        is_answered = cycle is not None and cycle.response_started and not (self._in_head and cycle.response_complete)
+        if is_answered:
+            self.transport.close()  # only the rest of an answered request is missing, or the answer is under way
         else:
             self._refuse(408, "Request Timeout", "The request did not arrive in time")
 

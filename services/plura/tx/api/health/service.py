@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from plura.kit.auth.authenticators import Authenticator
 from plura.kit.migrations import read_migrations
-from plura.kit.observability.metrics import DatabaseMetrics, exposition
+from plura.kit.observability.metrics import DatabaseMetrics, exposition, freshness_gauge
 from plura.tx.api.errors import UnavailableError
 from plura.tx.api.health.schemas import Freshness, Readiness
 from plura.tx.api.statements import Pool, Statements
@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 _FRESH_SECONDS = 1.0
 """How long a readiness is told again: anybody may ask, and must not keep the database busy."""
-_LAG_SECONDS = 15.0
+_WATCH_SECONDS = 5.0
 
 
 class HealthService:
@@ -40,14 +40,15 @@ class HealthService:
         self._registry = registry
         self._metrics = metrics
         self._migrations = [(one.number, one.digest) for one in read_migrations("plura.tx.db.migrations")]
+        self._freshness = freshness_gauge(registry)
         self._measure_pool(metrics)
         self._looking = asyncio.Lock()
         self._looked: tuple[float, Readiness] | None = None
         self._background: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to look at the replicas in the background."""
-        self._background = asyncio.create_task(self._watch_replicas(), name="watch replicas")
+        """Begin to look at replicas and consumers in the background."""
+        self._background = asyncio.create_task(self._watch(), name="watch replicas and consumers")
 
     async def close(self) -> None:
         """End that."""
@@ -72,6 +73,7 @@ class HealthService:
     def _measure_pool(self, metrics: DatabaseMetrics) -> None:
         """Let the gauges of the pool be read from it whenever somebody looks."""
         metrics.pool_size.set_function(lambda: self._pool.min_size)
+        metrics.pool_max_size.set_function(lambda: self._pool.max_size)
         metrics.pool_checked_in.set_function(lambda: self._count("pool_available"))
         metrics.pool_checked_out.set_function(lambda: self._count("pool_size") - self._count("pool_available"))
         metrics.pool_overflow.set_function(lambda: max(0, self._count("pool_size") - self._pool.min_size))
@@ -98,11 +100,13 @@ class HealthService:
             freshness=freshness,
         )
 
-    async def _watch_replicas(self) -> None:
+    async def _watch(self) -> None:
         while True:
             try:
                 ((seconds,),) = await self._statements.rows("replication_lag", "pg_stat_replication")
                 self._metrics.replication_lag.set(float("nan") if seconds is None else seconds)
+                for topic, behind, _ in await self._statements.rows("consumers", "consumer_state"):
+                    self._freshness.labels(topic).set(behind)
             except UnavailableError:
                 self._metrics.replication_lag.set(float("nan"))
-            await asyncio.sleep(_LAG_SECONDS)
+            await asyncio.sleep(_WATCH_SECONDS)
