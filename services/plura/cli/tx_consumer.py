@@ -100,7 +100,8 @@ def consume(
     are bad themselves are put aside in bo.consumer_dlq_events.
 
     Settings: PLURA_KAFKA_BOOTSTRAP, PLURA_DATABASE_URL, PLURA_EVENT_PROFILE_ID, PLURA_KAFKA_GROUP_ID and others, see
-    docs/tx.md. /healthz, /readyz and /metrics are served on PLURA_METRICS_PORT.
+    docs/tx/consumer.md. /healthz, /readyz and /metrics are served on PLURA_METRICS_PORT; PLURA_OTLP_ENDPOINT names a
+    collector that metrics are pushed to.
     """
     from uuid import uuid4
 
@@ -108,6 +109,7 @@ def consume(
 
     from plura.cli.options import required_kafka
     from plura.kit.observability.logs import configure_logs
+    from plura.kit.observability.otlp import MetricsPusher, OtlpSettings
     from plura.tx.consumer.events import EventReader
     from plura.tx.consumer.ingest import Ingest
     from plura.tx.consumer.keeper import Keeper
@@ -119,7 +121,7 @@ def consume(
     from plura.tx.consumer.watch import Watch
     from plura.tx.db import CONSUMER_ROLE
 
-    settings, kafka = read_settings(ConsumerSettings), required_kafka()
+    settings, kafka, otlp = read_settings(ConsumerSettings), required_kafka(), read_settings(OtlpSettings)
     profile = settings.profile()
     there = database()
     require_schema(there)
@@ -127,6 +129,7 @@ def consume(
     member = settings.consumer_member or f"consumer-{uuid4().hex[:8]}"
     watch, registry = Watch(), CollectorRegistry()
     measuring = Measuring(registry=registry, profile_id=profile.profile_id, watch=watch)
+    pusher = MetricsPusher(otlp, registry, "tx-lookup-service.consumer")
     store = PostgresStore(lambda: there.connect("plura-tx-consumer", CONSUMER_ROLE))
     keeper = Keeper(
         connect=lambda: there.connect("plura-tx-keeper", CONSUMER_ROLE),
@@ -164,10 +167,12 @@ def consume(
             ),
         )
         say(f"consuming {', '.join(profile.topics)}; status on port {status.port}")
+        pusher.start()
         try:
             loop.run()
         finally:
             status.close()
+            pusher.close()
             keeper.close()
             store.close()
     say(f"{measuring.stored:,} events stored, {measuring.bad:,} put aside")

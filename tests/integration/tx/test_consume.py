@@ -100,11 +100,17 @@ def test_partitions_of_a_killed_consumer_move_within_ten_seconds(stage: Stage) -
 
 
 def test_a_limit_of_bad_events_stops_it(stage: Stage) -> None:
-    stage.produce(*((LEDGER_TOPIC, b"bad%d" % number) for number in range(5)), partition=0)
+    bad = [json.dumps({"correlation_id": f"c{number}"}).encode() for number in range(5)]
+    stage.produce(*((LEDGER_TOPIC, payload) for payload in bad), partition=0)
     process = stage.start(PLURA_CONSUMER_MOST_BAD_IN_A_ROW="5")
     code, _, err = stage.ended(process)
     assert code == 1
-    assert "5 of them in a row" in err
+    *lines, last = err.splitlines()
+    assert "5 of them in a row" in last
+    told = [json.loads(line) for line in lines if "put aside" in line]
+    assert [(one["offset"], one["code"], one["correlation_id"]) for one in told] == [
+        (number, "parse_error", f"c{number}") for number in range(5)
+    ]
     assert stage.database.sql("select count(*) from bo.consumer_dlq_events") == [(5,)]
 
 

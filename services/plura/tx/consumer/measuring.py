@@ -1,16 +1,20 @@
-"""Turns what became of batches into metrics."""
+"""Turns what became of batches into metrics and log lines."""
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
+from plura.kit.observability.logs import fields
 from plura.kit.observability.metrics import ConsumerMetrics, PairingMetrics
 from plura.tx.consumer.batches import Batch
 from plura.tx.consumer.store import Written
 from plura.tx.consumer.watch import Watch
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -47,7 +51,9 @@ class Measuring:
             self._consumer.kafka_lag.labels(topic, str(partition)).set(state.lag())
 
     def told(self, batch: Batch, written: Written) -> None:
-        """Count a batch that was committed."""
+        """Count a batch that was committed, and log what was put aside."""
+        for letter in batch.dead:
+            log.warning("event put aside", extra=fields(**letter.traces()))
         now = time.time()
         for topic, counts in batch.counts.items():
             good = counts.messages - counts.refused

@@ -63,6 +63,17 @@ class DeadLetter:
             "correlation_id": correlation_id_of(message),
         }
 
+    def traces(self) -> dict[str, Any]:
+        """Return what a log line says of it: where it came from and why it is bad, nothing of what it holds."""
+        message = self.message
+        place = {"partition": message.partition, "offset": message.offset, "line": message.line}
+        return {
+            "topic": message.topic,
+            **{name: value for name, value in place.items() if value is not None},
+            "code": self.error,
+            "correlation_id": correlation_id_of(message),
+        }
+
 
 def correlation_id_of(message: Message) -> str | None:
     """Return the correlation id that a message carries in its headers, else in its payload, else None."""
