@@ -128,9 +128,14 @@ def consume(
     configure_logs(settings.log_level)
     member = settings.consumer_member or f"consumer-{uuid4().hex[:8]}"
     watch, registry = Watch(), CollectorRegistry()
-    measuring = Measuring(registry=registry, profile_id=profile.profile_id, watch=watch)
+    measuring = Measuring(
+        registry=registry,
+        profile_id=profile.profile_id,
+        watch=watch,
+        slow_seconds=there.settings.db_slow_query_ms / 1000,
+    )
     pusher = MetricsPusher(otlp, registry, "tx-lookup-service.consumer")
-    store = PostgresStore(lambda: there.connect("plura-tx-consumer", CONSUMER_ROLE))
+    store = PostgresStore(lambda: there.connect("plura-tx-consumer", CONSUMER_ROLE), measuring.queried)
     keeper = Keeper(
         connect=lambda: there.connect("plura-tx-keeper", CONSUMER_ROLE),
         group_id=settings.kafka_group_id,

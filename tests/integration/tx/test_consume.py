@@ -24,6 +24,7 @@ def test_events_are_stored_and_committed_and_the_group_is_left(stage: Stage) -> 
     metrics = stage.status("/metrics")[1]
     assert f'consumer_messages_total{{status="success",topic="{stage.ledger}"}} 60.0' in metrics
     assert f'consumer_messages_total{{status="error",topic="{stage.ledger}"}} 1.0' in metrics
+    assert 'db_queries_total{operation="upsert",success="true",table="ledger_entries"}' in metrics
     assert f'consumer_dlq_total{{topic="{stage.ledger}"}} 1.0' in metrics
     until(lambda: f'consumer_kafka_lag{{partition="0",topic="{stage.ledger}"}} 0.0' in stage.status("/metrics")[1])
     assert f'consumer_freshness_seconds{{topic="{stage.ledger}"}} 0.0' in stage.status("/metrics")[1]

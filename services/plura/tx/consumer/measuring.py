@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from plura.kit.observability.logs import fields
-from plura.kit.observability.metrics import ConsumerMetrics, PairingMetrics
+from plura.kit.observability.metrics import ConsumerMetrics, DatabaseMetrics, PairingMetrics
 from plura.tx.consumer.batches import Batch
 from plura.tx.consumer.store import Written
 from plura.tx.consumer.watch import Watch
@@ -24,16 +24,20 @@ class Measuring:
     registry: CollectorRegistry
     profile_id: str
     watch: Watch
+    slow_seconds: float = 0.0
+    """Statements that take longer are logged; 0 logs none."""
     bad: int = 0
     bad_in_a_row: int = 0
     stored: int = 0
     _consumer: ConsumerMetrics = field(init=False)
     _pairing: PairingMetrics = field(init=False)
+    _database: DatabaseMetrics = field(init=False)
 
     def __post_init__(self) -> None:
         """Register the metrics."""
         self._consumer = ConsumerMetrics(self.registry)
         self._pairing = PairingMetrics(self.registry)
+        self._database = DatabaseMetrics(self.registry)
 
     def watch_topic(self, topic: str) -> None:
         """Let a topic be seen before its first message: an alert cannot fire on what is not there."""
@@ -43,6 +47,15 @@ class Measuring:
         for counter in (self._consumer.dlq, self._consumer.version_missing, self._consumer.less_information):
             counter.labels(topic)
         self._consumer.core_violations.labels(topic, self.profile_id)
+
+    def queried(self, operation: str, table: str, success: bool, seconds: float) -> None:
+        """Count a statement, and log a slow one."""
+        labels = (operation, table, str(success).lower())
+        self._database.latency.labels(*labels).observe(seconds)
+        self._database.queries.labels(*labels).inc()
+        if 0 < self.slow_seconds <= seconds:
+            told = fields(operation=operation, table=table, success=success, milliseconds=round(seconds * 1000))
+            log.warning("slow statement", extra=told)
 
     def lags(self) -> None:
         """Take the lag of each partition that is ours, and forget the others."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,6 +45,9 @@ class Written:
 Also = Callable[[Connection[TupleRow], Batch], None]
 """What is to be written in the same transaction as a batch."""
 
+Queried = Callable[[str, str, bool, float], None]
+"""Told of a statement: what it does, the table, whether it went well, and its seconds."""
+
 
 class Store(Protocol):
     """Where batches go."""
@@ -57,9 +62,13 @@ class Store(Protocol):
 class PostgresStore:
     """Writes over one connection, which is made anew after a failure."""
 
-    def __init__(self, connect: Callable[[], Connection[TupleRow]]) -> None:
-        """Take the function that makes a connection with the rights of the consumer."""
+    def __init__(self, connect: Callable[[], Connection[TupleRow]], queried: Queried = lambda *_: None) -> None:
+        """Take the function that makes a connection with the rights of the consumer.
+
+        ``queried`` is told of every statement.
+        """
         self._connect = connect
+        self._queried = queried
         self._connection: Connection[TupleRow] | None = None
 
     def write(self, batch: Batch, also: Also | None = None) -> Written:
@@ -72,7 +81,7 @@ class PostgresStore:
         try:
             connection = self._ready()
             with connection.transaction():
-                written = _write(connection, batch)
+                written = self._write(connection, batch)
                 if also is not None:
                     also(connection, batch)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -97,28 +106,41 @@ class PostgresStore:
             self._connection = connection
         return self._connection
 
+    def _write(self, connection: Connection[TupleRow], batch: Batch) -> Written:
+        changed: dict[str, int] = {}
+        less: dict[str, int] = {}
+        for kind in KINDS.values():
+            rows = batch.rows.get(kind.name)
+            if not rows:
+                continue
+            with connection.cursor() as cursor:
+                with self._timed("copy", kind.table), cursor.copy(_SQL[f"copy_{kind.name}"]) as copy:
+                    copy.write("".join(f"{row.line}\t\\\\x{row.order[-1].hex()}\n" for row in rows.values()))
+                with self._timed("upsert", kind.table):
+                    changed[kind.name] = _number(cursor.execute(_SQL[f"upsert_{kind.name}"]).fetchone())
+                if changed[kind.name] < len(rows):
+                    counting = _SQL[f"count_less_information_{kind.name}"]
+                    less[kind.name] = _number(cursor.execute(counting).fetchone())
+        if batch.dead:
+            with self._timed("insert", "consumer_dlq_events"), connection.cursor() as cursor:
+                cursor.executemany(_SQL["put_aside"], [letter.row() for letter in batch.dead])
+        if not sum(changed.values()):
+            return Written(changed=changed, less_information=less)
+        with self._timed("lock", "payment_ledger_pairs"):
+            connection.execute(_SQL["lock_touched_orders"], {"space": _LOCK_SPACE})
+        with self._timed("pair", "payment_ledger_pairs"):
+            pairs, ages = connection.execute(_SQL["pair_touched_orders"]).fetchone() or (0, [])
+        return Written(changed=changed, less_information=less, pairs=pairs, incomplete_ages=ages)
 
-def _write(connection: Connection[TupleRow], batch: Batch) -> Written:
-    changed: dict[str, int] = {}
-    less: dict[str, int] = {}
-    for kind in KINDS:
-        rows = batch.rows.get(kind)
-        if not rows:
-            continue
-        with connection.cursor() as cursor:
-            with cursor.copy(_SQL[f"copy_{kind}"]) as copy:
-                copy.write("".join(f"{row.line}\t\\\\x{row.order[-1].hex()}\n" for row in rows.values()))
-            changed[kind] = _number(cursor.execute(_SQL[f"upsert_{kind}"]).fetchone())
-            if changed[kind] < len(rows):
-                less[kind] = _number(cursor.execute(_SQL[f"count_less_information_{kind}"]).fetchone())
-    if batch.dead:
-        with connection.cursor() as cursor:
-            cursor.executemany(_SQL["put_aside"], [letter.row() for letter in batch.dead])
-    if not sum(changed.values()):
-        return Written(changed=changed, less_information=less)
-    connection.execute(_SQL["lock_touched_orders"], {"space": _LOCK_SPACE})
-    pairs, ages = connection.execute(_SQL["pair_touched_orders"]).fetchone() or (0, [])
-    return Written(changed=changed, less_information=less, pairs=pairs, incomplete_ages=ages)
+    @contextmanager
+    def _timed(self, operation: str, table: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        except psycopg.Error:
+            self._queried(operation, table, False, time.perf_counter() - started)
+            raise
+        self._queried(operation, table, True, time.perf_counter() - started)
 
 
 def _number(row: Sequence[Any] | None) -> int:
