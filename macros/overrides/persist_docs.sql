@@ -1,7 +1,7 @@
 {#-
   Descriptions reach the catalog. On Delta Lake tables and views are created with them (comment_ddl, comment_clause), and
-  Databricks is told those that changed since. DuckDB keeps none: its tables are read through dbt docs, and a comment
-  costs a statement for every column in every run.
+  Databricks is told those that changed since. DuckDB keeps none: its tables are read through dbt docs, and the
+  statements, one for every column, would cost a second in every run.
 -#}
 
 {#-
