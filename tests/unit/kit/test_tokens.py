@@ -39,7 +39,7 @@ def test_each_connection_gets_a_token_as_its_password(azure: list[str]) -> None:
     assert "password" not in Database(DatabaseSettings(database_url=URL))._arguments("test", {})
 
 
-@pytest.mark.filterwarnings("ignore:read_text is deprecated")  # kafka-python reads its own files in an old way
+@pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated")  # kafka-python reads its own files in an old way
 def test_kafka_clients_get_tokens_for_their_namespace(azure: list[str]) -> None:
     settings = KafkaSettings(
         bootstrap="hub.servicebus.windows.net:9093", security_protocol="SASL_SSL", sasl_mechanism="OAUTHBEARER"
