@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+
 from tests.commands import COMMAND, Plura
 from tests.dbt_runs import PROJECT
 from tests.kafka import Broker
@@ -62,6 +64,23 @@ class Stage:
             if mine:
                 self.broker.produce(topic, mine, partition=partition)
 
+    def published(self) -> list[Event]:
+        """Return every event that lies in our topics."""
+        consumer = KafkaConsumer(bootstrap_servers=self.broker.bootstrap, enable_auto_commit=False)
+        names = {self.ledger: LEDGER_TOPIC, self.orders: ORDER_TOPIC}
+        try:
+            places = [TopicPartition(topic, number) for topic in names for number in (0, 1)]
+            consumer.assign(places)
+            consumer.seek_to_beginning(*places)
+            ends = consumer.end_offsets(places)
+            found: list[Event] = []
+            while any(consumer.position(place) < end for place, end in ends.items()):
+                for place, records in consumer.poll(timeout_ms=500).items():
+                    found += [(names[place.topic], one.value) for one in records]
+            return found
+        finally:
+            consumer.close()
+
     def state(self) -> State:
         """Return what the tables hold."""
         with self.database.client().connect("check") as connection:
@@ -76,9 +95,9 @@ class Stage:
                 raise AssertionError("\n".join(differences(found, expected)))
             time.sleep(0.1)
 
-    def status(self, path: str) -> tuple[int, str]:
-        """Ask the consumer."""
-        address = f"http://127.0.0.1:{self.plura.settings['PLURA_METRICS_PORT']}{path}"
+    def status(self, path: str, port: str | None = None) -> tuple[int, str]:
+        """Ask a consumer, the last one unless a port is named."""
+        address = f"http://127.0.0.1:{port or self.plura.settings['PLURA_METRICS_PORT']}{path}"
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:  # our own process
                 return answer.status, answer.read().decode()

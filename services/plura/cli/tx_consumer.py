@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -15,12 +17,17 @@ import typer
 from plura.cli.console import progress_bar, say
 from plura.cli.tx_options import database, database_problems, read_settings
 from plura.kit.errors import ServiceError
+from plura.kit.observability.logs import fields
 
 if TYPE_CHECKING:
     from plura.kit.database import Database
     from plura.tx.consumer.backfill import Summary
+    from plura.tx.consumer.watch import Watch
 
 INTERRUPTED = 130
+_RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 Moment = Annotated[str | None, typer.Option(help="ISO 8601; without a zone it is UTC.")]
 
@@ -124,7 +131,6 @@ def consume(
     settings, kafka, otlp = read_settings(ConsumerSettings), required_kafka(), read_settings(OtlpSettings)
     profile = settings.profile()
     there = database()
-    require_schema(there)
     configure_logs(settings.log_level)
     member = settings.consumer_member or f"consumer-{uuid4().hex[:8]}"
     watch, registry = Watch(), CollectorRegistry()
@@ -146,7 +152,6 @@ def consume(
         measuring.watch_topic(topic)
     with stopping_by_signals() as stopping:
         ingest = Ingest(reader=EventReader(profile), store=store, stopping=stopping, told=measuring.told)
-        ingest.available.set()
         status = StatusServer(
             settings.metrics_host,
             settings.metrics_port,
@@ -174,6 +179,8 @@ def consume(
         say(f"consuming {', '.join(profile.topics)}; status on port {status.port}")
         pusher.start()
         try:
+            _await_schema(there, watch, stopping)
+            ingest.available.set()
             loop.run()
         finally:
             status.close()
@@ -251,13 +258,40 @@ def require_schema(there: Database) -> None:
     Raises:
         ServiceError: it is not, or it does not answer.
     """
+    with database_problems(there):
+        _check_schema(there)
+
+
+def _await_schema(there: Database, watch: Watch, stopping: threading.Event) -> None:
+    """Check that the database is migrated, as soon as it answers or until the process is to stop.
+
+    Raises:
+        ServiceError: it is not migrated.
+    """
+    import psycopg
+
+    while not stopping.is_set():
+        watch.looped_at = time.time()
+        try:
+            with database_problems(there):
+                _check_schema(there)
+        except ServiceError as error:
+            if not isinstance(error.__cause__, psycopg.OperationalError):
+                raise
+            log.warning("database unavailable", extra=fields(said=str(error)))
+            stopping.wait(_RETRY_SECONDS)
+        else:
+            return
+
+
+def _check_schema(there: Database) -> None:
     from plura.kit.migrations import require_migrated
     from plura.tx.db import CONSUMER_ROLE, SCHEMA, bo_migrations
 
-    with database_problems(there), there.connect("plura-tx-check") as connection:
+    with there.connect("plura-tx-check") as connection:
         if connection.execute("select to_regrole(%s)", [CONSUMER_ROLE]).fetchone() == (None,):
             raise ServiceError(f"database {there.where} is not prepared: plura tx migrate does that")
-    with database_problems(there), there.connect("plura-tx-check", CONSUMER_ROLE) as connection:
+    with there.connect("plura-tx-check", CONSUMER_ROLE) as connection:
         require_migrated(connection, SCHEMA, bo_migrations())
 
 

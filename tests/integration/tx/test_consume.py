@@ -125,3 +125,17 @@ def test_it_starts_before_its_broker(stage: Stage) -> None:
     stage.wait_for(entry(1))
     os.kill(process.pid, signal.SIGINT)
     assert stage.ended(process)[0] == 0
+
+
+def test_it_starts_before_its_database(stage: Stage) -> None:
+    stage.database.server.stop("immediate")
+    try:
+        process = stage.start()
+        until(lambda: stage.status("/healthz")[0] == 200)
+        assert json.loads(stage.status("/readyz")[1])["database"] is False
+    finally:
+        stage.database.server.start()
+    stage.produce(entry(1))
+    stage.wait_for(entry(1))
+    process.terminate()
+    assert stage.ended(process)[0] == 0
