@@ -100,6 +100,24 @@ def test_partitions_of_a_killed_consumer_move_within_ten_seconds(stage: Stage) -
     assert stage.ended(second)[0] == 0
 
 
+def test_a_rebalance_loses_nothing_of_what_is_gathered(stage: Stage) -> None:
+    first = stage.start()
+    events = [entry(number) for number in range(10)]
+    stage.produce(*events)
+    stage.wait_for(*events)
+    with stage.database.client().connect("blocker") as blocker, blocker.transaction():
+        blocker.execute("lock table bo.ledger_entries in exclusive mode")
+        for start in range(10, 200, 10):  # some are on their way into the database, the others wait behind them
+            events += (more := [entry(number) for number in range(start, start + 10)])
+            stage.produce(*more)
+        second = stage.start(PLURA_METRICS_PORT=str(free_ports(1)[0]))
+        until(lambda: json.loads(stage.status("/readyz")[1] or "{}").get("broker"))
+    stage.wait_for(*events)
+    for process in (first, second):
+        process.terminate()
+    assert [stage.ended(process)[0] for process in (first, second)] == [0, 0]
+
+
 def test_a_limit_of_bad_events_stops_it(stage: Stage) -> None:
     bad = [json.dumps({"correlation_id": f"c{number}"}).encode() for number in range(5)]
     stage.produce(*((LEDGER_TOPIC, payload) for payload in bad), partition=0)

@@ -93,16 +93,29 @@ class Work:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes what was taken away; it is called in the client's own thread, which nothing may hold up."""
+    """Notes which partitions are ours no more; it is called in the client's own thread, which nothing may hold up.
+
+    The client keeps its position in a partition that is ours before and after a rebalance, although it announces every
+    one as revoked. So only what is not assigned again is gone, and what was gathered of the others has to be kept.
+    """
 
     def __init__(self) -> None:
-        self.revoked: deque[set[Place]] = deque()
+        self.gone: deque[set[Place]] = deque()
         self.assigned = False
+        self._owned: set[Place] = set()
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self.revoked.append({(one.topic, one.partition) for one in revoked})
+        pass  # what becomes of them is known when the rebalance is over
 
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        """Take note that others may have read on: the client forgets its positions."""
+        self.gone.append({(one.topic, one.partition) for one in lost})
+        self._owned = set()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        now = {(one.topic, one.partition) for one in assigned}
+        self.gone.append(self._owned - now)
+        self._owned = now
         self.assigned = True
 
 
@@ -187,7 +200,7 @@ class ConsumeLoop:
             log.warning("broker refused", extra=fields(said=str(error)[:300]))
             self.ingest.stopping.wait(_RETRY_SECONDS)
             return
-        self._give_up_revoked()
+        self._give_up_gone()
         for partition, some in records.items():
             self._gathered.take((partition.topic, partition.partition), some)
         self._settle()
@@ -231,10 +244,10 @@ class ConsumeLoop:
         if 0 < limits.most_bad <= bad.bad or 0 < limits.most_bad_in_a_row <= bad.bad_in_a_row:
             raise TooManyBadError(f"{bad.bad} bad events, {bad.bad_in_a_row} of them in a row: something else is wrong")
 
-    def _give_up_revoked(self) -> None:
+    def _give_up_gone(self) -> None:
         """Forget what is not stored of partitions that others read now; they begin where we committed."""
-        while self._listener.revoked:
-            gone = self._listener.revoked.popleft()
+        while self._listener.gone:
+            gone = self._listener.gone.popleft()
             self._gathered = self._gathered.without(gone)
             if self._work is not None:
                 self._work.gathered = self._work.gathered.without(gone)
@@ -313,7 +326,7 @@ class ConsumeLoop:
             except StoppedError as error:
                 log.warning("stopped while the database is away", extra=fields(said=str(error)))
             self._work = None
-        self._give_up_revoked()
+        self._give_up_gone()
         try:
             if self._uncommitted:
                 consumer.commit(_offsets(self._uncommitted), timeout_ms=_CLOSE_MS)
