@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from uuid import uuid4
 
 from tests.kafka import free_ports
 from tests.transactions.oracle import LEDGER_TOPIC
@@ -157,3 +158,16 @@ def test_it_starts_before_its_database(stage: Stage) -> None:
     stage.wait_for(entry(1))
     process.terminate()
     assert stage.ended(process)[0] == 0
+
+
+def test_a_topic_that_does_not_exist_yet_is_waited_for(stage: Stage) -> None:
+    stage.ledger = f"late-{uuid4().hex[:8]}"
+    process = stage.start(PLURA_LEDGER_TOPIC=stage.ledger)
+    until(lambda: stage.status("/healthz")[0] == 200)
+    stage.produce(order(1))
+    time.sleep(3)
+    assert stage.status("/readyz")[0] == 503
+    assert process.poll() is None
+    stage.broker.create_topic(stage.ledger, partitions=2)
+    stage.produce(entry(1))
+    stage.wait_for(order(1), entry(1))

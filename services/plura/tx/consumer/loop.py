@@ -16,6 +16,7 @@ from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
 from plura.kit.errors import ServiceError
 from plura.kit.observability.logs import fields
+from plura.tx.consumer.assigning import KnowingAssignor
 from plura.tx.consumer.batches import prepare
 from plura.tx.consumer.ingest import Ingest, StoppedError
 from plura.tx.consumer.keeper import Keeper
@@ -172,7 +173,7 @@ class ConsumeLoop:
         while not self.ingest.stopping.is_set():
             self.watch.looped_at = time.time()
             try:
-                consumer = self.connect(**self.client_options)
+                consumer = self.connect(**self.client_options, partition_assignment_strategy=[KnowingAssignor])
                 consumer.subscribe(self.topics, listener=self._listener)
             except (KafkaError, OSError) as error:
                 log.warning("no broker answers", extra=fields(said=str(error)[:300]))
