@@ -1,0 +1,5 @@
+"""Loads kafka-python first, with the warnings that it gives about itself put aside."""
+
+from __future__ import annotations
+
+import tests.kafka  # noqa: F401  # for what it does on the way in
