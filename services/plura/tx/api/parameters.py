@@ -10,9 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator, WithJsonSchema
 
 from plura.tx.api.cursors import LONGEST
 from plura.tx.api.errors import InvalidRequestError
-
-LONGEST_ID = 255
-"""Characters, as in the tables."""
+from plura.tx.db import LONGEST_ID
 
 _LATEST_SECONDS = 253_402_300_799
 """Last second of the year 9999."""

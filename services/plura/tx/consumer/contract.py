@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-LONGEST_ID = 255
-"""Characters of an id at most; the API refuses to look longer ones up."""
-
 
 class Type(Enum):
     """How the value of a field is read."""
@@ -71,6 +68,23 @@ class Kind:
         return tuple(field.column for field in self.fields)
 
 
+_ORDERING = (
+    Field(
+        name="updated_at",
+        type=Type.TIME,
+        example="2026-02-13T01:02:04Z",
+        about="When the source last changed it: the latest wins.",
+    ),
+    Field(
+        name="version",
+        type=Type.VERSION,
+        example=3,
+        about="Version in the source: the latest wins where updated_at does not decide.",
+        stored_as="source_version",
+    ),
+)
+"""What decides between two events of one key."""
+
 LEDGER = Kind(
     name="ledger",
     event="LedgerEntryUpserted",
@@ -122,19 +136,7 @@ LEDGER = Kind(
             about="When the source wrote it down; missing: source_created_at, then event_time.",
             stand_ins=("source_created_at", "event_time"),
         ),
-        Field(
-            name="updated_at",
-            type=Type.TIME,
-            example="2026-02-13T01:02:04Z",
-            about="When the source last changed it: the latest wins.",
-        ),
-        Field(
-            name="version",
-            type=Type.VERSION,
-            example=3,
-            about="Version in the source: the latest wins where updated_at does not decide.",
-            stored_as="source_version",
-        ),
+        *_ORDERING,
     ),
 )
 
@@ -157,19 +159,7 @@ PAYMENT_ORDER = Kind(
             about="When the order was made.",
             required=True,
         ),
-        Field(
-            name="updated_at",
-            type=Type.TIME,
-            example="2026-02-13T01:02:04Z",
-            about="When the source last changed it: the latest wins.",
-        ),
-        Field(
-            name="version",
-            type=Type.VERSION,
-            example=3,
-            about="Version in the source: the latest wins where updated_at does not decide.",
-            stored_as="source_version",
-        ),
+        *_ORDERING,
     ),
 )
 

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plura.tx.consumer.contract import KINDS, LONGEST_ID, Field, Kind, Type
+from plura.tx.consumer.contract import KINDS, Field, Kind, Type
 from plura.tx.consumer.profiles import Profile, read_profile
 from plura.tx.consumer.values import LONGEST_NAME, LONGEST_WORD
+from plura.tx.db import LONGEST_ID
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"

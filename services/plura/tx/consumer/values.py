@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from plura.tx.consumer.contract import LONGEST_ID, Type
+from plura.tx.consumer.contract import Type
 from plura.tx.consumer.refusals import RefusedError, internal_error, parse_error
+from plura.tx.db import LONGEST_ID
 
 LONGEST_WORD = 255
 LONGEST_NAME = 500

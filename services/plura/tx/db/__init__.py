@@ -16,6 +16,9 @@ CONSUMER_ROLE: LiteralString = "bo_consumer"
 API_ROLE: LiteralString = "bo_api"
 AUDIT_ROLE: LiteralString = "bo_audit"
 
+LONGEST_ID = 255
+"""Characters of an id at most: longer ones are neither stored nor looked up."""
+
 
 def bo_migrations() -> list[Migration]:
     """Return the migrations of the schema in order."""
