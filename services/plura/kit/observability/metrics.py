@@ -65,6 +65,12 @@ class DatabaseMetrics:
         )
         self.replication_lag.set(float("nan"))
 
+    def ran(self, operation: str, table: str, *, success: bool, seconds: float) -> None:
+        """Count a statement and its time."""
+        labels = (operation, table, "true" if success else "false")
+        self.latency.labels(*labels).observe(seconds)
+        self.queries.labels(*labels).inc()
+
 
 def freshness_gauge(registry: CollectorRegistry) -> Gauge:
     """Return the gauge of how far stored data are behind; the API tells it as well, for when the consumer is dead."""

@@ -49,6 +49,7 @@ from plura.tx.api.visit import visit_of
 from plura.tx.api.wallet import endpoints as wallet
 from plura.tx.api.wallet import schemas as wallet_schemas
 from plura.tx.api.wallet.service import WalletService
+from plura.tx.db import API_ROLE
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         metrics = DatabaseMetrics(registry)
-        pool = database.async_pool("plura-tx-api", "bo_api", db_statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+        pool = database.async_pool("plura-tx-api", API_ROLE, db_statement_timeout_ms=STATEMENT_TIMEOUT_MS)
         statements = Statements(pool, metrics, slow_ms=database.settings.db_slow_query_ms)
         async with AsyncExitStack() as stack:
             await pool.open()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
@@ -132,6 +132,21 @@ class LedgerEntryItem(BaseModel):
     paired_tx_id: str | None = Field(description="The entry on the other side of the payment.")
     pairing_status: PairingStatus
     data_lag_sec: int | None = Field(description="Seconds from the last change at the source to the row here.")
+
+
+ENTRY_EXAMPLE: dict[str, Any] = {
+    "tx_id": "tx-pay-1",
+    "event_time": "2026-02-05T03:39:38.882153Z",
+    "entry_type": "PAYMENT",
+    "amount": "10000.00",
+    "amount_signed": "-10000.00",
+    "wallet_id": "w-payer-1",
+    "status": "SETTLED",
+    "status_group": "SUCCESS",
+    "paired_tx_id": "tx-rcv-1",
+    "pairing_status": "COMPLETE",
+    "data_lag_sec": 1,
+}
 
 
 def item(entry: TracedEntry) -> LedgerEntryItem:

@@ -17,6 +17,7 @@ from plura.kit.observability.logs import fields
 from plura.kit.observability.metrics import DatabaseMetrics
 from plura.kit.queries import read_queries
 from plura.tx.api.errors import UnavailableError
+from plura.tx.db import API_ROLE
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_LOGGED = 300
@@ -65,12 +66,12 @@ class Statements:
             UnavailableError: it did not run, whatever the reason.
         """
         async with self._connection() as connection, connection.transaction():
-            await connection.execute(psycopg.sql.SQL("set local role {}").format(psycopg.sql.Identifier(role)))
+            await connection.execute(_set_local_role(role))
             with self._measured(name, "admin_audit_logs"):
                 cursor = await connection.execute(self._texts[name], parameters)
                 rows = await cursor.fetchall()
             await connection.execute("reset role")
-            await connection.execute("set local role bo_api")
+            await connection.execute(_set_local_role(API_ROLE))
             count = min(len(rows), int(parameters["limit"]))
             outcome = {"result": "FOUND" if rows else "EMPTY", "result_count": count}
             with self._measured("record", "admin_audit_logs"):
@@ -115,6 +116,10 @@ class Statements:
         return _Measured(self._metrics, name, table, self._slow_seconds, self._texts[name])
 
 
+def _set_local_role(role: LiteralString) -> psycopg.sql.Composed:
+    return psycopg.sql.SQL("set local role {}").format(psycopg.sql.Identifier(role))
+
+
 class _Measured:
     """Times a statement; a class, because it is entered for every request."""
 
@@ -129,9 +134,7 @@ class _Measured:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         took = time.perf_counter() - self._started
-        success = "true" if kind is None else "false"
-        self._metrics.latency.labels(self._name, self._table, success).observe(took)
-        self._metrics.queries.labels(self._name, self._table, success).inc()
+        self._metrics.ran(self._name, self._table, success=kind is None, seconds=took)
         if took >= self._slow:
             _LOG.warning(
                 "slow statement",

@@ -50,9 +50,7 @@ class Measuring:
 
     def queried(self, operation: str, table: str, success: bool, seconds: float) -> None:
         """Count a statement, and log a slow one."""
-        labels = (operation, table, str(success).lower())
-        self._database.latency.labels(*labels).observe(seconds)
-        self._database.queries.labels(*labels).inc()
+        self._database.ran(operation, table, success=success, seconds=seconds)
         if 0 < self.slow_seconds <= seconds:
             told = fields(operation=operation, table=table, success=success, milliseconds=round(seconds * 1000))
             log.warning("slow statement", extra=told)

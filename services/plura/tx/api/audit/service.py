@@ -11,6 +11,7 @@ from plura.tx.api.errors import InvalidRequestError
 from plura.tx.api.parameters import LAST, checked_range
 from plura.tx.api.statements import Statements
 from plura.tx.api.visit import Visit
+from plura.tx.db import AUDIT_ROLE
 
 _HIGHEST = 2**63 - 1
 
@@ -54,7 +55,7 @@ class AuditService:
             "before_id": before_id,
         }
         record = {**visit.audited(), "id": resource_id, "status_code": 200, "occurrences": 1}
-        rows = await self._statements.read_as("bo_audit", "audit", parameters, record)
+        rows = await self._statements.read_as(AUDIT_ROLE, "audit", parameters, record)
         entries = [AuditEntry.of(row) for row in rows[:limit]]
         following = None
         if len(rows) > limit:

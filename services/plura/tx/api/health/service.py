@@ -9,11 +9,11 @@ import time
 from prometheus_client import CollectorRegistry
 
 from plura.kit.auth.authenticators import Authenticator
-from plura.kit.migrations import read_migrations
 from plura.kit.observability.metrics import DatabaseMetrics, exposition, freshness_gauge
 from plura.tx.api.errors import UnavailableError
 from plura.tx.api.health.schemas import Freshness, Readiness
 from plura.tx.api.statements import Pool, Statements
+from plura.tx.db import bo_migrations
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class HealthService:
         self._pool = pool
         self._registry = registry
         self._metrics = metrics
-        self._migrations = [(one.number, one.digest) for one in read_migrations("plura.tx.db.migrations")]
+        self._migrations = [(one.number, one.digest) for one in bo_migrations()]
         self._freshness = freshness_gauge(registry)
         self._measure_pool(metrics)
         self._looking = asyncio.Lock()

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from plura.tx.api.entries import LedgerEntryItem, PairingStatus, StatusGroup
+from plura.tx.api.entries import ENTRY_EXAMPLE, LedgerEntryItem, PairingStatus, StatusGroup
 from plura.tx.api.schemas import Money
 
 
@@ -43,21 +43,7 @@ EXAMPLE: dict[str, Any] = {
         "status_group": "SUCCESS",
         "created_at": "2026-02-05T03:39:37Z",
     },
-    "ledger_entries": [
-        {
-            "tx_id": "tx-pay-1",
-            "event_time": "2026-02-05T03:39:38.882153Z",
-            "entry_type": "PAYMENT",
-            "amount": "10000.00",
-            "amount_signed": "-10000.00",
-            "wallet_id": "w-payer-1",
-            "status": "SETTLED",
-            "status_group": "SUCCESS",
-            "paired_tx_id": "tx-rcv-1",
-            "pairing_status": "COMPLETE",
-            "data_lag_sec": 1,
-        }
-    ],
+    "ledger_entries": [ENTRY_EXAMPLE],
     "pairing_status": "COMPLETE",
     "count": 1,
     "next_cursor": None,

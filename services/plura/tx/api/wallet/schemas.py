@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from plura.tx.api.entries import LedgerEntryItem
+from plura.tx.api.entries import ENTRY_EXAMPLE, LedgerEntryItem
 
 
 class AdminWalletTxResponse(BaseModel):
@@ -20,21 +20,7 @@ class AdminWalletTxResponse(BaseModel):
 
 EXAMPLE: dict[str, Any] = {
     "wallet_id": "w-payer-1",
-    "entries": [
-        {
-            "tx_id": "tx-pay-1",
-            "event_time": "2026-02-05T03:39:38.882153Z",
-            "entry_type": "PAYMENT",
-            "amount": "10000.00",
-            "amount_signed": "-10000.00",
-            "wallet_id": "w-payer-1",
-            "status": "SETTLED",
-            "status_group": "SUCCESS",
-            "paired_tx_id": "tx-rcv-1",
-            "pairing_status": "COMPLETE",
-            "data_lag_sec": 1,
-        }
-    ],
+    "entries": [ENTRY_EXAMPLE],
     "count": 1,
     "next_cursor": None,
 }
