@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, LiteralString
 
 from psycopg import AsyncConnection, Connection, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import AsyncConnectionPool
 from pydantic import Field, SecretStr, field_validator
 
 from plura.kit.embedded_postgres import EmbeddedPostgres
@@ -100,24 +100,6 @@ class Database:
         if role is not None:
             connection.execute(_set_role(role))
         return connection
-
-    def pool(
-        self,
-        application: str,
-        role: LiteralString,
-        configure: Callable[[Connection[TupleRow]], None] | None = None,
-        **overrides: int,
-    ) -> ConnectionPool[Connection[TupleRow]]:
-        """Return a closed pool of connections that act as ``role``; ``configure`` prepares each new one."""
-
-        def prepare(connection: Connection[TupleRow]) -> None:
-            connection.execute(_set_role(role))
-            if configure is not None:
-                configure(connection)
-
-        return ConnectionPool(
-            self._url, kwargs=lambda: self._arguments(application, overrides), configure=prepare, **self._limits()
-        )
 
     def async_pool(
         self, application: str, role: LiteralString, **overrides: int

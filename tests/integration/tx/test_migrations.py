@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import threading
 from pathlib import Path
@@ -193,7 +194,9 @@ def test_connections_carry_their_limits(bo: TestDatabase) -> None:
         assert shown == [("150ms",), ("60ms",), ("30s",), (CONSUMER_ROLE,), ("UTC",)]
         with pytest.raises(errors.QueryCanceled):
             connection.execute("select pg_sleep(5)")
-    with client.pool("limits", API_ROLE) as pool:
-        pool.open(wait=True)
-        with pool.connection() as connection:
-            assert connection.execute("select current_user").fetchone() == (API_ROLE,)
+
+    async def user_of_a_pool() -> object:
+        async with client.async_pool("limits", API_ROLE) as pool, pool.connection() as pooled:
+            return await (await pooled.execute("select current_user")).fetchone()
+
+    assert asyncio.run(user_of_a_pool()) == (API_ROLE,)
