@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbt_common.exceptions import DbtDatabaseError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _REMOTE = "spark.remote"
-_MEANING = {"spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.sql.variable.substitute"}
+_MEANING = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.sql.variable.substitute")
 _TRIES = 30
 
 Result = TypeVar("Result")
@@ -31,8 +32,7 @@ def session(settings: Mapping[str, str]) -> SparkSession:
 
     if settings.get(_REMOTE):
         connected = SparkSession.builder.remote(settings[_REMOTE]).getOrCreate()
-        for name in _MEANING & settings.keys():
-            connected.conf.set(name, settings[name])
+        _give_meaning(connected, tuple((name, settings[name]) for name in _MEANING if name in settings))
         return connected
     running = SparkSession.getActiveSession()
     if running is not None:
@@ -42,6 +42,13 @@ def session(settings: Mapping[str, str]) -> SparkSession:
         if value:
             builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+@cache
+def _give_meaning(connected: SparkSession, settings: tuple[tuple[str, str], ...]) -> None:
+    """Set what statements mean in a session, once: each setting is a call to the server."""
+    for name, value in settings:
+        connected.conf.set(name, value)
 
 
 class Cursor:
