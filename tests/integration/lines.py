@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 Line = dict[str, Any]
@@ -66,3 +66,26 @@ def item(number: Any, order: Any, product: Any, quantity: Any, price: Any, **mor
 def product(number: Any, category: Any, price: Any = 1, **more: Any) -> Line:
     """Product of a category."""
     return {"product_id": number, "product_name": f"product {number}", "category": category, "price_krw": price} | more
+
+
+def three_days(first: date, *mints: Line) -> dict[str, list[Line | str]]:
+    """A payment of alice to bob on the first day, their wallets at three midnights, and mints of the treasury."""
+    days = [first + timedelta(days=number) for number in range(3)]
+    return {
+        "user_wallets": [
+            *[
+                snapshot("alice", balance, kst(day, "00:00:00"))
+                for day, balance in zip(days, (100, 90, 90), strict=True)
+            ],
+            *[snapshot("bob", balance, kst(day, "00:00:00")) for day, balance in zip(days, (0, 10, 7), strict=True)],
+        ],
+        "transaction_ledger": [
+            entry("pay", "alice", "PAYMENT", 10, kst(first, "12:00:00"), "po_1"),
+            entry("receive", "bob", "RECEIVE", 10, kst(first, "12:00:00"), "po_1"),
+            *mints,
+        ],
+        "payment_orders": [payment("po_1", "PAID", 10, kst(first, "12:00:00"), user_id="alice")],
+        "orders": [{"order_id": 1, "total_amount": 10, "status": "PAID", "created_at": kst(first, "12:00:00")}],
+        "order_items": [item(1, 1, 1, 1, 10)],
+        "products": [product(1, "BEANS")],
+    }

@@ -15,26 +15,12 @@ from typing import Any
 import pytest
 
 from tests.dbt_runs import PROJECT, dbt_settings
-from tests.integration.lines import Line, entry, item, kst, payment, product, snapshot
+from tests.integration.lines import entry, kst, three_days
 from tests.lakes import Lake
 
 D1, D2, D3 = (date(2026, 3, day) for day in range(2, 5))
 
-LINES: dict[str, list[Line | str]] = {
-    "user_wallets": [
-        *[snapshot("alice", balance, kst(day, "00:00:00")) for day, balance in ((D1, 100), (D2, 90), (D3, 90))],
-        *[snapshot("bob", balance, kst(day, "00:00:00")) for day, balance in ((D1, 0), (D2, 10), (D3, 7))],
-    ],
-    "transaction_ledger": [
-        entry("pay", "alice", "PAYMENT", 10, kst(D1, "12:00:00"), "po_1"),
-        entry("receive", "bob", "RECEIVE", 10, kst(D1, "12:00:00"), "po_1"),
-        *[entry(f"mint_{day}", "treasury", "MINT", 5, kst(day, "12:00:00")) for day in (D2, D3)],
-    ],
-    "payment_orders": [payment("po_1", "PAID", 10, kst(D1, "12:00:00"), user_id="alice")],
-    "orders": [{"order_id": 1, "total_amount": 10, "status": "PAID", "created_at": kst(D1, "12:00:00")}],
-    "order_items": [item(1, 1, 1, 1, 10)],
-    "products": [product(1, "BEANS")],
-}
+LINES = three_days(D1, *[entry(f"mint_{day}", "treasury", "MINT", 5, kst(day, "12:00:00")) for day in (D2, D3)])
 OF_CONTROLS = (
     "gold.recon_daily_snapshot_flow",
     "gold.ledger_supply_balance_daily",
