@@ -150,6 +150,12 @@ def test_a_number_too_long_to_compute_is_refused_at_once() -> None:
     assert code(LEDGER, event.encode()) == "internal_error"
 
 
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "0e99999999999999999999", "-1e-99999999999999999999"])
+def test_a_number_that_no_decimal_can_hold_is_a_bad_event(number: str) -> None:
+    event = json.dumps(BASE[LEDGER])[:-1] + f', "unknown": {number}}}'
+    assert code(LEDGER, event.encode()) == "internal_error"
+
+
 def test_all_missing_fields_are_named_and_an_unknown_topic_too() -> None:
     with pytest.raises(RefusedError, match="tx_id, wallet_id, entry_type, amount, event_time"):
         READER.read(LEDGER, {})

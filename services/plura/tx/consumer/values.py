@@ -33,7 +33,8 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
     """Return the JSON object of a message; nothing is an empty object. Numbers keep the digits they were sent with.
 
     Raises:
-        RefusedError: ``internal_error`` for bytes that are no UTF-8, ``parse_error`` for what is no JSON object.
+        RefusedError: ``internal_error`` for bytes that are no UTF-8 and numbers beyond all bounds, ``parse_error`` for
+            what is no JSON object.
     """
     if not payload:
         return {}
@@ -41,6 +42,8 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
         found = _DECODER.decode(payload.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise internal_error(f"the message is no UTF-8: {error.reason} at byte {error.start}") from None
+    except InvalidOperation:
+        raise internal_error("a number is out of range") from None
     except (ValueError, RecursionError) as error:
         raise parse_error(f"the message is no JSON: {error}") from None
     if not isinstance(found, dict):
