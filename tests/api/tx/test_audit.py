@@ -163,6 +163,17 @@ def test_the_role_of_the_api_cannot_read_or_change_the_audit(api: AdminApi) -> N
             api.database.sql(statement, role="bo_api")
 
 
+def test_who_has_read_the_audit_works_on_as_the_role_of_the_api(bo: TestDatabase, identity: Provider) -> None:
+    bo.sql("alter table bo.admin_audit_logs add column written_by text default current_user")
+    with running(bo, auth_settings(identity), db_pool_size=1, db_max_overflow=0) as api:
+        assert api.get("/admin/audit", bearer=token(**AUDITOR)).status_code == 200
+        assert api.get("/admin/tx/t-1").status_code == 404
+        assert bo.sql("select action, written_by from bo.admin_audit_logs order by audit_id") == [
+            ("ADMIN_AUDIT_LOOKUP", "bo_api"),
+            ("ADMIN_TX_LOOKUP", "bo_api"),
+        ]
+
+
 # No answer without its row
 
 

@@ -70,7 +70,7 @@ class Statements:
             with self._measured(name, "admin_audit_logs"):
                 cursor = await connection.execute(self._texts[name], parameters)
                 rows = await cursor.fetchall()
-            await connection.execute("reset role")
+            # no RESET ROLE: it would outlive the transaction and leave the connection with the rights of who signed in
             await connection.execute(_set_local_role(API_ROLE))
             count = min(len(rows), int(parameters["limit"]))
             outcome = {"result": "FOUND" if rows else "EMPTY", "result_count": count}
