@@ -94,6 +94,13 @@ def test_a_row_says_who_asked_from_where_and_how(api: AdminApi) -> None:
         ("/admin/audit", "", ("ADMIN_AUDIT_LOOKUP", "AUDIT", None, "FORBIDDEN", 403, None)),
         ("/admin/search?q=", "", ("ADMIN_SEARCH", "ANY", "", "INVALID", 422, None)),
         ("/admin/tx/a%00b", "", ("ADMIN_TX_LOOKUP", "TX", "a\ufffdb", "INVALID", 422, None)),
+        ("/admin/tx/t-1%0A", "", ("ADMIN_TX_LOOKUP", "TX", "t-1\ufffd", "INVALID", 422, None)),
+        ("/admin/wallets/%0Aw/tx", "", ("ADMIN_WALLET_TX_LOOKUP", "WALLET", "\ufffdw", "INVALID", 422, None)),
+        (
+            "/admin/payment-orders/a%0Ab",
+            None,
+            ("ADMIN_ORDER_LOOKUP", "PAYMENT_ORDER", "a\ufffdb", "UNAUTHENTICATED", 401, None),
+        ),
         ("/admin/wallets/w/tx?limit=0", "", ("ADMIN_WALLET_TX_LOOKUP", "WALLET", "w", "INVALID", 422, None)),
         ("/admin/payment-orders/o?cursor=x", "", ("ADMIN_ORDER_LOOKUP", "PAYMENT_ORDER", "o", "INVALID", 422, None)),
     ],

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 from pydantic import AwareDatetime, BeforeValidator, WithJsonSchema
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from plura.tx.api.cursors import LONGEST
 from plura.tx.api.errors import InvalidRequestError
@@ -40,6 +41,15 @@ _Instant = Annotated[AwareDatetime, BeforeValidator(_seconds), WithJsonSchema(_I
 FIRST = "-infinity"
 LAST = "infinity"
 """Bounds of an open range, in PostgreSQL's words."""
+
+
+class _TextConvertor(PathConvertor):
+    """Matches any text, line breaks too: an id that cannot be is refused and recorded like others, not cut or missed."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("text", _TextConvertor())
 
 
 PLAIN = r"^[^\x00-\x1f\x7f-\x9f]+$"

@@ -133,7 +133,7 @@ async def find(q: AnyId, visit: Annotated[Visit, Depends(PageGate(search.SUBJECT
     return page("search", **who(services, visit), query=q, hits=hits)
 
 
-@router.get("/console/tx/{tx_id:path}")
+@router.get("/console/tx/{tx_id:text}")
 async def show_tx(
     tx_id: TxId, visit: Annotated[Visit, Depends(PageGate(tx.SUBJECT))], services: ServicesOf
 ) -> Response:
@@ -141,7 +141,7 @@ async def show_tx(
     return page("tx", **who(services, visit), query=tx_id, tx=await services.tx.find(visit))
 
 
-@router.get("/console/payment-orders/{order_id:path}")
+@router.get("/console/payment-orders/{order_id:text}")
 async def show_order(
     order_id: OrderId,
     visit: Annotated[Visit, Depends(PageGate(order.SUBJECT))],
@@ -153,7 +153,7 @@ async def show_order(
     return page("order", **who(services, visit), query=order_id, found=found)
 
 
-@router.get("/console/wallets/{wallet_id:path}")
+@router.get("/console/wallets/{wallet_id:text}")
 async def show_wallet(
     wallet_id: WalletId,
     visit: Annotated[Visit, Depends(PageGate(wallet.SUBJECT))],

@@ -23,7 +23,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/admin/payment-orders/{order_id:path}",
+    "/admin/payment-orders/{order_id:text}",
     response_model=AdminOrderResponse,
     responses=answers(OrderNotFoundError()),
     summary="Look up a payment order",

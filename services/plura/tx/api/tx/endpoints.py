@@ -22,7 +22,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/admin/tx/{tx_id:path}",
+    "/admin/tx/{tx_id:text}",
     response_model=AdminTxResponse,
     responses=answers(TxNotFoundError()),
     summary="Look up a transaction",

@@ -22,7 +22,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/admin/wallets/{wallet_id:path}/tx",
+    "/admin/wallets/{wallet_id:text}/tx",
     response_model=AdminWalletTxResponse,
     responses=answers(),
     summary="List the entries of a wallet",
