@@ -184,6 +184,8 @@ def test_ids_are_data(shared: AdminApi, text: str) -> None:
         "/admin/wallets/w/tx?from=2026-02-05T00:00:00",
         "/admin/wallets/w/tx?from=2026-02-05",
         "/admin/wallets/w/tx?to=10000-01-01T00:00:00Z",
+        "/admin/wallets/w/tx?to=9999-12-31T23:59:59-00:01",
+        "/admin/wallets/w/tx?from=0001-01-01T00:00:00%2B00:01",
         "/admin/wallets/w/tx?from=2026-02-05T00:00:00Z&to=2026-02-04T23:59:59Z",
         "/admin/wallets/w/tx?cursor=%00",
         "/admin/wallets/w/tx?cursor=" + "a" * 3000,

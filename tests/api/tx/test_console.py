@@ -160,6 +160,7 @@ def test_pages_of_a_wallet_are_linked_and_bounded_by_korean_time(own: tuple[Admi
     assert "t-59" in second.text
     assert api.client.get("/console/wallets/w-1?start=2026-02-05T12:01").text.count("<tr>") == 0
     assert api.client.get("/console/wallets/w-1?start=soon").status_code == 422
+    assert api.client.get("/console/wallets/w-1?start=0001-01-01T00:00").status_code == 422
 
 
 def test_ids_and_names_cannot_become_markup(own: tuple[AdminApi, Provider]) -> None:

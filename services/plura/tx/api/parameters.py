@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, WithJsonSchema
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from plura.tx.api.cursors import LONGEST
@@ -36,7 +36,19 @@ def _seconds(value: object) -> object:
     return datetime.fromtimestamp(number, UTC)
 
 
-_Instant = Annotated[AwareDatetime, BeforeValidator(_seconds), WithJsonSchema(_INSTANT_SCHEMA)]
+def in_utc(value: datetime) -> datetime:
+    """Return an instant in UTC.
+
+    Raises:
+        ValueError: in UTC its year is not one of 1 to 9999.
+    """
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the year in UTC lies between 1 and 9999") from None
+
+
+_Instant = Annotated[AwareDatetime, BeforeValidator(_seconds), AfterValidator(in_utc), WithJsonSchema(_INSTANT_SCHEMA)]
 
 FIRST = "-infinity"
 LAST = "infinity"
@@ -44,7 +56,7 @@ LAST = "infinity"
 
 
 class _TextConvertor(PathConvertor):
-    """Matches any text, line breaks too: an id that cannot be is refused and recorded like others, not cut or missed."""
+    """Matches any text, line breaks too, so that an id that cannot be is refused and recorded, not cut or missed."""
 
     regex = "(?s:.*)"
 
@@ -100,7 +112,7 @@ def limit_query(default: int) -> Any:
 
 
 def checked_range(start: datetime | None, end: datetime | None) -> tuple[str, str]:
-    """Return the bounds of a range as PostgreSQL reads them.
+    """Return the bounds of a range of instants in UTC as PostgreSQL reads them.
 
     Raises:
         InvalidRequestError: it ends before it begins.
@@ -112,4 +124,4 @@ def checked_range(start: datetime | None, end: datetime | None) -> tuple[str, st
 
 
 def _bound(value: datetime | None, open_end: str) -> str:
-    return open_end if value is None else value.astimezone(UTC).isoformat()
+    return open_end if value is None else value.isoformat()

@@ -30,7 +30,7 @@ from plura.tx.api.console.session import (
 from plura.tx.api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnauthorizedError, UnavailableError
 from plura.tx.api.gate import AUDITORS
 from plura.tx.api.order import endpoints as order
-from plura.tx.api.parameters import AnyId, Cursor, FormField, OrderId, TxId, WalletId
+from plura.tx.api.parameters import AnyId, Cursor, FormField, OrderId, TxId, WalletId, in_utc
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.services import Services, ServicesOf
 from plura.tx.api.tx import endpoints as tx
@@ -202,10 +202,10 @@ def _kst(text: str, name: str) -> datetime | None:
         return None
     try:
         read = datetime.fromisoformat(text)
+        return in_utc(read if read.tzinfo else read.replace(tzinfo=KST))
     except ValueError:
         error: dict[str, Any] = {"type": "datetime", "loc": ["query", name], "msg": "not a time"}
         raise InvalidRequestError(errors=[error]) from None
-    return read if read.tzinfo else read.replace(tzinfo=KST)
 
 
 async def _form(request: Request) -> bytes:
