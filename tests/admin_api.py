@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from harness.identity import AUDIENCE, ISSUER, Provider, token
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.sign_in import SignInSettings
 from plura.tx.api.app import create_app
 from plura.tx.api.server import listen, server
 from plura.tx.api.settings import ApiSettings
-from tests.identity import AUDIENCE, ISSUER, Provider, token
 from tests.postgres import TestDatabase
 
 EPOCH = datetime(2026, 2, 5, 3, 0, tzinfo=UTC)

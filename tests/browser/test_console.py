@@ -9,8 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from harness.identity import Provider
 from tests.admin_api import AdminApi, ledger, payment
-from tests.identity import Provider
 
 
 def sign_in(page: Page, api: AdminApi) -> None:

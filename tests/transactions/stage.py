@@ -14,9 +14,9 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
+from harness.kafka import Broker
 from tests.commands import COMMAND, Plura
 from tests.dbt_runs import PROJECT
-from tests.kafka import Broker
 from tests.postgres import TestDatabase
 from tests.transactions.oracle import LEDGER_TOPIC, ORDER_TOPIC, State, state_of
 from tests.transactions.storing import Event, state_in

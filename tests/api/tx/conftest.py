@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.identity import Provider, provider
 from tests.admin_api import AdminApi, auth_settings, running
-from tests.identity import Provider, provider
 from tests.postgres import TestDatabase, bo, postgres
 
 __all__ = ["bo", "postgres"]

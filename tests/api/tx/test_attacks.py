@@ -13,11 +13,11 @@ from unittest import mock
 import httpx
 import pytest
 
+from harness.identity import Provider, claims, jwk, jwks, provider, rsa_key, token
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api import server
 from plura.tx.api.settings import ApiSettings
 from tests.admin_api import AdminApi, auth_settings, ledger, payment, running
-from tests.identity import Provider, claims, jwk, jwks, provider, rsa_key, token
 from tests.postgres import TestDatabase
 from tests.unit.kit.test_auth import BAD, unsigned
 

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.identity import Provider, token
 from plura.tx.api.errors import UnavailableError
 from plura.tx.api.refusals import MOST_ADDRESSES, Refusals, network_of
 from plura.tx.api.settings import ApiSettings
 from plura.tx.api.visit import Subject, Visit, client_address, masked_query
 from tests.admin_api import AdminApi, auth_settings, ledger, order, payment, running
-from tests.identity import Provider, token
 from tests.postgres import TestDatabase
 
 AUDITOR: dict[str, Any] = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}

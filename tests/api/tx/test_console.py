@@ -13,11 +13,11 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
+from harness.identity import Provider, provider, rsa_key, token
 from plura.kit.auth.sealing import Sealer
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api.console.session import keep_session, name_of
 from tests.admin_api import AdminApi, auth_settings, ledger, order, payment, running, sign_in_settings
-from tests.identity import Provider, provider, rsa_key, token
 from tests.postgres import TestDatabase
 
 

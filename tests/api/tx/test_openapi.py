@@ -12,12 +12,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+from harness.identity import token
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api.app import create_app
 from plura.tx.api.settings import ApiSettings
 from tests.admin_api import AdminApi, ledger, payment
 from tests.dbt_runs import PROJECT
-from tests.identity import token
 from tests.postgres import TestDatabase
 
 PUBLISHED = PROJECT / "docs" / "tx" / "openapi.json"

@@ -15,11 +15,11 @@ import httpx
 import psycopg
 import pytest
 
+from harness.identity import AUDIENCE, ISSUER, Provider, token
 from plura.kit.migrations import migrate
 from plura.tx.db import SCHEMA, bo_migrations
 from tests.admin_api import auth_settings, ledger, running
 from tests.commands import COMMAND
-from tests.identity import AUDIENCE, ISSUER, Provider, token
 from tests.postgres import TestDatabase, create_database, running_server
 
 

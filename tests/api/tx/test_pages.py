@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.identity import token
 from plura.tx.api import cursors
 from plura.tx.api.cursors import Position
 from plura.tx.api.errors import InvalidRequestError
 from tests.admin_api import EPOCH, AdminApi, ledger, order
-from tests.identity import token
 
 
 def walked(api: AdminApi, path: str, **params: Any) -> list[str]:
@@ -130,12 +130,19 @@ def test_any_other_text_is_refused(text: str) -> None:
         cursors.decode(text, *SCOPE)
 
 
+def test_the_zone_of_a_cursor_does_not_reach_the_database() -> None:
+    raw = cursors._digest(SCOPE) + b'["2026-02-05T03:00:00+23:59:30.5", "t"]'
+    position = cursors.decode(base64.urlsafe_b64encode(raw).decode().rstrip("="), *SCOPE)
+    assert position.time.isoformat() == "2026-02-04T03:00:29.500000+00:00"
+
+
 @pytest.mark.parametrize(
     "content",
     [
         ["2026-02-05T03:00:00", "t"],
         ["2026-02-05T03:00:00+00:00", 7],
         ["2026-02-05T03:00:00+00:00", "t\x00"],
+        ["0001-01-01T00:00:00+00:01", "t"],
         ["soon", "t"],
         [1, "t"],
         {"a": 1, "b": 2},

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from harness.kafka import Broker, Message
 from python_jobs.load.delta import DeltaBronze
 from python_jobs.stream import StreamRequest, read_feeds, stream
 from python_jobs.warehouse import LakeError
-from tests.kafka import Broker, Message
 from tests.loads import GOOD, Bronze, content
 
 LEDGER = GOOD["transaction_ledger"]

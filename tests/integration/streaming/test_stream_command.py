@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.kafka import Broker
 from python_jobs.load.delta import DeltaBronze
 from python_jobs.stream import Feed, StreamRequest, stream
 from tests.commands import Plura
 from tests.dbt_runs import PROJECT
-from tests.kafka import Broker
 from tests.loads import GOOD
 from tests.spark import SETTINGS
 

@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from harness.kafka import Broker, free_ports
 from tests.commands import Plura
-from tests.kafka import Broker, broker, free_ports
+from tests.kafka import broker
 from tests.postgres import TestDatabase, bo, postgres
 from tests.transactions.stage import Stage
 

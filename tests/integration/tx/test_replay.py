@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaConsumer  # type: ignore[import-untyped]
 
+from harness.kafka import Broker
 from plura.tx.consumer.keeper import remove_old_dead_letters
 from tests.commands import Plura
-from tests.kafka import Broker
 from tests.postgres import TestDatabase
 from tests.transactions.oracle import LEDGER_TOPIC
 from tests.transactions.storing import Writer

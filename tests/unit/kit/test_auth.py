@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.identity import AUDIENCE, ISSUER, claims, ec_key, jwk, jwks, rsa_key, token
 from plura.kit.auth.authenticators import BearerAuthenticator, NoAuthenticator
 from plura.kit.auth.errors import KeysUnavailableError, UnauthenticatedError
 from plura.kit.auth.keys import LONGEST_USE_SECONDS, RETRY_SECONDS, FixedKeys, JwksKeys, usable_keys
@@ -21,7 +22,6 @@ from plura.kit.auth.principal import ADMIN_AUDIT, ADMIN_READ, Principal
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.tokens import CACHE_SECONDS, CACHE_TOKENS, LONGEST_TOKEN, TokenVerifier
 from plura.kit.fetch import FetchError
-from tests.identity import AUDIENCE, ISSUER, claims, ec_key, jwk, jwks, rsa_key, token
 
 DOCUMENT = jwks(jwk(rsa_key("k1"), "k1"), jwk(ec_key("e1"), "e1", alg="ES256"))
 

@@ -1,4 +1,4 @@
-"""An OpenID Connect provider for tests: keys made here, tokens signed with them, a JWKS address on loopback."""
+"""An OpenID Connect provider: keys made here, tokens signed with them, a JWKS address on loopback."""
 
 from __future__ import annotations
 
