@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo jars test lint format docs event-schemas pictures bench-lake lock clean
+.PHONY: help setup demo jars test lint format docs event-schemas pictures bench-lake bench-tx lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ pictures: demo  ## draw the pictures of the README from the demo
 
 bench-lake: setup  ## time and memory of the lake against a hand-written floor; ARGS=--write records them
 	$(BIN)/python -m bench.lake $(ARGS)
+
+bench-tx: setup  ## speed of the transaction service, from events to lookups; ARGS=--write records it
+	$(BIN)/python -m bench.tx $(ARGS)
 
 lock: setup  ## compile requirements/*.in to locked versions with hashes
 	for name in base spark tx dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 RESULTS = PROJECT / "docs" / "benchmarks" / "lake.json"
 PAGE = RESULTS.with_suffix(".md")
 
+PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "pyspark", "delta-spark")
 PARTS = ("1m", "10m", "history", "spark-1m", "spark-10m")
 
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for part in options.only or PARTS:
         print(f"measuring {part} …", flush=True)
-        stamp = {"date": datetime.now(UTC).date().isoformat(), "machine": describe_machine()}
+        stamp = {"date": datetime.now(UTC).date().isoformat(), "machine": describe_machine(PACKAGES)}
         if part == "history":
             results[part] = stamp | measure_history(scratch)
         elif part.startswith("spark-"):

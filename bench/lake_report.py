@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
+
+from bench.tables import count, gib, table, tenths, times, verdict, where
 
 Results = dict[str, Any]
 
@@ -102,29 +103,29 @@ def _day(day: Results, title: str) -> str:
     validation = ""
     if "validated_load" in day:
         validation = _VALIDATION.format(
-            more_s=_seconds(day["validated_load"]["wall_s"] - day["load"]["wall_s"]),
-            peak_gib=_gib(day["validated_load"]["peak_gib"]),
+            more_s=tenths(day["validated_load"]["wall_s"] - day["load"]["wall_s"]),
+            peak_gib=gib(day["validated_load"]["peak_gib"]),
         )
     return _DAY.format(
         title=title,
-        where=_where(day),
-        entries=_count(day["entries"]),
-        wallets=_count(day["wallets"]),
-        orders=_count(day["orders"]),
-        lines=_count(day["lines"]),
+        where=where(day),
+        entries=count(day["entries"]),
+        wallets=count(day["wallets"]),
+        orders=count(day["orders"]),
+        lines=count(day["lines"]),
         turns=f"medians of {day['repeats']} turns" if day["repeats"] > 1 else "one turn",
         steps=_steps(day),
-        run_s=_seconds(run["wall_s"]),
-        model_s=_seconds(run["model_s"]),
-        tests_s=_seconds(run["tests_s"]),
-        other_s=_seconds(run["other_s"]),
-        rest_s=_seconds(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
+        run_s=tenths(run["wall_s"]),
+        model_s=tenths(run["model_s"]),
+        tests_s=tenths(run["tests_s"]),
+        other_s=tenths(run["other_s"]),
+        rest_s=tenths(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
         nodes=run["nodes"],
-        shared_s=_seconds(run["models"]["shared"]),
-        floor_s=_seconds(day["floor"]["wall_s"]),
-        floor_gib=_gib(day["floor"]["peak_gib"]),
+        shared_s=tenths(run["models"]["shared"]),
+        floor_s=tenths(day["floor"]["wall_s"]),
+        floor_gib=gib(day["floor"]["peak_gib"]),
         validation=validation,
-        targets=_table(["target on 2 cores", "measured", "verdict"], _day_targets(day)),
+        targets=table(["target on 2 cores", "measured", "verdict"], _day_targets(day)),
     )
 
 
@@ -135,32 +136,32 @@ def _steps(day: Results) -> str:
         [
             name,
             *_job(day["rows"][name], day["jobs"][name]),
-            _seconds(run["models"][name]),
-            _seconds(fixed["models"][name]),
-            _seconds(seconds),
-            _times(run["models"][name] / seconds),
+            tenths(run["models"][name]),
+            tenths(fixed["models"][name]),
+            tenths(seconds),
+            times(run["models"][name] / seconds),
         ]
         for name, seconds in sections.items()
     ]
     whole = [
         "whole run",
         *_job(day["lines"], run),
-        _seconds(run["model_s"]),
-        _seconds(fixed["model_s"]),
-        _seconds(floor_s),
-        _times(run["model_s"] / floor_s),
+        tenths(run["model_s"]),
+        tenths(fixed["model_s"]),
+        tenths(floor_s),
+        times(run["model_s"] / floor_s),
     ]
     heads = ["step", "rows read", "wall s", "rows/s", "peak GiB", "models s", "of it fixed s", "floor s", "of floor"]
     load = ["load", *_job(day["rows"]["load"], day["load"]), "", "", "", ""]
-    return _table(heads, [load, *pipelines, whole])
+    return table(heads, [load, *pipelines, whole])
 
 
 def _day_targets(day: Results) -> list[list[str]]:
     run, load, fixed_s = day["run"], day["load"], day["fixed"]["model_s"]
     floor_s = sum(day["floor"]["sections"].values())
     ratio, net = run["model_s"] / floor_s, (run["model_s"] - fixed_s) / floor_s
-    why = f"{_seconds(fixed_s)} s are dbt's for {run['nodes']} nodes without rows; without them {_times(net)}"
-    targets = [[f"model time ≤ {MOST_OF_FLOOR:.0f} × the floor", _times(ratio), _verdict(ratio <= MOST_OF_FLOOR, why)]]
+    why = f"{tenths(fixed_s)} s are dbt's for {run['nodes']} nodes without rows; without them {times(net)}"
+    targets = [[f"model time ≤ {MOST_OF_FLOOR:.0f} × the floor", times(ratio), verdict(ratio <= MOST_OF_FLOOR, why)]]
     if day["entries"] <= SMALL_DAY:
         both = load["wall_s"] + run["wall_s"]
         peak = max(load["peak_gib"], run["peak_gib"])
@@ -168,10 +169,10 @@ def _day_targets(day: Results) -> list[list[str]]:
         targets += [
             [
                 f"load and run ≤ {MOST_SECONDS:.0f} s, dbt included",
-                f"{_seconds(both)} s ({_seconds(load['wall_s'])} + {_seconds(run['wall_s'])})",
-                _verdict(both <= MOST_SECONDS, why),
+                f"{tenths(both)} s ({tenths(load['wall_s'])} + {tenths(run['wall_s'])})",
+                verdict(both <= MOST_SECONDS, why),
             ],
-            [f"peak memory ≤ {MOST_GIB:.0f} GiB", f"{_gib(peak)} GiB", _verdict(peak <= MOST_GIB, why)],
+            [f"peak memory ≤ {MOST_GIB:.0f} GiB", f"{gib(peak)} GiB", verdict(peak <= MOST_GIB, why)],
         ]
     return targets
 
@@ -182,33 +183,33 @@ def _history(history: Results) -> str:
     rows = [
         [
             number,
-            _seconds(day["wall_s"]),
-            _seconds(day["model_s"]),
-            _seconds(day["cpu_s"]),
-            _gib(day["peak_gib"]),
-            _count(day["file_mib"]),
-            _times(day["wall_s"] / first["wall_s"]),
-            _times(day["model_s"] / first["model_s"]),
+            tenths(day["wall_s"]),
+            tenths(day["model_s"]),
+            tenths(day["cpu_s"]),
+            gib(day["peak_gib"]),
+            count(day["file_mib"]),
+            times(day["wall_s"] / first["wall_s"]),
+            times(day["model_s"] / first["model_s"]),
         ]
         for number, day in days.items()
     ]
     ratio = last["wall_s"] / first["wall_s"]
     why = "references and order links are looked up in the whole history"
-    target = [f"day {name} ≤ {MOST_OF_DAY_2} × day 2", _times(ratio), _verdict(ratio <= MOST_OF_DAY_2, why)]
+    target = [f"day {name} ≤ {MOST_OF_DAY_2} × day 2", times(ratio), verdict(ratio <= MOST_OF_DAY_2, why)]
     heads = ["day", "wall s", "models s", "CPU s", "peak GiB", "warehouse MiB", "wall of day 2", "models of day 2"]
     return _HISTORY.format(
-        where=_where(history),
-        wallets=_count(history["wallets"]),
-        entries=_count(history["entries_per_day"]),
-        days=_table(heads, rows),
-        targets=_table(["target on 2 cores", "measured", "verdict"], [target]),
+        where=where(history),
+        wallets=count(history["wallets"]),
+        entries=count(history["entries_per_day"]),
+        days=table(heads, rows),
+        targets=table(["target on 2 cores", "measured", "verdict"], [target]),
         backfill_days=backfill["days"],
-        run_s=_seconds(backfill["run_s"]),
-        model_s=_seconds(backfill["model_s"]),
-        peak_gib=_gib(backfill["peak_gib"]),
+        run_s=tenths(backfill["run_s"]),
+        model_s=tenths(backfill["model_s"]),
+        peak_gib=gib(backfill["peak_gib"]),
         a_day_s=f"{backfill['run_s'] / backfill['days']:.2f}",
-        files=_count(backfill["files"]),
-        load_s=_seconds(backfill["load_s"]),
+        files=count(backfill["files"]),
+        load_s=tenths(backfill["load_s"]),
     )
 
 
@@ -221,69 +222,39 @@ def _spark(day: Results, on_duckdb: Results | None) -> str:
         rows.append(
             [
                 name,
-                _count(day["rows"][name]),
-                _seconds(seconds),
-                _seconds(fixed["models"][name]),
-                _count(round(day["rows"][name] / net, -3)) if net > 0 else "",
-                _seconds(duckdb_s) if duckdb_s else "",
-                _times(seconds / duckdb_s) if duckdb_s else "",
+                count(day["rows"][name]),
+                tenths(seconds),
+                tenths(fixed["models"][name]),
+                count(round(day["rows"][name] / net, -3)) if net > 0 else "",
+                tenths(duckdb_s) if duckdb_s else "",
+                times(seconds / duckdb_s) if duckdb_s else "",
             ]
         )
     heads = ["step", "rows read", "models s", "of it fixed s", "rows/s beyond fixed", "DuckDB models s", "of DuckDB"]
     return _SPARK.format(
         size=f"{day['entries'] // SMALL_DAY} M",
-        where=_where(day),
-        entries=_count(day["entries"]),
-        lines=_count(day["lines"]),
+        where=where(day),
+        entries=count(day["entries"]),
+        lines=count(day["lines"]),
         memory=day["memory"],
         nodes=run["nodes"],
-        steps=_table(heads, rows),
-        load_s=_seconds(day["load"]["wall_s"]),
-        fixed_load_s=_seconds(day["fixed_load_s"]),
-        run_s=_seconds(run["wall_s"]),
-        model_s=_seconds(run["model_s"]),
-        other_s=_seconds(run["other_s"]),
-        tests_s=_seconds(run["tests_s"]),
-        rest_s=_seconds(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
-        cpu_s=_count(run["cpu_s"]),
-        peak_gib=_gib(max(run["peak_gib"], day["load"]["peak_gib"])),
-        shuffle=_count(day["shuffle_bytes"] / day["entries"]),
-        files=_count(sum(layer["files"] for layer in disk.values())),
-        **{layer: _count(disk[layer]["bytes"] / day["entries"]) for layer in ("bronze", "silver", "gold")},
+        steps=table(heads, rows),
+        load_s=tenths(day["load"]["wall_s"]),
+        fixed_load_s=tenths(day["fixed_load_s"]),
+        run_s=tenths(run["wall_s"]),
+        model_s=tenths(run["model_s"]),
+        other_s=tenths(run["other_s"]),
+        tests_s=tenths(run["tests_s"]),
+        rest_s=tenths(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
+        cpu_s=count(run["cpu_s"]),
+        peak_gib=gib(max(run["peak_gib"], day["load"]["peak_gib"])),
+        shuffle=count(day["shuffle_bytes"] / day["entries"]),
+        files=count(sum(layer["files"] for layer in disk.values())),
+        **{layer: count(disk[layer]["bytes"] / day["entries"]) for layer in ("bronze", "silver", "gold")},
     )
-
-
-def _where(part: Results) -> str:
-    machine = ", ".join(f"{name} {value}" for name, value in part["machine"].items())
-    return f"Measured {part['date']} on: {machine}."
 
 
 def _job(rows: int, figures: Results) -> list[str]:
     """Cells of a process: rows read, seconds, rows a second and peak memory."""
-    rate = _count(round(rows / figures["wall_s"], -3))
-    return [_count(rows), _seconds(figures["wall_s"]), rate, _gib(figures["peak_gib"])]
-
-
-def _verdict(is_met: bool, why_not: str) -> str:
-    return "met" if is_met else f"**missed**: {why_not}"
-
-
-def _count(number: float) -> str:
-    return f"{number:,.0f}"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f}"
-
-
-def _gib(size: float) -> str:
-    return f"{size:.2f}"
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2f} ×"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---", *("---:" for _ in heads[1:])], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    rate = count(round(rows / figures["wall_s"], -3))
+    return [count(rows), tenths(figures["wall_s"]), rate, gib(figures["peak_gib"])]

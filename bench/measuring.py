@@ -95,8 +95,25 @@ def _processes_of(session: int) -> Iterator[tuple[int, tuple[float, int]]]:
             yield int(folder.name), ((int(fields[11]) + int(fields[12])) / tick, int(fields[21]) * page)
 
 
-def describe_machine() -> dict[str, str]:
-    """Return what the numbers depend on: processor, cores, memory, versions."""
+def cpu_seconds(pid: int, *, with_children: bool = False) -> float:
+    """Processor seconds of a process so far; with its children, also those that have ended and were waited for."""
+    tick = os.sysconf("SC_CLK_TCK")
+    seconds = 0.0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        except OSError:
+            continue  # it has just ended
+        user, system, ended_user, ended_system = (int(field) / tick for field in fields[11:15])
+        if int(folder.name) == pid:
+            seconds += user + system + (ended_user + ended_system if with_children else 0)
+        elif with_children and int(fields[1]) == pid:
+            seconds += user + system
+    return seconds
+
+
+def describe_machine(packages: Sequence[str]) -> dict[str, str]:
+    """Return what the numbers depend on: processor, cores, memory, versions of Python and packages."""
     from importlib.metadata import version
 
     model = next(
@@ -114,5 +131,5 @@ def describe_machine() -> dict[str, str]:
         "memory": f"{memory_gib:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
-        **{name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb", "pyspark", "delta-spark")},
+        **{name: version(name) for name in packages},
     }

@@ -173,6 +173,15 @@ class EmbeddedPostgres:
             return subprocess.CompletedProcess(done.args, done.returncode, told.read())
 
 
+def program(name: str) -> Path:
+    """Return the path of one of PostgreSQL's programs, for example ``pgbench``.
+
+    Raises:
+        EmbeddedPostgresError: the wheel is not installed.
+    """
+    return _programs() / name
+
+
 def _programs() -> Path:
     """Folder of PostgreSQL's programs.
 
