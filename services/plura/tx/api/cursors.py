@@ -45,10 +45,12 @@ def decode(cursor: str, *scope: str | None) -> Position:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         digest, content = raw[:_DIGEST_BYTES], json.loads(raw[_DIGEST_BYTES:])
         time, tie = content
-        position = Position(time=datetime.fromisoformat(time), tie=tie)
-    except (binascii.Error, ValueError, TypeError, RecursionError):
-        raise _invalid("not a cursor of this service", cursor) from None
-    if not isinstance(tie, str) or position.time.tzinfo is None or UNSTORABLE.search(tie):
+        instant = datetime.fromisoformat(time)
+        is_ours = instant.tzinfo is not None and isinstance(tie, str) and not UNSTORABLE.search(tie)
+        position = Position(time=instant.astimezone(UTC), tie=tie)
+    except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
+        is_ours = False
+    if not is_ours:
         raise _invalid("not a cursor of this service", cursor)
     if digest != _digest(scope):
         raise _invalid("cursor of another route, id or range", cursor)
