@@ -163,6 +163,14 @@ def test_pages_of_a_wallet_are_linked_and_bounded_by_korean_time(own: tuple[Admi
     assert api.client.get("/console/wallets/w-1?start=0001-01-01T00:00").status_code == 422
 
 
+def test_the_end_of_time_has_a_page(own: tuple[AdminApi, Provider]) -> None:
+    api, _ = own
+    ledger(api.database, "t-last", event_time="9999-12-31T23:59:59Z")
+    sign_in(api)
+    assert "9999-12-31 23:59:59 UTC" in api.client.get("/console/tx/t-last").text
+    assert api.client.get("/console/wallets/w-1").status_code == 200
+
+
 def test_ids_and_names_cannot_become_markup(own: tuple[AdminApi, Provider]) -> None:
     api, _ = own
     bad = '"><script>alert(1)</script>'

@@ -21,7 +21,10 @@ _HEADERS = {"Content-Security-Policy": _POLICY, "X-Frame-Options": "DENY"}
 
 
 def _instant(value: datetime) -> str:
-    return value.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return value.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S")
+    except OverflowError:  # the last hours of the year 9999
+        return value.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _segment(value: str) -> str:
