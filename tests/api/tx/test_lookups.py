@@ -130,7 +130,7 @@ def test_an_unpaired_entry_fills_the_side_of_its_sign(
         ("PAYMENT_ORDER", False, "PAYMENT_ORDER", "COMPLETE", "t-rcv"),
         (None, True, "PAYMENT_ORDER", "COMPLETE", "t-rcv"),
         ("", True, "PAYMENT_ORDER", "COMPLETE", "t-rcv"),
-        (None, False, "UNKNOWN", "UNKNOWN", None),
+        (None, False, "UNKNOWN", "COMPLETE", "t-rcv"),
         ("REFUND", True, "REFUND", "UNKNOWN", None),
     ],
 )
@@ -278,6 +278,16 @@ def test_an_order_with_one_side_is_incomplete(api: AdminApi) -> None:
         ("t-pay", "INCOMPLETE"),
         ("t-x", "UNKNOWN"),
     ]
+
+
+@pytest.mark.parametrize("related_type", [None, "", "PAYMENT_ORDER", "COUPON"])
+def test_all_routes_agree_on_an_entry_without_order_and_pair(api: AdminApi, related_type: str | None) -> None:
+    ledger(api.database, "t-pay", related_id="po-9", related_type=related_type)
+    (item,) = api.get("/admin/wallets/w-1/tx").json()["entries"]
+    told = api.get("/admin/tx/t-pay").json()
+    shared = told.keys() & item.keys()
+    assert {name: told[name] for name in shared} == {name: item[name] for name in shared}
+    assert told["pairing_status"] == ("UNKNOWN" if related_type == "COUPON" else "INCOMPLETE")
 
 
 def test_all_routes_agree_where_the_pair_row_is_missing(api: AdminApi) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plura.tx.api.entries import PAYMENT_ORDER, PairingStatus, TracedEntry, status_group
+from plura.tx.api.entries import TracedEntry, status_group
 from plura.tx.api.statements import Statements
 from plura.tx.api.tx.errors import TxNotFoundError
 from plura.tx.api.tx.schemas import AdminTxResponse, Related
@@ -30,9 +30,8 @@ class TxService:
 
 def told(entry: TracedEntry) -> AdminTxResponse:
     """Return what the API says of ``entry``."""
-    pairing = entry.pairing_status if entry.shown_related_type == PAYMENT_ORDER else PairingStatus.UNKNOWN
     sender, receiver = entry.own_side
-    if pairing is not PairingStatus.UNKNOWN and (entry.payer_wallet_id or entry.payee_wallet_id):
+    if entry.may_pay and (entry.payer_wallet_id or entry.payee_wallet_id):
         sender, receiver = entry.payer_wallet_id, entry.payee_wallet_id
     return AdminTxResponse(
         tx_id=entry.tx_id,
@@ -47,8 +46,8 @@ def told(entry: TracedEntry) -> AdminTxResponse:
         related=(
             Related(related_id=entry.related_id, related_type=entry.shown_related_type) if entry.related_id else None
         ),
-        paired_tx_id=None if pairing is PairingStatus.UNKNOWN else entry.paired_tx_id,
+        paired_tx_id=entry.paired_tx_id,
         merchant_name=entry.merchant_name,
-        pairing_status=pairing,
+        pairing_status=entry.pairing_status,
         data_lag_sec=entry.data_lag_sec,
     )
