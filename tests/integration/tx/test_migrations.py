@@ -16,7 +16,7 @@ from plura.kit.errors import ServiceError
 from plura.kit.migrations import MigrationError, migrate, require_migrated
 from plura.tx.db import API_ROLE, AUDIT_ROLE, CONSUMER_ROLE, SCHEMA, bo_migrations
 from tests.commands import Plura
-from tests.postgres import TestDatabase, temporary_database
+from tests.postgres import TestDatabase, running_server, temporary_database
 
 TABLES = {
     "ledger_entries",
@@ -154,6 +154,17 @@ def test_a_user_without_superuser_rights_migrates_and_takes_the_roles(postgres: 
             migrate(connection, SCHEMA, bo_migrations())
             connection.execute("set role bo_consumer")
             assert connection.execute("select count(*) from bo.ledger_entries").fetchone() == (0,)
+
+
+def test_a_user_who_may_create_roles_makes_them_and_takes_them() -> None:
+    with running_server() as empty, temporary_database(empty) as database:
+        database.sql("create role administrator login createrole")
+        database.sql(f"alter database {database.name} owner to administrator")
+        with psycopg.connect(database.url.replace("postgres@", "administrator@"), autocommit=True) as connection:
+            migrate(connection, SCHEMA, bo_migrations())
+            for role in (CONSUMER_ROLE, API_ROLE, AUDIT_ROLE):
+                connection.execute(f"set role {role}")
+                connection.execute("reset role")
 
 
 def test_a_failing_migration_leaves_nothing(postgres: EmbeddedPostgres) -> None:
