@@ -194,9 +194,4 @@ group by topic
 order by topic
 
 -- name: replication_lag
--- On a primary the slowest replica, on a replica itself; null where there is neither.
-select
-    case
-        when pg_is_in_recovery() then extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())
-        else (select max(extract(epoch from replay_lag)) from pg_stat_replication)
-    end::float8 as seconds
+select bo.replication_lag() as seconds
