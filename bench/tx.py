@@ -18,7 +18,7 @@ from bench.measuring import describe_machine
 from bench.tx_api import measure_api
 from bench.tx_backfill import measure_backfill
 from bench.tx_kafka import measure_kafka, measure_visible
-from bench.tx_report import render
+from bench.tx_report import render, render_part
 from bench.tx_stage import SERVER_SETTINGS, Stage, running_stage
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -38,21 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = options.scratch.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    parts = options.only or PARTS
-    for part in parts:
+    for part in options.only or PARTS:
         print(f"measuring {part} …", flush=True)
         stamp = {"date": datetime.now(UTC).date().isoformat(), "machine": describe_machine(PACKAGES)}
         with running_stage(folder) as stage:
             results[part] = stamp | _measure(part, stage, options.scale)
+        print(render_part(part, results), flush=True)
         if options.write:
             RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-            PAGE.write_text(_page(results), encoding="utf-8")
-    print(_page({part: results[part] for part in parts}))
-
-
-def _page(results: dict[str, Any]) -> str:
-    settings = ", ".join(f"`{name}` {value}" for name, value in SERVER_SETTINGS.items())
-    return render(results, settings)
+            PAGE.write_text(render(results, SERVER_SETTINGS), encoding="utf-8")
 
 
 def _measure(part: str, stage: Stage, scale: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bench.tables import count, gib, table, tenths, times, verdict, where
@@ -74,23 +75,21 @@ Cores at work: API {api_cores}, PostgreSQL {server_cores}, the load itself {load
 {targets}"""
 
 
-def render(results: Results, server: str) -> str:
+def render(results: Results, server: Mapping[str, str]) -> str:
     """Return the page; ``server`` are the settings of PostgreSQL."""
-    parts = [_INTRODUCTION.format(server=server)]
-    if "backfill" in results:
-        parts.append(_backfill(results["backfill"]))
-    if "kafka" in results:
-        parts.append(_kafka(results["kafka"]))
-    if "visible" in results:
-        parts.append(_visible(results["visible"]))
-    if "api" in results:
-        parts.append(_api(results["api"], _api_targets(results["api"])))
-    if "api-10m" in results:
-        parts.append(_api(results["api-10m"], _many_targets(results["api-10m"], results.get("api"))))
-    return "\n".join(parts)
+    settings = ", ".join(f"`{name}` {value}" for name, value in server.items())
+    return "\n".join(
+        [_INTRODUCTION.format(server=settings), *(render_part(part, results) for part in _PARTS if part in results)]
+    )
 
 
-def _backfill(part: Results) -> str:
+def render_part(part: str, results: Results) -> str:
+    """Return the section of a part; that of many rows compares itself with that of few, where it is there."""
+    return _PARTS[part](results)
+
+
+def _backfill(results: Results) -> str:
+    part = results["backfill"]
     events, wall_s = part["events"], part["wall_s"]
     rate = events / wall_s
     without_start = events / (wall_s - part["start_s"])
@@ -119,7 +118,8 @@ def _backfill(part: Results) -> str:
     )
 
 
-def _kafka(part: Results) -> str:
+def _kafka(results: Results) -> str:
+    part = results["kafka"]
     events, rate = part["events"], part["per_second"]
     rows = [
         ["sustained", count(rate)],
@@ -138,7 +138,8 @@ def _kafka(part: Results) -> str:
     )
 
 
-def _visible(part: Results) -> str:
+def _visible(results: Results) -> str:
+    part = results["visible"]
     names = {"p50_s": "half of them", "p95_s": "95 %", "p99_s": "99 %", "max_s": "all"}
     rows = [[said, _ms(part[name])] for name, said in names.items()]
     p95 = part["p95_s"] * 1000
@@ -152,6 +153,14 @@ def _visible(part: Results) -> str:
         rows=table(["seen", "within ms"], rows),
         targets=_targets(targets),
     )
+
+
+def _few(results: Results) -> str:
+    return _api(results["api"], _api_targets(results["api"]))
+
+
+def _many(results: Results) -> str:
+    return _api(results["api-10m"], _many_targets(results["api-10m"], results.get("api")))
 
 
 def _api(part: Results, targets: list[list[str]]) -> str:
@@ -207,3 +216,7 @@ def _targets(rows: list[list[str]]) -> str:
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f}"
+
+
+_PARTS = {"backfill": _backfill, "kafka": _kafka, "visible": _visible, "api": _few, "api-10m": _many}
+"""Sections of the page in order."""

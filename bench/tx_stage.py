@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import md5
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import uuid4
@@ -53,7 +54,8 @@ class Stage:
 
     def filled_database(self, entries: int) -> str:
         """Return a database with so many ledger entries, their orders and pairs; one that is there is used again."""
-        name = f"rows_{entries}"
+        migrations = md5("".join(one.digest for one in bo_migrations()).encode(), usedforsecurity=False).hexdigest()
+        name = f"rows_{entries}_{migrations[:8]}"
         if not self._one("postgres", "select count(*) from pg_database where datname = %s", name):
             made = self.fresh_database()
             for table in _TABLES:
