@@ -43,7 +43,7 @@ def unharmed(api: AdminApi) -> None:
 
 @pytest.mark.parametrize("name", [name for name in BAD if name not in ("surrogate", "too long", "not ASCII")])
 def test_forged_tokens_open_nothing(shared: AdminApi, name: str) -> None:
-    answered = shared.get("/admin/tx/po-1-pay", bearer=BAD[name])
+    answered = shared.get("/admin/tx/po-1-pay", bearer=BAD[name]())
     assert answered.status_code == 401
     assert answered.json()["detail"] == "Invalid token"
     assert answered.headers["www-authenticate"] == 'Bearer realm="plura", error="invalid_token"'
