@@ -1,4 +1,4 @@
-"""Sign-in without passwords: tokens of Microsoft Entra ID, where the package ``azure-identity`` is installed."""
+"""Sign-in without passwords: tokens of Microsoft Entra ID, by the package ``azure-identity`` of the extra ``azure``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def azure_tokens(scope: str) -> Callable[[], str]:
     try:
         identity = importlib.import_module("azure.identity")
     except ModuleNotFoundError:
-        raise ServiceError("sign-in with tokens needs the package azure-identity") from None
+        raise ServiceError(
+            "sign-in with tokens needs the package azure-identity: install plura with its extra azure"
+        ) from None
     credential = identity.DefaultAzureCredential()
     return lambda: str(credential.get_token(scope).token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from plura.kit.database import Database, DatabaseSettings
 from plura.kit.errors import ServiceError
 from plura.kit.kafka import KafkaSettings
+from plura.kit.settings import PROJECT_DIR
 
 URL = SecretStr("postgresql://bo@server.postgres.database.azure.com/bo")
 
@@ -54,8 +56,13 @@ def test_kafka_clients_get_tokens_for_their_namespace(azure: list[str]) -> None:
 
 def test_without_the_package_the_start_fails_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure", None)
-    with pytest.raises(ServiceError, match="azure-identity"):
+    with pytest.raises(ServiceError, match="azure-identity: install plura with its extra azure"):
         Database(DatabaseSettings(database_url=URL, db_sign_in="azure"))
+
+
+def test_the_package_has_an_extra_that_brings_it() -> None:
+    extras = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert [requirement.partition(">")[0] for requirement in extras["azure"]] == ["azure-identity"]
 
 
 def test_kafka_settings_have_bare_names(monkeypatch: pytest.MonkeyPatch) -> None:
