@@ -14,6 +14,9 @@ from plura.tx.consumer.batches import Batch
 from plura.tx.consumer.store import Written
 from plura.tx.consumer.watch import Watch
 
+_MOST_TYPES = 50
+_OTHER_TYPES = "other"
+
 log = logging.getLogger(__name__)
 
 
@@ -29,6 +32,8 @@ class Measuring:
     bad: int = 0
     bad_in_a_row: int = 0
     stored: int = 0
+    _types: set[str] = field(default_factory=set)
+    """Values of related_type that have a series of their own."""
     _consumer: ConsumerMetrics = field(init=False)
     _pairing: PairingMetrics = field(init=False)
     _database: DatabaseMetrics = field(init=False)
@@ -87,8 +92,14 @@ class Measuring:
         for age in written.incomplete_ages:
             self._pairing.incomplete_age.observe(age)
         for related_type, number in batch.skipped_types.items():
-            self._pairing.skipped.labels(related_type).inc(number)
+            self._pairing.skipped.labels(self._type(related_type)).inc(number)
         self._count_bad(batch)
+
+    def _type(self, related_type: str) -> str:
+        """Return the label of a related_type: it is free text, and a series of each would fill the memory."""
+        if len(self._types) < _MOST_TYPES:
+            self._types.add(related_type)
+        return related_type if related_type in self._types else _OTHER_TYPES
 
     def _count_bad(self, batch: Batch) -> None:
         dead = {id(letter.message) for letter in batch.dead}
