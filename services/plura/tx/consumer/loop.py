@@ -71,7 +71,8 @@ class Gathered:
             self.messages.append(
                 Message(record.topic, record.value, record.key, record.headers, record.partition, record.offset)
             )
-            self.first_at.setdefault(place, record.timestamp / 1000)
+            # a producer whose clock is ahead must not hide that we are behind
+            self.first_at.setdefault(place, min(record.timestamp / 1000, time.time()))
             self.ends[place] = record.offset + 1
 
     def without(self, gone: set[Place]) -> Gathered:
