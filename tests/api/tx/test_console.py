@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import httpx
 import pytest
@@ -213,6 +213,13 @@ def test_a_lookup_without_a_session_is_refused_and_recorded(own: tuple[AdminApi,
     assert "w-payer" not in page.text
     (row,) = api.audit()
     assert (row["action"], row["status_code"], row["actor_id"]) == ("ADMIN_TX_LOOKUP", 401, None)
+
+
+@pytest.mark.parametrize("path", ["/console/tx/a%2F%EC%95%84%3Fb%26c", "/console/search?q=%EC%95%84%26b"])
+def test_the_way_back_from_a_sign_in_keeps_ids_as_they_are(own: tuple[AdminApi, Provider], path: str) -> None:
+    api, _ = own
+    (link,) = re.findall(r'following=([^"]*)"', api.client.get(path).text)
+    assert f'content="0; url={path}"' in sign_in(api, unquote(link)).text
 
 
 def test_a_bearer_token_opens_no_page_and_a_cookie_no_route(own: tuple[AdminApi, Provider]) -> None:

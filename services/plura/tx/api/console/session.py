@@ -27,8 +27,8 @@ class PageGate(Gate):
 
     async def __call__(self, request: Request) -> Visit:
         """Return the visit with its principal; errors are as those of ``Gate``."""
-        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        visit_of(request).tell_error = partial(error_page, following=here)
+        here = b"?".join(part for part in (request.scope["raw_path"], request.scope["query_string"]) if part)
+        visit_of(request).tell_error = partial(error_page, following=here.decode("latin-1"))
         return await super().__call__(request)
 
     async def _identified(self, request: Request, visit: Visit) -> Principal:
