@@ -30,7 +30,7 @@ select
     'u-' || left(md5((n %% 100003)::text), 16),
     'Merchant ' || n %% 5000,
     (n %% 100000) + 1,
-    case n %% 10 when 0 then 'FAILED' else 'SETTLED' end,
+    'SETTLED',
     timestamptz '2026-01-01' + n * interval '1 millisecond',
     timestamptz '2026-01-01' + n * interval '1 millisecond',
     1,
@@ -44,15 +44,16 @@ insert into bo.payment_ledger_pairs (
 )
 select
     'po-' || left(md5(n::text), 16),
-    'tx-' || left(md5((n / 2 * 5 + n %% 2 * 2)::text), 16),
-    'tx-' || left(md5((n / 2 * 5 + n %% 2 * 2 + 1)::text), 16),
-    'w-' || left(md5(((n / 2 * 5 + n %% 2 * 2) %% 200003)::text), 16),
-    'w-' || left(md5(((n / 2 * 5 + n %% 2 * 2 + 1) %% 200003)::text), 16),
+    'tx-' || left(md5(payment::text), 16),
+    'tx-' || left(md5((payment + 1)::text), 16),
+    'w-' || left(md5((payment %% 200003)::text), 16),
+    'w-' || left(md5(((payment + 1) %% 200003)::text), 16),
     (n %% 100000) + 1,
-    case n %% 10 when 0 then 'FAILED' else 'SETTLED' end,
-    timestamptz '2026-01-01' + n * interval '1 millisecond',
-    timestamptz '2026-01-01' + n * interval '1 millisecond'
+    'SETTLED',
+    timestamptz '2026-01-01' + (payment + 1) * interval '1 millisecond',
+    timestamptz '2026-01-01' + (payment + 1) * interval '1 millisecond'
 from generate_series(0::bigint, %(entries)s::bigint / 5 * 2 - 1) as n
+cross join lateral (select n / 2 * 5 + n %% 2 * 2 as payment) as entry
 
 -- name: indexes
 -- Statements that take the keys and indexes of a table away, and those that make them anew.

@@ -58,25 +58,14 @@ class Stage:
         name = f"rows_{entries}_{migrations[:8]}"
         if not self._one("postgres", "select count(*) from pg_database where datname = %s", name):
             made = self.fresh_database()
-            for table in _TABLES:
-                self._fill(made, table, entries)
             with self.connect(made) as connection:
+                fill(connection, entries)
                 connection.execute("vacuum analyze")
             self._as_owner(sql.SQL("alter database {} rename to {}").format(sql.Identifier(made), sql.Identifier(name)))
         with self.connect(name) as connection:
             connection.execute("truncate bo.admin_audit_logs")
             connection.execute("checkpoint")
         return name
-
-    def _fill(self, database: str, table: LiteralString, entries: int) -> None:
-        """Fill a table without its indexes, which are built afterwards."""
-        with psycopg.connect(self.server.url_of(database)) as connection:
-            indexes = connection.execute(_ROWS["indexes"], {"table": table}).fetchall()
-            for dropping, _ in indexes:
-                connection.execute(dropping)
-            connection.execute(_ROWS[table], {"entries": entries})
-            for _, making in indexes:
-                connection.execute(making)
 
     def drop(self, database: str) -> None:
         """Remove a database."""
@@ -108,6 +97,21 @@ class Stage:
     def _as_owner(self, statement: sql.Composed) -> None:
         with self.connect("postgres") as connection:
             connection.execute(statement)
+
+
+def fill(connection: Connection[TupleRow], entries: int) -> None:
+    """Fill empty tables with the rows that so many ledger events and their order events leave, all at once.
+
+    Keys and indexes are taken away before and built again afterwards, which is several times as fast.
+    """
+    for table in _TABLES:
+        with connection.transaction():
+            indexes = connection.execute(_ROWS["indexes"], {"table": table}).fetchall()
+            for dropping, _ in indexes:
+                connection.execute(dropping)
+            connection.execute(_ROWS[table], {"entries": entries})
+            for _, making in indexes:
+                connection.execute(making)
 
 
 @contextmanager
