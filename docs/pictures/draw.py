@@ -1,20 +1,26 @@
-"""Draws the pictures of the README: the lineage from dbt's manifest, the report from the demo's warehouse.
+"""Draws the pictures of the docs: lineage, report of a day, pages of the console.
 
-``make pictures`` runs it after ``make demo``.
+The lineage comes from dbt's manifest, the report from the demo's warehouse, the pages from the demo's transactions, as
+a Chromium shows them. ``make pictures`` runs it after ``make demo``.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import sync_playwright
 from rich.console import Console
 
+from plura.cli.demo_lookup import admin_api
 from plura.cli.lake_report import print_report
+from plura.kit.database import Database, DatabaseSettings
 from plura.kit.settings import LakeSettings
 from python_jobs.report import DuckDBReader, day_report
 from python_jobs.warehouse import open_duckdb
@@ -174,12 +180,39 @@ def draw_report(day: date, settings: LakeSettings) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
+def shoot_console(folder: Path) -> dict[str, bytes]:
+    """Return pages of the console over the PostgreSQL in ``folder`` as PNG: a payment order, and the payer's wallet."""
+    there = Database(DatabaseSettings(database_url=None, pg_dir=folder))
+    with there.connect("plura-pictures") as connection:
+        order_id, wallet_id = connection.execute(
+            "select payment_order_id, payer_wallet_id from bo.payment_ledger_pairs"
+            " where payment_tx_id is not null and receive_tx_id is not null and status is not null"
+            " order by payment_order_id limit 1"
+        ).fetchone() or ("", "")
+    paths = {
+        "console-order.png": f"/console/payment-orders/{order_id}",
+        "console-wallet.png": f"/console/wallets/{wallet_id}",
+    }
+    with admin_api(there) as url, sync_playwright() as playwright:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
+        page = browser.new_page(viewport={"width": 1060, "height": 440}, extra_http_headers={"X-Actor-Id": "j.kim"})
+        found = {}
+        for name, path in paths.items():
+            page.goto(url + path)
+            found[name] = page.screenshot()
+        browser.close()
+    return found
+
+
 def main() -> None:
-    """Write both pictures beside this file."""
+    """Write all pictures beside this file."""
     settings = LakeSettings()
     manifest = json.loads((settings.project_dir / "target" / "manifest.json").read_text(encoding="utf-8"))
     (HERE / "lineage.svg").write_text(draw_lineage(manifest), encoding="utf-8")
     (HERE / "report.svg").write_text(draw_report(date(2026, 2, 3), settings), encoding="utf-8")
+    for name, content in shoot_console(settings.project_dir / "data" / "demo" / "pg").items():
+        (HERE / name).write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ tx.app.command(short_help="Replay bad events.")(tx_consumer.replay_dlq)
 tx.app.command(short_help="Serve the admin API.")(tx_api.api)
 app.add_typer(lake.app, name="lake", short_help="The lake: raw files to audited Gold.")
 app.add_typer(tx.app, name="tx", short_help="The transaction lookup: any transaction by its id.")
-app.command(short_help="Show the whole lake on three generated days.")(demo.demo)
+app.command(short_help="Show lake and lookup on three generated days.")(demo.demo)
 
 
 INTERRUPTED = 130

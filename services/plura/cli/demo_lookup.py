@@ -1,0 +1,123 @@
+"""The transaction service in ``plura demo``: its PostgreSQL filled from raw files, and one transaction asked for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plura.cli.console import Advance
+from plura.kit.errors import ServiceError
+
+if TYPE_CHECKING:
+    from plura.kit.database import Database
+
+_BATCH = 2000
+_START_SECONDS = 20
+_COMPLETE = """
+select payment_tx_id from bo.payment_ledger_pairs
+where payment_tx_id is not null and receive_tx_id is not null and status is not null
+order by payment_order_id limit 1
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """What was stored and what one lookup told."""
+
+    events: int
+    failed: int
+    seconds: float
+    """Time of the storing."""
+    path: str
+    answer: dict[str, Any]
+
+
+def look_up_one(raw: Path, folder: Path, advance: Advance) -> Lookup:
+    """Store the ledger and the orders of raw files in an embedded PostgreSQL in ``folder``, and look up a payment.
+
+    Raises:
+        ServiceError: the embedded PostgreSQL or the API does not start, or no payment has both sides.
+    """
+    from plura.kit.database import Database, DatabaseSettings
+    from plura.kit.migrations import migrate
+    from plura.tx.db import SCHEMA, bo_migrations
+
+    there = Database(DatabaseSettings(database_url=None, db_sign_in="password", pg_dir=folder.absolute()))
+    with there.connect("plura-demo") as connection:
+        migrate(connection, SCHEMA, bo_migrations())
+        started = time.monotonic()
+        events, failed = _store(there, raw, advance)
+        seconds = time.monotonic() - started
+        found = connection.execute(_COMPLETE).fetchone()
+    if found is None:
+        raise ServiceError("no payment of the raw files has both sides")
+    path = f"/admin/tx/{found[0]}"
+    with admin_api(there) as url, urllib.request.urlopen(url + path, timeout=_START_SECONDS) as answered:  # noqa: S310  # ours
+        answer = json.load(answered)
+    return Lookup(events=events, failed=failed, seconds=seconds, path=path, answer=answer)
+
+
+def _store(there: Database, raw: Path, advance: Advance) -> tuple[int, int]:
+    """Store all files; return how many events they hold and how many of them are bad."""
+    from plura.tx.consumer.backfill import Backfill
+    from plura.tx.consumer.events import EventReader
+    from plura.tx.consumer.ingest import Ingest
+    from plura.tx.consumer.profiles import read_profile
+    from plura.tx.consumer.store import PostgresStore
+    from plura.tx.db import CONSUMER_ROLE
+
+    with closing(PostgresStore(lambda: there.connect("plura-demo", CONSUMER_ROLE))) as store:
+        reader = EventReader(read_profile("canonical-v1"))
+        run = Backfill(
+            ingest=Ingest(reader=reader, store=store, stopping=threading.Event()),
+            connect=lambda: there.connect("plura-demo", CONSUMER_ROLE),
+            selection="demo",
+            most_events=_BATCH,
+        )
+        done = [
+            run.run(file, kind, resume=False, advance=advance)
+            for kind, table in (("ledger", "transaction_ledger_raw"), ("payment_order", "payment_orders_raw"))
+            for file in sorted((raw / table).glob("*.jsonl"))
+        ]
+    return sum(one.events for one in done), sum(one.failed for one in done)
+
+
+@contextmanager
+def admin_api(there: Database) -> Iterator[str]:
+    """Serve the admin API, to whoever asks on this machine, while the block runs; give its address.
+
+    Raises:
+        ServiceError: it does not start.
+    """
+    from plura.kit.auth.settings import AuthSettings
+    from plura.tx.api.app import create_app
+    from plura.tx.api.server import listen, server
+    from plura.tx.api.settings import ApiSettings
+
+    log = logging.getLogger("plura")
+    level = log.level
+    log.setLevel(logging.ERROR)  # that nobody has to sign in is as it should be here
+    auth = AuthSettings(app_env="local", auth_mode="disabled")
+    serving = server(create_app(ApiSettings(app_env="local"), auth, there))
+    with closing(listen("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]}, name="api", daemon=True)
+        thread.start()
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while not serving.started:
+                if not thread.is_alive() or time.monotonic() > deadline:
+                    raise ServiceError("the admin API did not start")
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            serving.should_exit = True
+            thread.join()
+            log.setLevel(level)
