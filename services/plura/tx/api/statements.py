@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
@@ -46,14 +46,7 @@ class Statements:
         Raises:
             UnavailableError: it did not run, whatever the reason.
         """
-        try:
-            return await self._once(name, table, parameters)
-        except _BrokenConnectionError:
-            await self._check_pool()
-        try:
-            return await self._once(name, table, parameters)
-        except _BrokenConnectionError:
-            raise UnavailableError from None
+        return await self._surviving(lambda: self._once(name, table, parameters))
 
     async def read_as(
         self, role: LiteralString, name: str, parameters: Mapping[str, Any], record: Mapping[str, Any]
@@ -65,6 +58,21 @@ class Statements:
         Raises:
             UnavailableError: it did not run, whatever the reason.
         """
+        return await self._surviving(lambda: self._once_as(role, name, parameters, record))
+
+    async def _surviving(self, work: Callable[[], Awaitable[Sequence[TupleRow]]]) -> Sequence[TupleRow]:
+        try:
+            return await work()
+        except _BrokenConnectionError:
+            await self._check_pool()
+        try:
+            return await work()
+        except _BrokenConnectionError:
+            raise UnavailableError from None
+
+    async def _once_as(
+        self, role: LiteralString, name: str, parameters: Mapping[str, Any], record: Mapping[str, Any]
+    ) -> Sequence[TupleRow]:
         async with self._connection() as connection, connection.transaction():
             await connection.execute(_set_local_role(role))
             with self._measured(name, "admin_audit_logs"):
@@ -81,13 +89,8 @@ class Statements:
     async def _once(self, name: str, table: str, parameters: Mapping[str, Any] | None) -> Sequence[TupleRow]:
         async with self._connection() as connection:
             with self._measured(name, table):
-                try:
-                    cursor = await connection.execute(self._texts[name], parameters, prepare=True)
-                    return await cursor.fetchall()
-                except psycopg.OperationalError:
-                    if connection.broken:
-                        raise _BrokenConnectionError from None
-                    raise
+                cursor = await connection.execute(self._texts[name], parameters, prepare=True)
+                return await cursor.fetchall()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
@@ -96,7 +99,12 @@ class Statements:
         try:
             async with self._pool.connection(timeout=self._longest_wait) as connection:
                 self._metrics.checkout_latency.observe(time.perf_counter() - started)
-                yield connection
+                try:
+                    yield connection
+                except psycopg.OperationalError:
+                    if connection.broken:
+                        raise _BrokenConnectionError from None
+                    raise
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
             _LOG.warning(
                 "database not available", extra=fields(reason=str(error).splitlines()[0] if str(error) else "")
