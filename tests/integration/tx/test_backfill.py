@@ -159,6 +159,7 @@ def test_what_is_wrong_is_said(plura: Plura, tmp_path: Path, bo: TestDatabase) -
     assert plura("tx", "backfill", "--ledger-file", tmp_path / "none").code == 2
     file = written(tmp_path / "l.jsonl", entries(1))
     assert plura("tx", "backfill", "--ledger-file", file, "--since", "yesterday").code == 2
+    assert plura("tx", "backfill", "--ledger-file", file, "--until", "0001-01-01T00:00:00+00:01").code == 2
     plura.settings["PLURA_DLQ_BACKEND"] = "file"
     assert "database only" in plura("tx", "backfill", "--ledger-file", file).error
     plura.settings |= {"PLURA_DLQ_BACKEND": "db", "EVENT_PROFILE_ID": "other"}
