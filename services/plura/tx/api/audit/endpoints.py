@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from plura.tx.api.audit.schemas import AdminAuditResponse
@@ -12,7 +12,7 @@ from plura.tx.api.documented import answers
 from plura.tx.api.gate import AUDITORS, Gate
 from plura.tx.api.parameters import Cursor, Filter, From, To, limit_query
 from plura.tx.api.schemas import answer
-from plura.tx.api.services import ServicesOf
+from plura.tx.api.services import services_of
 from plura.tx.api.visit import Subject, Visit
 
 SUBJECT = Subject(action="ADMIN_AUDIT_LOOKUP", resource_type="AUDIT")
@@ -29,7 +29,7 @@ router = APIRouter()
 )
 async def list_audit(
     visit: Annotated[Visit, Depends(Gate(SUBJECT, roles=AUDITORS))],
-    services: ServicesOf,
+    request: Request,
     actor_id: Filter = None,
     resource_id: Filter = None,
     start: From = None,
@@ -38,7 +38,7 @@ async def list_audit(
     cursor: Cursor = None,
 ) -> Response:
     """Tell lookups and refusals, the newest first; needs the role ADMIN_AUDIT. This look is recorded as well."""
-    found = await services.audit.find(
+    found = await services_of(request).audit.find(
         visit,
         actor_id=actor_id,
         resource_id=resource_id,

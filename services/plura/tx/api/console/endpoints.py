@@ -32,7 +32,7 @@ from plura.tx.api.gate import AUDITORS
 from plura.tx.api.order import endpoints as order
 from plura.tx.api.parameters import AnyId, Cursor, FormField, OrderId, TxId, WalletId, in_utc
 from plura.tx.api.search import endpoints as search
-from plura.tx.api.services import Services, ServicesOf
+from plura.tx.api.services import Services, services_of
 from plura.tx.api.tx import endpoints as tx
 from plura.tx.api.visit import Visit, visit_of
 from plura.tx.api.wallet import endpoints as wallet
@@ -48,8 +48,9 @@ _PATHS = {"TX": "/console/tx/", "PAYMENT_ORDER": "/console/payment-orders/", "WA
 
 
 @router.get("/console")
-async def home(request: Request, services: ServicesOf) -> Response:
+async def home(request: Request) -> Response:
     """Show the search, or the way to sign in."""
+    services = services_of(request)
     visit = visit_of(request)
     if services.sign_in is not None and session_of(services, visit) is None:
         return page(
@@ -71,8 +72,9 @@ async def style_sheet() -> Response:
 
 
 @router.get("/console/login")
-async def login(services: ServicesOf, following: str = "/console") -> Response:
+async def login(request: Request, following: str = "/console") -> Response:
     """Send the reader to the identity provider."""
+    services = services_of(request)
     sign_in = _required(services)
     where, sealed = sign_in.begin(following if _OWN_PAGE.fullmatch(following) else "/console")
     answer = RedirectResponse(where, status_code=303)
@@ -81,8 +83,9 @@ async def login(services: ServicesOf, following: str = "/console") -> Response:
 
 
 @router.get(CALLBACK)
-async def callback(request: Request, services: ServicesOf, code: str = "", state: str = "") -> Response:
+async def callback(request: Request, code: str = "", state: str = "") -> Response:
     """Take the reader back from the identity provider."""
+    services = services_of(request)
     visit = visit_of(request)
     visit.tell_error = error_page
     sign_in = _required(services)
@@ -109,8 +112,9 @@ async def callback(request: Request, services: ServicesOf, code: str = "", state
 
 
 @router.post("/console/logout")
-async def logout(request: Request, services: ServicesOf) -> Response:
+async def logout(request: Request) -> Response:
     """End the session, if the form is ours."""
+    services = services_of(request)
     visit = visit_of(request)
     visit.tell_error = error_page
     sign_in = _required(services)
@@ -124,8 +128,9 @@ async def logout(request: Request, services: ServicesOf) -> Response:
 
 
 @router.get("/console/search")
-async def find(q: AnyId, visit: Annotated[Visit, Depends(PageGate(search.SUBJECT))], services: ServicesOf) -> Response:
+async def find(q: AnyId, visit: Annotated[Visit, Depends(PageGate(search.SUBJECT))], request: Request) -> Response:
     """Go to what an id names, or show the choice."""
+    services = services_of(request)
     found = await services.search.find(visit, query=q)
     hits = [(hit.resource_type, _PATHS[hit.resource_type] + quote(hit.id, safe="")) for hit in found.results]
     if len(hits) == 1:
@@ -134,10 +139,9 @@ async def find(q: AnyId, visit: Annotated[Visit, Depends(PageGate(search.SUBJECT
 
 
 @router.get("/console/tx/{tx_id:text}")
-async def show_tx(
-    tx_id: TxId, visit: Annotated[Visit, Depends(PageGate(tx.SUBJECT))], services: ServicesOf
-) -> Response:
+async def show_tx(tx_id: TxId, visit: Annotated[Visit, Depends(PageGate(tx.SUBJECT))], request: Request) -> Response:
     """Show a transaction."""
+    services = services_of(request)
     return page("tx", **who(services, visit), query=tx_id, tx=await services.tx.find(visit))
 
 
@@ -145,10 +149,11 @@ async def show_tx(
 async def show_order(
     order_id: OrderId,
     visit: Annotated[Visit, Depends(PageGate(order.SUBJECT))],
-    services: ServicesOf,
+    request: Request,
     cursor: Cursor = None,
 ) -> Response:
     """Show a payment order and its entries."""
+    services = services_of(request)
     found = await services.order.find(visit, limit=ROWS, cursor=cursor)
     return page("order", **who(services, visit), query=order_id, found=found)
 
@@ -157,12 +162,13 @@ async def show_order(
 async def show_wallet(
     wallet_id: WalletId,
     visit: Annotated[Visit, Depends(PageGate(wallet.SUBJECT))],
-    services: ServicesOf,
+    request: Request,
     start: str = "",
     end: str = "",
     cursor: Cursor = None,
 ) -> Response:
     """Show the entries of a wallet."""
+    services = services_of(request)
     found = await services.wallet.find(
         visit, wallet_id=wallet_id, start=_kst(start, "start"), end=_kst(end, "end"), limit=ROWS, cursor=cursor
     )
@@ -172,12 +178,13 @@ async def show_wallet(
 @router.get("/console/audit")
 async def show_audit(
     visit: Annotated[Visit, Depends(PageGate(audit.SUBJECT, roles=AUDITORS))],
-    services: ServicesOf,
+    request: Request,
     actor_id: FormField = "",
     resource_id: FormField = "",
     cursor: Cursor = None,
 ) -> Response:
     """Show who looked at what."""
+    services = services_of(request)
     found = await services.audit.find(
         visit,
         actor_id=actor_id or None,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from plura.kit.observability.metrics import CONTENT_TYPE
 from plura.tx.api.health.schemas import Alive, Readiness
 from plura.tx.api.schemas import MEDIA_TYPE, answer
-from plura.tx.api.services import ServicesOf
+from plura.tx.api.services import services_of
 
 router = APIRouter()
 
@@ -25,9 +25,9 @@ async def healthz() -> Response:
     responses={503: {"model": Readiness, "description": "Something that answers depend on is missing."}},
     summary="Can requests be answered?",
 )
-async def readyz(services: ServicesOf) -> Response:
+async def readyz(request: Request) -> Response:
     """Tell whether database, migrations and keys are there, and how fresh the data are."""
-    readiness = await services.health.readiness()
+    readiness = await services_of(request).health.readiness()
     return Response(
         readiness.model_dump_json(),
         status_code=200 if readiness.status == "ready" else 503,
@@ -43,6 +43,6 @@ async def readyz(services: ServicesOf) -> Response:
     },
     summary="How is it doing?",
 )
-async def metrics(services: ServicesOf) -> Response:
+async def metrics(request: Request) -> Response:
     """Tell all metrics in Prometheus' text format."""
-    return Response(services.health.exposition(), headers={"Content-Type": CONTENT_TYPE})
+    return Response(services_of(request).health.exposition(), headers={"Content-Type": CONTENT_TYPE})

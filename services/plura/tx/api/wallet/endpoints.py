@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from plura.tx.api.documented import answers
 from plura.tx.api.gate import Gate
 from plura.tx.api.parameters import Cursor, From, To, WalletId, limit_query
 from plura.tx.api.schemas import answer
-from plura.tx.api.services import ServicesOf
+from plura.tx.api.services import services_of
 from plura.tx.api.visit import Subject, Visit
 from plura.tx.api.wallet.schemas import AdminWalletTxResponse
 
@@ -30,12 +30,14 @@ router = APIRouter()
 async def list_wallet_tx(
     wallet_id: WalletId,
     visit: Annotated[Visit, Depends(Gate(SUBJECT))],
-    services: ServicesOf,
+    request: Request,
     start: From = None,
     end: To = None,
     limit: Annotated[int, limit_query(ROWS)] = ROWS,
     cursor: Cursor = None,
 ) -> Response:
     """Tell a wallet's entries, the newest first; a wallet that nobody knows has none. The lookup is recorded."""
-    found = await services.wallet.find(visit, wallet_id=wallet_id, start=start, end=end, limit=limit, cursor=cursor)
+    found = await services_of(request).wallet.find(
+        visit, wallet_id=wallet_id, start=start, end=end, limit=limit, cursor=cursor
+    )
     return answer(found)
