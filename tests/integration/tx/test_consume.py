@@ -48,6 +48,25 @@ def test_events_are_stored_and_committed_and_the_group_is_left(stage: Stage) -> 
     assert "2 events stored, 0 put aside" in stage.ended(follower)[1]
 
 
+def test_what_a_producer_took_back_is_not_stored(stage: Stage) -> None:
+    producer = stage.broker.producer(transactional_id=stage.ledger)
+    producer.init_transactions()
+    for number in range(6):
+        producer.begin_transaction()
+        producer.send(stage.ledger, entry(number)[1], partition=0)
+        producer.flush()
+        if number % 2:
+            producer.abort_transaction()
+        else:
+            producer.commit_transaction()
+    producer.close()
+    stage.start()
+    stage.wait_for(entry(0), entry(2), entry(4))
+    # the marks that end transactions are no events, and leave no partition behind
+    caught_up = "select count(*) from bo.consumer_state where position = end_offset and position = 12"
+    assert until(lambda: stage.database.sql(caught_up) == [(1,)])
+
+
 def test_a_database_that_is_away_puts_nothing_aside(stage: Stage) -> None:
     process = stage.start()
     first = [entry(number) for number in range(10)]

@@ -85,6 +85,7 @@ class ConsumerSettings(ServiceSettings):
             "group_id": self.kafka_group_id,
             "enable_auto_commit": False,
             "auto_offset_reset": self.consumer_offset_reset,
+            "isolation_level": "read_committed",
             "allow_auto_create_topics": False,
             "max_poll_records": self.consumer_batch_events,
             "fetch_max_wait_ms": 250,
