@@ -48,6 +48,17 @@ def test_events_are_stored_and_committed_and_the_group_is_left(stage: Stage) -> 
     assert "2 events stored, 0 put aside" in stage.ended(follower)[1]
 
 
+def test_every_compression_of_kafka_is_read(stage: Stage) -> None:
+    events = [entry(number) for number in range(4)]
+    for codec, (_, payload) in zip(("gzip", "snappy", "lz4", "zstd"), events, strict=True):
+        producer = stage.broker.producer(compression_type=codec)
+        producer.send(stage.ledger, payload, headers=[("codec", codec.encode() * 100)])
+        producer.flush()
+        producer.close()
+    stage.start()
+    stage.wait_for(*events)
+
+
 def test_what_a_producer_took_back_is_not_stored(stage: Stage) -> None:
     producer = stage.broker.producer(transactional_id=stage.ledger)
     producer.init_transactions()
