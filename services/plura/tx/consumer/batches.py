@@ -32,14 +32,14 @@ class TopicCounts:
 class Batch:
     """What is written in one transaction."""
 
-    messages: list[Message]
-    rows: dict[str, dict[str, Row]]
+    messages: list[Message] = field(default_factory=list)
+    rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     """For each kind: key to the row that stands among those of the batch."""
-    topic_of: dict[str, str]
+    topic_of: dict[str, str] = field(default_factory=dict)
     """For each kind that has rows: the topic they came from."""
-    dead: list[DeadLetter]
-    counts: dict[str, TopicCounts]
-    skipped_types: Counter[str]
+    dead: list[DeadLetter] = field(default_factory=list)
+    counts: dict[str, TopicCounts] = field(default_factory=dict)
+    skipped_types: Counter[str] = field(default_factory=Counter)
     """related_type of the entries that take no part in pairing."""
 
     @property
@@ -50,9 +50,9 @@ class Batch:
 
 def prepare(reader: EventReader, messages: Iterable[Message]) -> Batch:
     """Read messages; nothing is written yet."""
-    batch = Batch(messages=[], rows={}, topic_of={}, dead=[], counts={}, skipped_types=Counter())
+    batch = Batch()
     for message in messages:
-        _take(batch, reader, message)
+        add(batch, reader, message)
     return batch
 
 
@@ -60,10 +60,11 @@ def put_aside(reader: EventReader, message: Message, detail: str) -> Batch:
     """Return a batch that does nothing but put a message aside which the database refused."""
     letter = DeadLetter(message=message, error="internal_error", detail=detail, profile_id=reader.profile.profile_id)
     counts = {message.topic: TopicCounts(messages=1, refused=1)}
-    return Batch(messages=[message], rows={}, topic_of={}, dead=[letter], counts=counts, skipped_types=Counter())
+    return Batch(messages=[message], dead=[letter], counts=counts)
 
 
-def _take(batch: Batch, reader: EventReader, message: Message) -> None:
+def add(batch: Batch, reader: EventReader, message: Message) -> None:
+    """Read a message and add what it says to a batch."""
     batch.messages.append(message)
     counts = batch.counts.get(message.topic)
     if counts is None:
@@ -81,7 +82,8 @@ def _take(batch: Batch, reader: EventReader, message: Message) -> None:
     if not reader.wants(row):
         counts.unwanted += 1
         return
-    counts.aliases.update(aliases)
+    if aliases:
+        counts.aliases.update(aliases)
     counts.version_missing += row.has_no_version
     counts.events_at.append(row.event_at)
     if row.skipped_type is not None:

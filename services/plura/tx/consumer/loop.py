@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
-from kafka.errors import FencedInstanceIdError, KafkaError  # type: ignore[import-untyped]
+from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError  # type: ignore[import-untyped]
 from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
 from plura.kit.errors import ServiceError
 from plura.kit.observability.logs import fields
 from plura.tx.consumer.assigning import KnowingAssignor
-from plura.tx.consumer.batches import prepare
+from plura.tx.consumer.batches import Batch, add
+from plura.tx.consumer.events import EventReader
 from plura.tx.consumer.ingest import Ingest, StoppedError
 from plura.tx.consumer.keeper import Keeper
 from plura.tx.consumer.measuring import Measuring
@@ -62,18 +64,25 @@ class Gathered:
     first_at: dict[Place, float] = field(default_factory=dict)
     """Time of the first message of each partition."""
     since: float = 0.0
+    batch: Batch = field(default_factory=Batch)
+    """What was read of the messages so far."""
 
-    def take(self, place: Place, records: Iterable[Any]) -> None:
-        """Add records of a partition."""
+    def take(self, place: Place, records: Sequence[Any]) -> None:
+        """Add records of a partition, at least one."""
         if not self.messages:
             self.since = time.monotonic()
-        for record in records:
-            self.messages.append(
-                Message(record.topic, record.value, record.key, record.headers, record.partition, record.offset)
-            )
+        if place not in self.first_at:
             # a producer whose clock is ahead must not hide that we are behind
-            self.first_at.setdefault(place, min(record.timestamp / 1000, time.time()))
-            self.ends[place] = record.offset + 1
+            self.first_at[place] = min(records[0].timestamp / 1000, time.time())
+        self.ends[place] = records[-1].offset + 1
+        self.messages += [
+            Message(one.topic, one.value, one.key, one.headers, one.partition, one.offset) for one in records
+        ]
+
+    def read(self, reader: EventReader) -> None:
+        """Read the messages that have come since the last time."""
+        for message in islice(self.messages, len(self.batch.messages), None):
+            add(self.batch, reader, message)
 
     def without(self, gone: set[Place]) -> Gathered:
         """Return the same without the messages of some partitions."""
@@ -147,13 +156,14 @@ class ConsumeLoop:
         self._behind_since: dict[Place, float] = {}
         self._asked = 0.0
         self._stored_at = time.monotonic()
+        self._unreadable: ServiceError | None = None
 
     def run(self) -> None:
         """Consume until ``ingest.stopping`` is set or a limit is reached.
 
         Raises:
             TooManyBadError: the limit of bad events is reached; they are put aside and committed.
-            ServiceError: another member took our name.
+            ServiceError: another member took our name, or a record cannot be read.
         """
         consumer = self._connected()
         if consumer is None:
@@ -186,6 +196,8 @@ class ConsumeLoop:
     def _round(self, consumer: Any, writer: ThreadPoolExecutor) -> None:
         self.watch.looped_at = time.time()
         full = len(self._gathered.messages) >= self.limits.batch_events
+        if full and self._work is not None:
+            wait([self._work.done], _BUSY_POLL_MS / 1000)  # until then there is nothing else to do
         try:
             assigned = consumer.assignment()
             if full:
@@ -193,7 +205,7 @@ class ConsumeLoop:
             elif paused := consumer.paused() & assigned:
                 consumer.resume(*paused)
             most = max(1, self.limits.batch_events - len(self._gathered.messages))
-            records = consumer.poll(timeout_ms=self._poll_ms(), max_records=most)
+            records = self._read(consumer, timeout_ms=0 if full else self._poll_ms(), max_records=most)
         except FencedInstanceIdError:
             raise ServiceError(
                 "another process consumes under our name: PLURA_CONSUMER_MEMBER is to be unique"
@@ -207,10 +219,30 @@ class ConsumeLoop:
             self._gathered.take((partition.topic, partition.partition), some)
         self._settle()
         self._submit(writer)
+        self._end_if_unreadable()
         self._commit(consumer)
         if time.monotonic() - self._asked > _ASK_SECONDS:
             self._asked = time.monotonic()
             self._ask(consumer)
+
+    def _read(self, consumer: Any, **limits: int) -> Mapping[TopicPartition, list[Any]]:
+        """Poll; not after a record that cannot be read, because the client would never return."""
+        if self._unreadable:
+            self.ingest.stopping.wait(_BUSY_POLL_MS / 1000)
+            return {}
+        try:
+            records: Mapping[TopicPartition, list[Any]] = consumer.poll(**limits)
+        except CorruptRecordError as error:
+            places = sorted(consumer.assignment() - consumer.paused())
+            told = ", ".join(f"{one.topic}-{one.partition} at {consumer.position(one)}" for one in places)
+            self._unreadable = ServiceError(f"a record cannot be read: {told}: {error}")
+            return {}
+        return records
+
+    def _end_if_unreadable(self) -> None:
+        """End once everything that lies before a record that cannot be read is stored."""
+        if self._unreadable and self._work is None and not self._gathered.messages:
+            raise self._unreadable
 
     def _poll_ms(self) -> int:
         if self._gathered.messages or self._work is not None:
@@ -218,14 +250,17 @@ class ConsumeLoop:
         return int(min(self.limits.poll_seconds, _ASK_SECONDS) * 1000)
 
     def _submit(self, writer: ThreadPoolExecutor) -> None:
-        """Give the gathered messages to the writer if they are enough and it is free."""
+        """Give the gathered messages to the writer if they are enough and it is free.
+
+        They are read while it writes others, so that it need not wait for that.
+        """
         gathered = self._gathered
+        gathered.read(self.ingest.reader)
         if self._work is not None or not gathered.messages:
             return
         waited = time.monotonic() - gathered.since
         if len(gathered.messages) >= self.limits.batch_events or waited >= self.limits.batch_seconds:
-            batch = prepare(self.ingest.reader, gathered.messages)
-            self._work = Work(gathered, writer.submit(self.ingest.write, batch))
+            self._work = Work(gathered, writer.submit(self.ingest.write, gathered.batch))
             self._gathered = Gathered()
 
     def _settle(self) -> None:
