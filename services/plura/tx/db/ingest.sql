@@ -146,47 +146,63 @@ select pg_advisory_xact_lock(%(space)s, groups.number)
 from (select distinct hashtextextended(order_id, 0)::bit(8)::integer as number from touched_orders order by 1) as groups
 
 -- name: pair_touched_orders
+-- "offset 0" keeps the planner from joining whole tables: the plan is made once, often while they are nearly empty, and
+-- has to serve when they are large. What it keeps are as many index lookups as there are touched orders.
 with touched as (
     select distinct order_id from touched_orders
 ),
 
-computed as (
+entries as (
     select
         touched.order_id,
+        entry.entry_type,
+        entry.tx_id,
+        entry.wallet_id,
+        entry.amount,
+        entry.event_time,
+        coalesce(entry.updated_at, entry.event_time) as updated_at
+    from touched
+    cross join lateral (
+        select entry_type, tx_id, wallet_id, amount, event_time, updated_at
+        from bo.ledger_entries
+        where related_id = touched.order_id and coalesce(related_type, '') in ('', 'PAYMENT_ORDER')
+        offset 0
+    ) as entry
+),
+
+last_changes as (
+    select order_id, max(event_time) as event_time, max(updated_at) as updated_at
+    from entries
+    group by order_id
+),
+
+sides as (
+    select distinct on (order_id, entry_type) order_id, entry_type, tx_id, wallet_id, amount
+    from entries
+    where entry_type in ('PAYMENT', 'RECEIVE')
+    order by order_id, entry_type, event_time desc, tx_id
+),
+
+computed as (
+    select
+        last_changes.order_id,
         payment.tx_id as payment_tx_id,
         receive.tx_id as receive_tx_id,
         payment.wallet_id as payer_wallet_id,
         receive.wallet_id as payee_wallet_id,
         case when orders.order_id is null then coalesce(payment.amount, receive.amount) else orders.amount end as amount,
         orders.status,
-        entries.event_time,
-        greatest(entries.updated_at, coalesce(orders.updated_at, orders.created_at)) as updated_at
-    from touched
-    cross join lateral (
-        select max(event_time) as event_time, max(coalesce(updated_at, event_time)) as updated_at
-        from bo.ledger_entries
-        where related_id = touched.order_id and coalesce(related_type, '') in ('', 'PAYMENT_ORDER')
-    ) as entries
+        last_changes.event_time,
+        greatest(last_changes.updated_at, coalesce(orders.updated_at, orders.created_at)) as updated_at
+    from last_changes
+    left join sides as payment on last_changes.order_id = payment.order_id and payment.entry_type = 'PAYMENT'
+    left join sides as receive on last_changes.order_id = receive.order_id and receive.entry_type = 'RECEIVE'
     left join lateral (
-        select tx_id, wallet_id, amount
-        from bo.ledger_entries
-        where
-            related_id = touched.order_id and coalesce(related_type, '') in ('', 'PAYMENT_ORDER')
-            and entry_type = 'PAYMENT'
-        order by event_time desc, tx_id
-        limit 1
-    ) as payment on true
-    left join lateral (
-        select tx_id, wallet_id, amount
-        from bo.ledger_entries
-        where
-            related_id = touched.order_id and coalesce(related_type, '') in ('', 'PAYMENT_ORDER')
-            and entry_type = 'RECEIVE'
-        order by event_time desc, tx_id
-        limit 1
-    ) as receive on true
-    left join bo.payment_orders as orders on touched.order_id = orders.order_id
-    where entries.event_time is not null
+        select order_id, amount, status, created_at, updated_at
+        from bo.payment_orders
+        where order_id = last_changes.order_id
+        offset 0
+    ) as orders on true
 ),
 
 written as (
@@ -221,10 +237,7 @@ written as (
 
 removed as (
     delete from bo.payment_ledger_pairs
-    using touched
-    where
-        payment_ledger_pairs.payment_order_id = touched.order_id
-        and touched.order_id not in (select order_id from computed)
+    where payment_order_id = any(array(select order_id from touched except select order_id from computed))
 )
 
 select
