@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _RETRY_SECONDS = 1.0
+_SWITCH_SECONDS = 0.0005
+"""How long a thread may hold the interpreter. The one that writes needs it for moments between two waits for the
+database; by Python's default it would wait 5 ms each time for the one that reads events."""
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +71,7 @@ def backfill(
     settings = read_settings(ConsumerSettings)
     first, last = _moment("--since", since), _moment("--until", until)
     reader = EventReader(settings.profile(), since=first, until=last)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     there = database()
     require_schema(there)
     store = PostgresStore(lambda: there.connect("plura-tx-backfill", CONSUMER_ROLE))
@@ -132,6 +137,7 @@ def consume(
     profile = settings.profile()
     there = database()
     configure_logs(settings.log_level)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     member = settings.consumer_member or f"consumer-{uuid4().hex[:8]}"
     watch, registry = Watch(), CollectorRegistry()
     measuring = Measuring(
