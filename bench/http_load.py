@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 _CHUNK = 1 << 16
 _PATIENCE_SECONDS = 30
@@ -40,7 +41,7 @@ class Loaded:
 
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that a share of the values does not exceed."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+    return sorted(values)[max(0, ceil(len(values) * share) - 1)]
 
 
 class Connection:
@@ -139,10 +140,12 @@ def load(port: int, headers: str, paths: Iterator[tuple[str, bytes]], *, connect
         UnexpectedAnswerError: an answer is not 200, does not hold its bytes, or does not come.
     """
     kept = [Connection(port, headers) for _ in range(connections)]
-    one = _Load(paths, kept)
-    started, cpu_before = time.perf_counter(), time.process_time()
-    one.run(seconds)
-    wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu_before
-    for connection in kept:
-        connection.socket.close()
+    try:
+        one = _Load(paths, kept)
+        started, cpu_before = time.perf_counter(), time.process_time()
+        one.run(seconds)
+        wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu_before
+    finally:
+        for connection in kept:
+            connection.socket.close()
     return Loaded(requests=len(one.latencies), wall_s=wall_s, cpu_s=cpu_s, latencies=one.latencies)
