@@ -14,6 +14,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from bench.http_load import Loaded, load, percentile
+from bench.measuring import busy_seconds
 from bench.tx_events import tx_id
 from bench.tx_stage import Api, Stage, running_api
 from plura.kit.embedded_postgres import program
@@ -45,15 +46,16 @@ def measure_api(stage: Stage, entries: int, *, scale: float, repeats: int) -> di
     database = stage.filled_database(entries)
     seconds = max(1.0, SECONDS * scale)
     loads: list[Loaded] = []
-    cores: list[tuple[float, float]] = []
+    cores: list[tuple[float, float, float]] = []
     with running_api(stage, database) as api:
         _load(api, entries, _WARM_SECONDS * scale)
         audited = stage.count(database, "admin_audit_logs")
         for _ in range(repeats):
-            before = api.cpu_s(), stage.server_cpu_s()
+            before = api.cpu_s(), stage.server_cpu_s(), busy_seconds()
             one = _load(api, entries, seconds)
             loads.append(one)
-            cores.append(((api.cpu_s() - before[0]) / one.wall_s, (stage.server_cpu_s() - before[1]) / one.wall_s))
+            spent = api.cpu_s() - before[0], stage.server_cpu_s() - before[1], busy_seconds() - before[2]
+            cores.append((spent[0] / one.wall_s, spent[1] / one.wall_s, spent[2] / one.wall_s))
         audited = stage.count(database, "admin_audit_logs") - audited
     if audited != sum(one.requests for one in loads):
         raise AssertionError(f"{audited} audit rows")
@@ -68,8 +70,9 @@ def measure_api(stage: Stage, entries: int, *, scale: float, repeats: int) -> di
         "p95_s": median(one.percentile(0.95) for one in loads),
         "p99_s": median(one.percentile(0.99) for one in loads),
         "max_s": max(max(one.latencies) for one in loads),
-        "api_cores": median(api_cores for api_cores, _ in cores),
-        "server_cores": median(server_cores for _, server_cores in cores),
+        "api_cores": median(api_cores for api_cores, _, _ in cores),
+        "server_cores": median(server_cores for _, server_cores, _ in cores),
+        "busy_cores": median(busy_cores for _, _, busy_cores in cores),
         "load_cores": median(one.cpu_s / one.wall_s for one in loads),
         "psycopg_per_second": statement_per_second,
         "psycopg_p99_s": statement_p99_s,

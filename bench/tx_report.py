@@ -70,7 +70,8 @@ Random entries, {connections} requests at work at a time, {seconds} s; medians o
 {database_gib} GiB.
 
 {rows}
-Cores at work: API {api_cores}, PostgreSQL {server_cores}, the load itself {load_cores}.
+Cores at work: API {api_cores}, PostgreSQL {server_cores}, the load itself {load_cores};
+of the whole machine {busy_cores}.
 
 {targets}"""
 
@@ -188,7 +189,7 @@ def _api(part: Results, targets: list[list[str]]) -> str:
         repeats=part["repeats"],
         database_gib=gib(part["database_gib"]),
         rows=table(["what", "a second", "p50 ms", "p95 ms", "p99 ms", "longest ms"], rows),
-        **{f"{name}_cores": gib(part[f"{name}_cores"]) for name in ("api", "server", "load")},
+        **{f"{name}_cores": gib(part[f"{name}_cores"]) for name in ("api", "server", "load", "busy")},
         targets=_targets(targets),
     )
 
