@@ -26,6 +26,15 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- The one row of a relation as mapping, read when the model runs; `default` while compiling without a warehouse. -#}
+{% macro read_row(sql, default) -%}
+    {%- if execute and flags.WHICH in ('run', 'build', 'test', 'seed', 'snapshot') -%}
+        {{ return(run_query(sql).rows[0].dict()) }}
+    {%- else -%}
+        {{ return(default) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- A table as earlier runs left it. By name, because a ref would close a circle: the table is written further down. -#}
 {% macro standing(schema, identifier) -%}
     {{ return(api.Relation.create(database=model.database or none, schema=schema, identifier=identifier, type='table')) }}

@@ -1,31 +1,25 @@
 {#-
-  The days that wallets are rolled over: from the last clean balance before the first day that is due (`base`, which has a
-  balance already where `base_day` is one), to the last day that is due. Read as values, so that older partitions are
-  skipped unread.
+  The days that wallets are rolled over, see model wallet_range. Read as values, so that older partitions are skipped
+  unread.
 -#}
 {% macro wallet_range() -%}
-    {%- set days = ref('controls_days') -%}
-    {%- set first_due = read_value('select min(date_kst) from ' ~ days ~ ' where supply_due', '9999-12-30') -%}
-    {%- set last_due = read_value('select max(date_kst) from ' ~ days ~ ' where supply_due', '0001-01-02') -%}
-    {%- set base_day = read_value(
-        "select max(date_kst) from " ~ standing('gold', 'wallet_balance_daily') ~ " where date_kst < date '" ~ first_due ~ "'", none
-    ) -%}
-    {%- set before_first = read_value("select " ~ from_day_number(day_number("date '" ~ first_due ~ "'") ~ " - 1"), first_due) -%}
-    {%- set base = "date '" ~ (base_day or before_first) ~ "'" -%}
-    {%- set tolerance_us = read_value(
-        "select max(threshold) * 3600000000 from " ~ ref('rule_days') ~ " where metric = 'snapshot_tolerance_hours'", 0
-    ) | int -%}
-    {%- set range_end = read_value(
-        'select ' ~ from_epoch_us(epoch_us(kst_day_end("date '" ~ last_due ~ "'")) ~ ' + ' ~ tolerance_us), '0001-01-01 00:00:00'
-    ) -%}
+    {%- set kept = read_row('select * from ' ~ ref('wallet_range'), {
+        'base_day': none,
+        'base': modules.datetime.date(1, 1, 1),
+        'base_end': '0001-01-01 00:00:00',
+        'n_base': 0,
+        'n_last': 0,
+        'range_end': '0001-01-01 00:00:00',
+        'tolerance_us': 0,
+    }) -%}
     {{ return({
-        'base_day': base_day,
-        'base': base,
-        'base_end': "timestamp '" ~ read_value('select ' ~ kst_day_end(base), '9999-12-30 00:00:00') ~ "'",
-        'n_base': read_value('select ' ~ day_number(base), 0) | int,
-        'n_last': read_value('select ' ~ day_number("date '" ~ last_due ~ "'"), 0) | int,
-        'tolerance_us': tolerance_us,
-        'range_end': "timestamp '" ~ range_end ~ "'",
+        'base_day': kept.base_day,
+        'base': "date '" ~ kept.base ~ "'",
+        'base_end': "timestamp '" ~ kept.base_end ~ "'",
+        'n_base': kept.n_base | int,
+        'n_last': kept.n_last | int,
+        'range_end': "timestamp '" ~ kept.range_end ~ "'",
+        'tolerance_us': kept.tolerance_us | int,
     }) }}
 {%- endmacro %}
 

@@ -1,133 +1,20 @@
 {%- set span = wallet_range() %}
 
-with wallet_snapshots as (
+with base as (
 
-    select user_id, snapshot_ts, balance_total from {{ ref('wallet_snapshot') }}
-    where snapshot_ts > {{ span.base_end }} and snapshot_ts <= {{ span.range_end }}
-
-),
-
-ledger_entries as (
-
-    {{ entries_in_range(span) }}
-
-),
-
--- every wallet as it stood at the end of the base day
-base as (
-
-    select
-        user_id,
-        last_snapshot_ts,
-        last_snapshot_balance,
-        last_snapshot_is_virtual,
-        flow_since_snapshot,
-        first_entry_ts,
-        first_snapshot_ts
-    {% if span.base_day -%}
-    from {{ standing('gold', 'wallet_balance_daily') }}
-    where date_kst = {{ span.base }}
-    {%- else -%}
-    from (
-        {{ wallets_from_scratch(span.base_end) }}
-    ) as scratch
-    {%- endif %}
-
-),
-
-first_entries as (
-
-    select user_id, min(first_entry_ts) as first_entry_ts
-    from (
-        select user_id, first_entry_ts from base where first_entry_ts is not null
-        union all
-        select user_id, min(event_time) as first_entry_ts
-        from ledger_entries
-        where user_id not in (select user_id from base where first_entry_ts is not null)
-        group by user_id
-    ) as known
-    group by user_id
-
-),
-
-first_snapshots as (
-
-    select user_id, min(first_snapshot_ts) as first_snapshot_ts
-    from (
-        select user_id, first_snapshot_ts from base where first_snapshot_ts is not null
-        union all
-        select user_id, min(snapshot_ts) as first_snapshot_ts
-        from wallet_snapshots
-        where user_id not in (select user_id from base where first_snapshot_ts is not null)
-        group by user_id
-        union all
-        -- snapshots after the range, for wallets that have entries only
-        select later.user_id, min(later.snapshot_ts) as first_snapshot_ts
-        from {{ ref('wallet_snapshot') }} as later
-        where later.snapshot_ts > {{ span.range_end }}
-            and later.user_id in (select user_id from first_entries)
-            and later.user_id not in (select user_id from base where first_snapshot_ts is not null)
-            and later.user_id not in (select user_id from wallet_snapshots)
-        group by later.user_id
-    ) as known
-    group by user_id
-
-),
-
-feed as (
-
-    select min(first_snapshot_ts) as feed_start from first_snapshots
+    select * from {{ ref('wallets_at_base') }}
 
 ),
 
 wallets as (
 
-    select
-        coalesce(first_entries.user_id, first_snapshots.user_id) as user_id,
-        first_entries.first_entry_ts,
-        first_snapshots.first_snapshot_ts,
-        -- a wallet that is new to a running feed starts with nothing, just before its first entry
-        case
-            when first_entries.first_entry_ts < first_snapshots.first_snapshot_ts
-                and feed.feed_start < first_entries.first_entry_ts
-                then first_entries.first_entry_ts - interval 1 microsecond
-        end as virtual_ts
-    from first_entries
-    full outer join first_snapshots on first_entries.user_id = first_snapshots.user_id
-    cross join feed
-
-),
-
-points as (
-
-    select user_id, last_snapshot_ts as ts, last_snapshot_balance as balance, last_snapshot_is_virtual as is_virtual
-    from base
-    where last_snapshot_ts is not null
-    union all
-    select user_id, snapshot_ts as ts, balance_total as balance, false as is_virtual
-    from wallet_snapshots
-    union all
-    select wallets.user_id, wallets.virtual_ts as ts, cast(0 as {{ money() }}) as balance, true as is_virtual
-    from wallets
-    left join base on wallets.user_id = base.user_id and base.last_snapshot_ts is not null
-    where wallets.virtual_ts is not null and base.user_id is null and wallets.virtual_ts <= {{ span.range_end }}
+    select * from {{ ref('known_wallets') }}
 
 ),
 
 ordered_points as (
 
-    select
-        user_id,
-        ts,
-        balance,
-        is_virtual,
-        lead(ts) over (partition by user_id order by ts) as next_ts,
-        lead(balance) over (partition by user_id order by ts) as next_balance,
-        lead(is_virtual) over (partition by user_id order by ts) as next_is_virtual,
-        row_number() over (partition by user_id order by ts) as point_rank,
-        -- last day whose end lies before the point
-        {{ day_number(kst_date('ts - interval 1 microsecond')) }} as n_from
-    from points
+    select * from {{ ref('wallet_points') }}
 
 ),
 

@@ -1,26 +1,21 @@
 {{ config(materialized='incremental', incremental_strategy='append_once', unique_key=['record_id']) }}
 
+-- the original lines; an ingest_seq names one line of all tables
 with rejected as (
-    {% for target in silver_targets() %}
+    {% for target, views in silver_targets().items() %}
+    {%- set is_last_target = loop.last %}
+    {%- for view in views %}
     select
         'silver.{{ target }}' as source_table,
-        reason,
-        ingest_seq,
-        batch_id,
-        line_number
-    from {{ ref(target ~ '_judged') }}
-    where reason is not null
-    {{ 'union all' if not loop.last }}
+        judged.reason,
+        judged.batch_id,
+        judged.line_number,
+        lines.raw_json
+    from {{ ref(target ~ '_judged') }} as judged
+    inner join {{ ref(view) }} as lines on judged.ingest_seq = lines.ingest_seq
+    where judged.reason is not null
+    {{ 'union all' if not (loop.last and is_last_target) }}
     {%- endfor %}
-
-),
-
--- the original lines; an ingest_seq names one line of all tables
-lines as (
-    {% for view in silver_targets().values() | sum(start=[]) %}
-    select ingest_seq, raw_json from {{ ref(view) }}
-    where ingest_seq in (select ingest_seq from rejected)
-    {{ 'union all' if not loop.last }}
     {%- endfor %}
 
 ),
@@ -38,7 +33,7 @@ final as (
         {{ kst_date(as_of()) }} as detected_date_kst,
         rejected.source_table,
         rejected.reason,
-        lines.raw_json as record_json,
+        rejected.raw_json as record_json,
         {{ run_id() }} as run_id,
         rule.rule_id,
         {{ as_of() }} as detected_at,
@@ -47,7 +42,6 @@ final as (
         rejected.line_number,
         rejected.batch_id
     from rejected
-    inner join lines on rejected.ingest_seq = lines.ingest_seq
     left join batches on rejected.batch_id = batches.batch_id
     left join {{ ref('rule_days') }} as rule
         on rule.domain = 'silver' and rule.scope is null
