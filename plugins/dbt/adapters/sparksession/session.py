@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -195,7 +196,21 @@ def literal(value: Any) -> str:
 
 
 def _message(error: Exception) -> str:
-    """What Spark says, without the plan and the JVM's stack that follow it."""
+    """What Spark says, without the plan and the JVM's stack that follow it, and what a failed task failed of."""
     thrown = getattr(error, "java_exception", None)  # what PySpark does not know, a broken constraint for example
-    text = str(error if thrown is None else thrown.getMessage()).split("\n\nJVM stacktrace")[0]
-    return text.split("\n\n== SQL")[0].split(";\n'")[0].strip()
+    text = _without_plan(str(error if thrown is None else thrown.getMessage()))
+    causes = list(_causes(error))
+    root = _without_plan(str(causes[-1])).partition("\n")[0] if causes else ""
+    return text if root in text else f"{text}: {root}"
+
+
+def _without_plan(text: str) -> str:
+    return re.split(r"\n\nJVM stacktrace|\n\n== SQL|;\n'", text, maxsplit=1)[0].strip()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The errors that led to this one in the JVM, the first of all last."""
+    cause = getattr(error, "_cause", None)
+    while cause is not None:
+        yield cause
+        cause = getattr(cause, "_cause", None)
