@@ -25,7 +25,7 @@ jars: setup  ## fetch the jars of Spark, Delta Lake and Kafka from Maven, and st
 	$(BIN)/dbt debug --profiles-dir profiles --target spark
 
 test: setup  ## all tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 lint: setup  ## formatting, types, layering of imports, SQL
 	$(BIN)/ruff check .

@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 SCENARIOS = PROJECT.parent / "shared" / "data" / "reference_scenarios"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that may take longest, so that no worker is left with one at the end."""
+
+    def seconds(item: pytest.Item) -> int:
+        limit = item.get_closest_marker("timeout")
+        return limit.args[0] if limit else 0
+
+    longest: dict[str, int] = {}
+    for item in items:
+        module = item.nodeid.partition("::")[0]
+        longest[module] = max(longest.get(module, 0), seconds(item))
+    items.sort(key=lambda item: -longest[item.nodeid.partition("::")[0]])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _dbt_artifacts(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep dbt's artifacts and logs of the tests out of the project, and those of parallel tests apart."""

@@ -12,9 +12,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import duckdb
 import pytest
+from dbt.adapters.sparksession.impl import SessionPythonJob
+from dbt.adapters.sparksession.session import Cursor
+from dbt_common.exceptions import DbtDatabaseError
 
 from python_jobs.pipelines import PIPELINES, RunRequest, RunResult, run_pipelines
 from python_jobs.report import SparkReader
@@ -31,6 +35,7 @@ SETTINGS = {
     "PLURA_SPARK_MASTER": "local[2]",
     "PLURA_SPARK_PARTITIONS": "2",
     "PLURA_SPARK_MEMORY": "2g",
+    "SPARK_SUBMIT_OPTS": "-XX:+UseSerialGC",  # on two cores the collectors that work beside the program take from it
 }
 SCHEMAS = ("bronze", "silver", "gold")
 
@@ -88,6 +93,33 @@ def interpreted(session: SparkSession) -> Iterator[None]:
             session.conf.set(name, value)
 
 
+@contextmanager
+def killed_after(statements: int) -> Iterator[None]:
+    """Let dbt reach Spark with so many statements, and with nothing after them: what a killed process leaves behind."""
+    execute, submit = Cursor.execute, SessionPythonJob.submit
+    sent = 0
+
+    def count() -> None:
+        nonlocal sent
+        sent += 1
+        if sent > statements:
+            raise DbtDatabaseError("the process is gone")
+
+    def count_and_execute(cursor: Cursor, sql: str, bindings: Sequence[Any] | None = None) -> None:
+        count()
+        execute(cursor, sql, bindings)
+
+    def count_and_submit(job: SessionPythonJob, code: str) -> Any:
+        count()
+        return submit(job, code)
+
+    executing = mock.patch.object(Cursor, "execute", count_and_execute)
+    submitting = mock.patch.object(SessionPythonJob, "submit", count_and_submit)
+    with executing, submitting:
+        yield
+    assert sent > statements, f"the run sent {sent} statements only"
+
+
 @dataclass(kw_only=True)
 class Twins:
     """A lake on DuckDB and the same lake on Spark: both get the same Bronze and the same runs.
@@ -141,6 +173,12 @@ class Twins:
         self.bring_bronze()
         of_duckdb = self.lake.run(first_day, last_day, pipelines=pipelines, run_id=run_id)
         return of_duckdb, self.run_on_spark(first_day, last_day, pipelines=pipelines, run_id=run_id)
+
+    def run_killed_on_spark(self, *, after: int) -> None:
+        """Run on Spark alone what is due, and stop after so many statements."""
+        with killed_after(after):
+            died = self.run_on_spark(run_id="killed")
+        assert not died.succeeded
 
     def run_on_spark(
         self,

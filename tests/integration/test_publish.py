@@ -350,7 +350,7 @@ def test_a_follower_delivers_what_comes_and_opens_the_warehouse_only_after_a_cha
         assert plura("lake", "publish").error.startswith("another plura lake publish is at work")
     finally:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=90)
     assert process.returncode == 130
     assert sum(int(line.split()[0]) for line in out.splitlines()) == 3
     assert err == "error: interrupted: nothing is half-written, the next run goes on from what was finished\n"
@@ -358,7 +358,7 @@ def test_a_follower_delivers_what_comes_and_opens_the_warehouse_only_after_a_cha
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until it holds; the warehouse may be in use while it is asked."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
             if condition():
@@ -366,7 +366,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         except duckdb.Error:
             pass
         time.sleep(0.05)
-    raise AssertionError("did not come to pass within 20 s")
+    raise AssertionError("did not come to pass within 90 s")
 
 
 # ---- the outbox

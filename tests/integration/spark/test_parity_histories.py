@@ -1,4 +1,4 @@
-"""The reference scenarios on both engines: a gate that stops, rules that change, odd lines."""
+"""The reference and the property tests' inputs on both engines: gates, kills, rules that change, odd lines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ import pytest
 from python_jobs.pipelines import PIPELINES, RunResult
 from tests.integration.scenarios import EXTRACTED, folder_of
 from tests.lakes import Lake
+from tests.property.comparing import differences
+from tests.property.eventful import AFTER_FIRST_LOAD, AFTER_SECOND_LOAD, BEFORE_FIRST_RUN, BEFORE_SECOND_RUN
+from tests.property.histories import Run
+from tests.property.playing import Played
 from tests.property.rulebooks import rulebook
 from tests.spark import Twins, interpreted
 
@@ -87,3 +91,18 @@ def test_reference_scenarios_stop_at_the_gate_and_pass_an_open_one_alike(twinned
     twinned.run_clean()
     assert twinned.twins.differences() == []
     assert len(twinned.sql("select distinct verdict, coverage from gold.recon_daily_snapshot_flow")) > len(PIPELINES)
+
+
+def test_an_eventful_history_with_a_killed_run_ends_alike(twinned: TwinnedLake) -> None:
+    """On Spark the second run is killed in the middle before it is let through; on DuckDB it is not."""
+    twinned.now = AFTER_FIRST_LOAD
+    played = Played(lake=twinned)
+    played.play(*BEFORE_FIRST_RUN, Run())
+    assert twinned.twins.differences() == []
+    played.play(*BEFORE_SECOND_RUN)
+    twinned.now = AFTER_SECOND_LOAD
+    twinned.twins.bring_bronze()
+    twinned.twins.run_killed_on_spark(after=180)
+    played.play(Run())
+    assert differences(twinned, played.expected()) == []
+    assert twinned.twins.differences(clocks=False) == []

@@ -82,7 +82,7 @@ def wait_for_a_micro_batch(plura: Plura, topic: str, process: subprocess.Popen[s
     """Wait until the process has begun a micro-batch that was not there before."""
     offsets = plura.work / "checkpoints" / topic / "offsets"
     before = set(offsets.glob("[0-9]*"))
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not set(offsets.glob("[0-9]*")) - before:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
