@@ -59,6 +59,26 @@ def test_every_compression_of_kafka_is_read(stage: Stage) -> None:
     stage.wait_for(*events)
 
 
+def test_a_record_that_cannot_be_read_ends_the_consumer_behind_what_lies_before_it(stage: Stage) -> None:
+    class NotUtf8(str):
+        __slots__ = ()
+
+        def encode(self, *_: object) -> bytes:
+            return b"\xff"
+
+    producer = stage.broker.producer(linger_ms=500)
+    for number in range(3):
+        producer.send(stage.ledger, entry(number)[1], partition=0)
+    producer.send(stage.ledger, entry(3)[1], partition=0, headers=[(NotUtf8("x"), b"")])
+    producer.flush()
+    producer.close()
+    for _ in range(2):
+        code, _, err = stage.ended(stage.start())
+        assert code == 1
+        assert f"{stage.ledger}-0 at 3" in err
+        stage.wait_for(entry(0), entry(1), entry(2), seconds=1)
+
+
 def test_what_a_producer_took_back_is_not_stored(stage: Stage) -> None:
     producer = stage.broker.producer(transactional_id=stage.ledger)
     producer.init_transactions()
