@@ -24,8 +24,8 @@ PARTITIONS = 2
 TOPICS = {"ledger": "ledger.entry.upserted", "payment_order": "payment.order.upserted"}
 
 PER_SECOND = 2_000
-SECONDS = 30
-_PROBES_PER_SECOND = 20
+SECONDS = 60
+_PROBES_PER_SECOND = 5
 _LOOK_SECONDS = 0.005
 """Pause between two looks for an event; what is told is later than the truth by up to so much."""
 _PATIENCE_SECONDS = 30
@@ -78,13 +78,13 @@ def measure_visible(stage: Stage, *, scale: float) -> dict[str, Any]:
         with started([PLURA, "tx", "consume"], _environment(stage, database, broker, group="bench")):
             _produce_at_pace(broker, first=0, seconds=1).wait()
             connection = Connection(api.port, api.headers)
-            _look_until_there(connection, [PER_SECOND - 1])  # the consumer is in its group, and all is warm
+            _look_until_there(connection, PER_SECOND - 1)  # the consumer is in its group, and all is warm
             producing = _produce_at_pace(broker, first=PER_SECOND, seconds=seconds)
-            _look_until_there(connection, [PER_SECOND])
-            delays = _look_at_pace(connection, seconds - 1)
+            begun = time.time() - _look_until_there(connection, PER_SECOND)
+            delays = _look_at_pace(connection, begun, seconds - 1)
             if producing.wait():
                 raise RuntimeError("the producer failed")
-            _look_until_there(connection, [PER_SECOND * (1 + seconds) - 1])
+            _look_until_there(connection, PER_SECOND * (1 + seconds) - 1)
             stored = stage.count(database, "ledger_entries")
     stage.drop(database)
     if stored != PER_SECOND * (1 + seconds):
@@ -98,31 +98,35 @@ def measure_visible(stage: Stage, *, scale: float) -> dict[str, Any]:
     }
 
 
-def _look_at_pace(connection: Connection, seconds: float) -> list[float]:
-    """Look for the event that is just produced, so many times a second; return the seconds until each was there."""
+def _look_at_pace(connection: Connection, begun: float, seconds: float) -> list[float]:
+    """Look for the event that is about to be produced, so many times a second; return how old each was when seen.
+
+    ``begun`` is the time at which the first one was produced.
+    """
     delays: list[float] = []
     missing: list[int] = []
-    begun = time.monotonic()
-    due = 0
-    while due < seconds * _PROBES_PER_SECOND or missing:
-        while due < seconds * _PROBES_PER_SECOND and due / _PROBES_PER_SECOND <= time.monotonic() - begun:
-            missing.append(int(PER_SECOND * (1 + due / _PROBES_PER_SECOND)))
-            due += 1
+    due = time.time()
+    while (now := time.time()) < begun + seconds or missing:
+        while due <= now < begun + seconds:
+            missing.append(int(PER_SECOND * (1 + due + _LOOK_SECONDS - begun)))
+            due += 1 / _PROBES_PER_SECOND
         missing, found = _look(connection, missing)
         delays += found
-        if time.monotonic() - begun > seconds + _PATIENCE_SECONDS:
+        if now > begun + seconds + _PATIENCE_SECONDS:
             raise AssertionError(f"{len(missing)} events cannot be seen")
         time.sleep(_LOOK_SECONDS)
     return delays
 
 
-def _look_until_there(connection: Connection, missing: list[int]) -> None:
+def _look_until_there(connection: Connection, number: int) -> float:
+    """Look for an event until it is there; return how old it is then in seconds."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while missing:
-        missing, _ = _look(connection, missing)
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{missing} cannot be seen")
+    while time.monotonic() < deadline:
+        _, found = _look(connection, [number])
+        if found:
+            return found[0]
         time.sleep(_LOOK_SECONDS)
+    raise AssertionError(f"event {number} cannot be seen")
 
 
 def _look(connection: Connection, numbers: list[int]) -> tuple[list[int], list[float]]:
