@@ -9,6 +9,7 @@ from io import StringIO
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
 
 from plura.kit.observability import correlation
 from plura.kit.observability.logs import configure_logs, fields
@@ -62,9 +63,9 @@ def lines() -> Iterator[StringIO]:
 def test_every_metric_of_the_reference_is_there_with_its_labels() -> None:
     registry = CollectorRegistry()
     groups = [group(registry) for group in (ApiMetrics, DatabaseMetrics, ConsumerMetrics, PairingMetrics)]
-    metrics = [metric for group in groups for metric in vars(group).values()]
+    metrics = [metric for group in groups for metric in vars(group).values() if isinstance(metric, MetricWrapperBase)]
     suffix = {"counter": "_total"}
-    found = {metric._name + suffix.get(metric._type, ""): tuple(metric._labelnames) for metric in metrics}
+    found = {metric._name + suffix.get(str(metric._type), ""): tuple(metric._labelnames) for metric in metrics}
     assert {name: found.get(name) for name in REFERENCE} == REFERENCE
 
 

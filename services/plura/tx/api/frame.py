@@ -72,9 +72,7 @@ class Frame:
         finally:
             inflight.dec()
             took = time.perf_counter() - visit.started
-            labels = method, route, str(status or 499)
-            self._metrics.latency.labels(*labels).observe(took)
-            self._metrics.requests.labels(*labels).inc()
+            self._metrics.answered(method, route, str(status or 499), took)
             level = logging.WARNING if status >= _OURS else logging.DEBUG
             if _LOG.isEnabledFor(level):
                 told = fields(method=method, route=route, status_code=status, milliseconds=round(took * 1000, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -150,7 +151,12 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests at work."""
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn hands the signal back when it is done: that is no failure
-    server(app).run(sockets=[listening])
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays, and a collection that looked through it again would hold up all requests
+    try:
+        server(app).run(sockets=[listening])
+    finally:
+        gc.unfreeze()
 
 
 class _Alarm:

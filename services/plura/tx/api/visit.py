@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -108,7 +109,7 @@ def client_address(
     """
     if peer is None:
         return None
-    speaker = _address(peer[0])
+    speaker = _peer_address(peer[0])
     if speaker is None or not forwarded:
         return peer[0] if speaker is None else str(speaker)
     for word in reversed(forwarded.split(",")):
@@ -134,6 +135,12 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return None
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return mapped or found
+
+
+@lru_cache(maxsize=1024)
+def _peer_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read the address at the other end of a connection, mostly one of a few."""
+    return _address(text)
 
 
 def _headers(scope: Scope) -> dict[str, str]:
