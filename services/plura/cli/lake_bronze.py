@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from plura.cli.console import progress_bar
 from plura.kit.settings import LakeSettings, SparkSettings
-from python_jobs.load import Batch, LoadReport, list_batches, load_folder, set_batch_status
 from python_jobs.report import DuckDBReader, Reader, SparkReader
 from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehouse_lock
 
 if TYPE_CHECKING:
+    from python_jobs.load import Batch, LoadReport
     from python_jobs.retention import RetentionReport
     from python_jobs.validate import Validator
 
@@ -40,6 +40,8 @@ def load(
                 validator=validator,
                 progress=advance,
             )
+    from python_jobs.load import load_folder
+
     with warehouse_lock(settings.warehouse, wait_seconds=wait), progress_bar("load") as advance:
         return load_folder(
             project_dir=settings.project_dir,
@@ -59,6 +61,8 @@ def batches(settings: LakeSettings, wait: float) -> list[Batch]:
 
         with delta_bronze(settings, wait) as bronze:
             return list(bronze.batches())
+    from python_jobs.load import list_batches
+
     with open_duckdb(settings.warehouse, read_only=True, wait_seconds=wait) as connection:
         return list_batches(connection)
 
@@ -71,6 +75,8 @@ def set_status(settings: LakeSettings, ids: list[str], status: str, reason: str,
 
         with delta_bronze(settings, wait) as bronze:
             return bronze.set_status(ids, status, reason=reason, now=now)
+    from python_jobs.load import set_batch_status
+
     with warehouse_lock(existing(settings), wait_seconds=wait), open_duckdb(settings.warehouse) as connection:
         connection.begin()
         changed = [set_batch_status(connection, one, status, reason=reason, now=now) for one in ids]
