@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.tables import count, gib, table, tenths, times, verdict, where
+from bench.tables import count, hundredths, table, tenths, times, verdict, where
 
 Results = dict[str, Any]
 
@@ -104,7 +104,7 @@ def _day(day: Results, title: str) -> str:
     if "validated_load" in day:
         validation = _VALIDATION.format(
             more_s=tenths(day["validated_load"]["wall_s"] - day["load"]["wall_s"]),
-            peak_gib=gib(day["validated_load"]["peak_gib"]),
+            peak_gib=hundredths(day["validated_load"]["peak_gib"]),
         )
     return _DAY.format(
         title=title,
@@ -123,7 +123,7 @@ def _day(day: Results, title: str) -> str:
         nodes=run["nodes"],
         shared_s=tenths(run["models"]["shared"]),
         floor_s=tenths(day["floor"]["wall_s"]),
-        floor_gib=gib(day["floor"]["peak_gib"]),
+        floor_gib=hundredths(day["floor"]["peak_gib"]),
         validation=validation,
         targets=table(["target on 2 cores", "measured", "verdict"], _day_targets(day)),
     )
@@ -172,7 +172,7 @@ def _day_targets(day: Results) -> list[list[str]]:
                 f"{tenths(both)} s ({tenths(load['wall_s'])} + {tenths(run['wall_s'])})",
                 verdict(both <= MOST_SECONDS, why),
             ],
-            [f"peak memory ≤ {MOST_GIB:.0f} GiB", f"{gib(peak)} GiB", verdict(peak <= MOST_GIB, why)],
+            [f"peak memory ≤ {MOST_GIB:.0f} GiB", f"{hundredths(peak)} GiB", verdict(peak <= MOST_GIB, why)],
         ]
     return targets
 
@@ -186,7 +186,7 @@ def _history(history: Results) -> str:
             tenths(day["wall_s"]),
             tenths(day["model_s"]),
             tenths(day["cpu_s"]),
-            gib(day["peak_gib"]),
+            hundredths(day["peak_gib"]),
             count(day["file_mib"]),
             times(day["wall_s"] / first["wall_s"]),
             times(day["model_s"] / first["model_s"]),
@@ -206,7 +206,7 @@ def _history(history: Results) -> str:
         backfill_days=backfill["days"],
         run_s=tenths(backfill["run_s"]),
         model_s=tenths(backfill["model_s"]),
-        peak_gib=gib(backfill["peak_gib"]),
+        peak_gib=hundredths(backfill["peak_gib"]),
         a_day_s=f"{backfill['run_s'] / backfill['days']:.2f}",
         files=count(backfill["files"]),
         load_s=tenths(backfill["load_s"]),
@@ -247,7 +247,7 @@ def _spark(day: Results, on_duckdb: Results | None) -> str:
         tests_s=tenths(run["tests_s"]),
         rest_s=tenths(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
         cpu_s=count(run["cpu_s"]),
-        peak_gib=gib(max(run["peak_gib"], day["load"]["peak_gib"])),
+        peak_gib=hundredths(max(run["peak_gib"], day["load"]["peak_gib"])),
         shuffle=count(day["shuffle_bytes"] / day["entries"]),
         files=count(sum(layer["files"] for layer in disk.values())),
         **{layer: count(disk[layer]["bytes"] / day["entries"]) for layer in ("bronze", "silver", "gold")},
@@ -257,4 +257,4 @@ def _spark(day: Results, on_duckdb: Results | None) -> str:
 def _job(rows: int, figures: Results) -> list[str]:
     """Cells of a process: rows read, seconds, rows a second and peak memory."""
     rate = count(round(rows / figures["wall_s"], -3))
-    return [count(rows), tenths(figures["wall_s"]), rate, gib(figures["peak_gib"])]
+    return [count(rows), tenths(figures["wall_s"]), rate, hundredths(figures["peak_gib"])]

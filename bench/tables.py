@@ -27,9 +27,9 @@ def tenths(number: float) -> str:
     return f"{number:.1f}"
 
 
-def gib(size: float) -> str:
-    """GiB with a hundredth."""
-    return f"{size:.2f}"
+def hundredths(number: float) -> str:
+    """A number with two places."""
+    return f"{number:.2f}"
 
 
 def times(ratio: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.tables import count, gib, table, tenths, times, verdict, where
+from bench.tables import count, hundredths, table, tenths, times, verdict, where
 
 Results = dict[str, Any]
 
@@ -70,8 +70,9 @@ Random entries, {connections} requests at work at a time, {seconds} s; medians o
 {database_gib} GiB.
 
 {rows}
-Cores at work: API {api_cores}, PostgreSQL {server_cores}, the load itself {load_cores};
-of the whole machine {busy_cores}.
+Processor time of a request: {api_us} µs of the API, which has one core at most, {server_us} µs of PostgreSQL,
+{load_us} µs of the load. Cores at work: API {api_cores}, PostgreSQL {server_cores}, load {load_cores}, the whole machine
+{busy_cores}.
 
 {targets}"""
 
@@ -114,7 +115,8 @@ def _backfill(results: Results) -> str:
         events=count(events),
         repeats=part["repeats"],
         rows=table(["what", "seconds", "events/s"], rows)
-        + f"\nProcessor time of the command {tenths(part['cpu_s'])} s, peak {gib(part['peak_gib'])} GiB.\n",
+        + f"\nReading and writing overlap, so the slower of the two bounds the command. Its processor time is"
+        f" {tenths(part['cpu_s'])} s, its peak {hundredths(part['peak_gib'])} GiB.\n",
         targets=_targets(targets),
     )
 
@@ -127,14 +129,15 @@ def _kafka(results: Results) -> str:
         [f"the whole process, {tenths(part['wall_s'])} s from start to end", count(events / part["wall_s"])],
         ["kafka-python reads the same and does nothing with it", count(part["read_alone_per_second"])],
     ]
-    why = "see the parts"
+    why = "consumer, PostgreSQL and broker share the cores"
     targets = [[f"≥ {count(LEAST_SUSTAINED)} events/s", f"{count(rate)}/s", verdict(rate >= LEAST_SUSTAINED, why)]]
     return _KAFKA.format(
         where=where(part),
         events=count(events),
         repeats=part["repeats"],
         rows=table(["what", "events/s"], rows)
-        + f"\nProcessor time of the consumer {tenths(part['cpu_s'])} s, peak {gib(part['peak_gib'])} GiB.\n",
+        + f"\nProcessor time of the consumer {count(part['cpu_s'] / events * 1e6)} µs an event, its start included;"
+        f" peak {hundredths(part['peak_gib'])} GiB. PostgreSQL and the broker take the rest of the cores.\n",
         targets=_targets(targets),
     )
 
@@ -144,7 +147,7 @@ def _visible(results: Results) -> str:
     names = {"p50_s": "half of them", "p95_s": "95 %", "p99_s": "99 %", "max_s": "all"}
     rows = [[said, _ms(part[name])] for name, said in names.items()]
     p95 = part["p95_s"] * 1000
-    why = "the cores are busy"
+    why = "all of them share the cores"
     targets = [[f"p95 ≤ {MOST_VISIBLE_MS} ms", f"{p95:.0f} ms", verdict(p95 <= MOST_VISIBLE_MS, why)]]
     return _VISIBLE.format(
         where=where(part),
@@ -187,16 +190,17 @@ def _api(part: Results, targets: list[list[str]]) -> str:
         connections=part["connections"],
         seconds=f"{part['seconds']:.0f}",
         repeats=part["repeats"],
-        database_gib=gib(part["database_gib"]),
+        database_gib=hundredths(part["database_gib"]),
         rows=table(["what", "a second", "p50 ms", "p95 ms", "p99 ms", "longest ms"], rows),
-        **{f"{name}_cores": gib(part[f"{name}_cores"]) for name in ("api", "server", "load", "busy")},
+        **{f"{name}_cores": hundredths(part[f"{name}_cores"]) for name in ("api", "server", "load", "busy")},
+        **{f"{name}_us": count(part[f"{name}_cores"] / part["per_second"] * 1e6) for name in ("api", "server", "load")},
         targets=_targets(targets),
     )
 
 
 def _api_targets(part: Results) -> list[list[str]]:
     rate, p99 = part["per_second"], part["p99_s"] * 1000
-    why = "the cores are busy"
+    why = "all of them share the cores"
     return [
         [f"≥ {count(LEAST_LOOKUPS)} requests/s", f"{count(rate)}/s", verdict(rate >= LEAST_LOOKUPS, why)],
         [f"p99 ≤ {MOST_P99_MS} ms", f"{p99:.1f} ms", verdict(p99 <= MOST_P99_MS, why)],
