@@ -71,8 +71,8 @@ Random entries, {connections} requests at work at a time, {seconds} s; medians o
 
 {rows}
 Processor time of a request: {api_us} µs of the API, which has one core at most, {server_us} µs of PostgreSQL,
-{load_us} µs of the load. Cores at work: API {api_cores}, PostgreSQL {server_cores}, load {load_cores}, the whole machine
-{busy_cores}.
+{load_us} µs of the load. Cores at work: API {api_cores}, PostgreSQL {server_cores}, load {load_cores}, in all
+{busy_cores} of the machine.
 
 {targets}"""
 
