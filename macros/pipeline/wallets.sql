@@ -49,7 +49,7 @@
                 snapshots.first_snapshot_ts,
                 snapshots.last_snapshot_ts,
                 snapshots.last_snapshot_balance,
-                min(snapshots.first_snapshot_ts) over () as feed_start
+                feed.feed_start
             from (
                 select wallet_id as user_id, min(event_time) as first_entry_ts
                 from {{ ref('ledger_entries') }} where event_time < {{ at }} group by wallet_id
@@ -62,6 +62,7 @@
                     max_by(balance_total, case when snapshot_ts <= {{ at }} then snapshot_ts end) as last_snapshot_balance
                 from history group by user_id
             ) as snapshots on entries.user_id = snapshots.user_id
+            cross join (select min(snapshot_ts) as feed_start from history) as feed
         ),
         placed as (
             select
