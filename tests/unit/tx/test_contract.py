@@ -261,6 +261,18 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
     assert aliases == [Alias("wallet_id", "wallet")]
 
 
+def test_a_field_may_not_contradict_a_name_that_a_profile_puts_before_it(tmp_path: Path) -> None:
+    file = tmp_path / "profiles.yml"
+    file.write_text("version: 1\nprofiles: {p: {aliases: {ledger: {version: [source_version, version], x: [y, x]}}}}")
+    reader = EventReader(read_profile("p", file=file))
+    event = {**BASE[LEDGER], "source_version": 4, "x": 1, "y": 2}
+    _, row, aliases = reader.read(LEDGER, {**event, "version": "4"})
+    assert row.line.split("\t")[-1] == "4"
+    assert aliases == [Alias("version", "source_version"), Alias("x", "y")]
+    with pytest.raises(RefusedError, match="source_version and version contradict each other"):
+        reader.read(LEDGER, {**event, "version": 5})
+
+
 @pytest.mark.parametrize(
     ("headers", "payload", "expected"),
     [

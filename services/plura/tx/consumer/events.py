@@ -163,7 +163,8 @@ def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, A
             values[field] = event[first]
             hits.append(Alias(field, first))
         for other in given[1:]:
-            if other in rivals and not agree(event[first], event[other], reading.types[field]):
+            is_rival = other in rivals or (other == field and field in reading.types)
+            if is_rival and not agree(event[first], event[other], reading.types[field]):
                 raise RefusedError("contract_core_violation", f"{first} and {other} contradict each other")
     return values, hits
 
