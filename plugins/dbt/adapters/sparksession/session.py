@@ -6,7 +6,7 @@ import datetime as dt
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -199,8 +199,7 @@ def _message(error: Exception) -> str:
     """What Spark says, without the plan and the JVM's stack that follow it, and what a failed task failed of."""
     thrown = getattr(error, "java_exception", None)  # what PySpark does not know, a broken constraint for example
     text = _without_plan(str(error if thrown is None else thrown.getMessage()))
-    causes = list(_causes(error))
-    root = _without_plan(str(causes[-1])).partition("\n")[0] if causes else ""
+    root = _without_plan(_root_message(thrown)).partition("\n")[0]
     return text if root in text else f"{text}: {root}"
 
 
@@ -208,9 +207,8 @@ def _without_plan(text: str) -> str:
     return re.split(r"\n\nJVM stacktrace|\n\n== SQL|;\n'", text, maxsplit=1)[0].strip()
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The errors that led to this one in the JVM, the first of all last."""
-    cause = getattr(error, "_cause", None)
-    while cause is not None:
-        yield cause
-        cause = getattr(cause, "_cause", None)
+def _root_message(thrown: Any) -> str:
+    """Message of the exception of the JVM that led to all others, empty if it has none."""
+    while thrown is not None and thrown.getCause() is not None:
+        thrown = thrown.getCause()
+    return "" if thrown is None else thrown.getMessage() or ""
