@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,7 +24,7 @@ from python_jobs.pipelines import PIPELINES, RunRequest, RunResult, run_pipeline
 from python_jobs.report import SparkReader
 from python_jobs.spark import open_session
 from tests.dbt_runs import PROJECT
-from tests.lakes import CLOCKS, Lake, dbt_flags
+from tests.lakes import Lake, dbt_flags
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -45,6 +45,9 @@ INTERPRETED = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 """Settings with which Spark spends a third less time on a few rows: most of what it does for them is compiling Java."""
+
+FOR_FEW_ROWS = INTERPRETED | {"spark.sql.shuffle.partitions": "1"}
+"""The same without shuffles; what is spread over several tasks is compared in test_parity.py."""
 
 UNORDERED = {
     "silver.change_log": {"change_seq"},
@@ -83,8 +86,21 @@ def start_session(warehouse: Path) -> SparkSession:
 @contextmanager
 def interpreted(session: SparkSession) -> Iterator[None]:
     """Let the session interpret expressions in the block instead of generating code for them."""
-    before = {name: str(session.conf.get(name)) for name in INTERPRETED}
-    for name, value in INTERPRETED.items():
+    with _set(session, INTERPRETED):
+        yield
+
+
+@contextmanager
+def for_few_rows(session: SparkSession) -> Iterator[None]:
+    """Let the session interpret expressions in the block, and do every step in one task."""
+    with _set(session, FOR_FEW_ROWS):
+        yield
+
+
+@contextmanager
+def _set(session: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    before = {name: str(session.conf.get(name)) for name in settings}
+    for name, value in settings.items():
         session.conf.set(name, value)
     try:
         yield
@@ -174,10 +190,10 @@ class Twins:
         of_duckdb = self.lake.run(first_day, last_day, pipelines=pipelines, run_id=run_id)
         return of_duckdb, self.run_on_spark(first_day, last_day, pipelines=pipelines, run_id=run_id)
 
-    def run_killed_on_spark(self, *, after: int) -> None:
+    def run_killed_on_spark(self, *, after: int, run_id: str) -> None:
         """Run on Spark alone what is due, and stop after so many statements."""
         with killed_after(after):
-            died = self.run_on_spark(run_id="killed")
+            died = self.run_on_spark(run_id=run_id)
         assert not died.succeeded
 
     def run_on_spark(
@@ -203,19 +219,15 @@ class Twins:
         with self.lake.seeds_in_place(self.manifest), dbt_flags(checks=self.checks):
             return run_pipelines(request, manifest=self.manifest, reader=lambda: nullcontext(SparkReader(self.session)))
 
-    def differences(self, *, clocks: bool = True) -> list[str]:
-        """What differs between the tables of both: names and types of columns, then rows; one text per table.
-
-        Without ``clocks`` the columns that tell which run wrote a row, and when, may differ.
-        """
+    def differences(self) -> list[str]:
+        """What differs between the tables of both: names and types of columns, then rows; one text per table."""
         found = []
         for table, columns in self._contracts().items():
             on_spark = self.session.table(table)
             kinds = {one.name: one.dataType.simpleString() for one in on_spark.schema.fields}
             if kinds != columns:
                 found.append(f"{table}: columns {set(kinds.items()) ^ set(columns.items())}")
-            left_out = UNORDERED.get(table, set()) | (set() if clocks else CLOCKS)
-            names = [name for name in columns if name not in left_out and name in kinds]
+            names = [name for name in columns if name not in UNORDERED.get(table, set()) and name in kinds]
             mine = self._plain(self.lake.sql(f"select {', '.join(names)} from {table}"))
             theirs = self._plain(on_spark.select(*names).collect())
             if mine != theirs:
