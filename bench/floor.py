@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -14,8 +13,8 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import jinja2
-import yaml
+
+from python_jobs.profile import target_settings
 
 SCRIPT = Path(__file__).with_name("floor_lake.sql")
 
@@ -42,19 +41,17 @@ def run_floor(connection: duckdb.DuckDBPyConnection, day: date) -> dict[str, flo
 
 def engine_settings() -> dict[str, str]:
     """Return the DuckDB settings of the lake's profile, so that floor and lake run under the same ones."""
-    text = (Path(__file__).parents[1] / "profiles" / "profiles.yml").read_text(encoding="utf-8")
-    profile = yaml.safe_load(jinja2.Template(text).render(env_var=os.environ.get))
-    settings = profile["plura"]["outputs"]["duckdb"]["settings"]
+    settings = target_settings(Path(__file__).parents[1], "duckdb")["settings"]
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
 
 
-def main(warehouse: str, day: str) -> None:
-    """Compute one day on the warehouse."""
+def compute(warehouse: str, day: date) -> dict[str, float]:
+    """Compute one day on the warehouse under the lake's settings, and return the seconds of each section."""
     with duckdb.connect(warehouse) as connection:
         for name, value in engine_settings().items():
             connection.execute(f"set {name} = '{value}'")
-        print(json.dumps(run_floor(connection, date.fromisoformat(day))))
+        return run_floor(connection, day)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    print(json.dumps(compute(sys.argv[1], date.fromisoformat(sys.argv[2]))))

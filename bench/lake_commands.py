@@ -99,7 +99,8 @@ class Scratch:
         settings = self.folder / "spark_conf"
         settings.mkdir(exist_ok=True)
         (settings / "spark-defaults.conf").write_text(
-            f"spark.eventLog.enabled true\nspark.eventLog.dir {events.as_uri()}\n", encoding="utf-8"
+            f"spark.eventLog.enabled true\nspark.eventLog.compress false\nspark.eventLog.dir {events.as_uri()}\n",
+            encoding="utf-8",
         )
         yield self.environment | {
             "SPARK_CONF_DIR": str(settings),

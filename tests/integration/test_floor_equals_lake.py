@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-import duckdb
 import pytest
 
-from bench.floor import run_floor
+from bench.floor import compute
 from python_jobs.generate import GenerateRequest, generate
 from tests.lakes import CLOCKS, Lake
 
@@ -59,9 +58,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Lake:
     lake = Lake(work=work, manifest=manifest, now=datetime(2026, 2, 2, tzinfo=UTC), checks=False)
     lake.load_folder(work / "bronze")
     lake.run_clean(DAY)
-    with duckdb.connect(str(lake.warehouse)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        seconds = run_floor(connection, DAY)
+    seconds = compute(str(lake.warehouse), DAY)
     assert list(seconds) == ["guardrail", "silver", "controls", "analytics"]
     return lake
 
