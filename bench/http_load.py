@@ -71,8 +71,8 @@ class Connection:
         if head_end < 0:
             return None
         head = self._got[:head_end].lower()
-        at = head.index(b"content-length:") + len(b"content-length:")
-        length = int(head[at : head.find(b"\r\n", at) % (len(head) + 1)])
+        _, _, after = head.partition(b"content-length:")
+        length = int(after.partition(b"\r\n")[0])
         if len(self._got) < head_end + 4 + length:
             return None
         body, self._got = self._got[head_end + 4 :], b""

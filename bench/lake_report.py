@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from bench.record import Results
 from bench.tables import count, hundredths, table, tenths, times, verdict, where
-
-Results = dict[str, Any]
 
 MOST_OF_FLOOR = 2.0
 MOST_SECONDS = 60.0

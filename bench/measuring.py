@@ -86,26 +86,27 @@ def measure_tree(command: Sequence[str], environment: Mapping[str, str]) -> Meas
 def _processes_of(session: int) -> Iterator[tuple[int, tuple[float, int]]]:
     """Processor seconds and resident bytes of each process of a session, by its id."""
     tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    for number, fields in _processes():
+        if int(fields[3]) == session:
+            yield number, ((int(fields[11]) + int(fields[12])) / tick, int(fields[21]) * page)
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    """What the kernel tells of each process of the machine: the fields of its stat after the name, by its id."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (folder / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+            yield int(folder.name), (folder / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
         except OSError:
             continue  # it has just ended
-        if int(fields[3]) == session:
-            yield int(folder.name), ((int(fields[11]) + int(fields[12])) / tick, int(fields[21]) * page)
 
 
 def cpu_seconds(pid: int, *, with_children: bool = False) -> float:
     """Processor seconds of a process so far; with its children, also those that have ended and were waited for."""
     tick = os.sysconf("SC_CLK_TCK")
     seconds = 0.0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
-        except OSError:
-            continue  # it has just ended
+    for number, fields in _processes():
         user, system, ended_user, ended_system = (int(field) / tick for field in fields[11:15])
-        if int(folder.name) == pid:
+        if number == pid:
             seconds += user + system + (ended_user + ended_system if with_children else 0)
         elif with_children and int(fields[1]) == pid:
             seconds += user + system

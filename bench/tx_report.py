@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from bench.record import Results
 from bench.tables import count, hundredths, table, tenths, times, verdict, where
-
-Results = dict[str, Any]
 
 LEAST_BACKFILL = 15_000
 LEAST_SUSTAINED = 10_000
