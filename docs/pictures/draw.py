@@ -18,7 +18,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
-from plura.cli.demo_lookup import admin_api
+from plura.cli.demo_lookup import admin_api, complete_payment
 from plura.cli.lake_report import print_report
 from plura.kit.database import Database, DatabaseSettings
 from plura.kit.settings import LakeSettings
@@ -184,11 +184,7 @@ def shoot_console(folder: Path) -> dict[str, bytes]:
     """Return pages of the console over the PostgreSQL in ``folder`` as PNG: a payment order, and the payer's wallet."""
     there = Database(DatabaseSettings(database_url=None, pg_dir=folder))
     with there.connect("plura-pictures") as connection:
-        order_id, wallet_id = connection.execute(
-            "select payment_order_id, payer_wallet_id from bo.payment_ledger_pairs"
-            " where payment_tx_id is not null and receive_tx_id is not null and status is not null"
-            " order by payment_order_id limit 1"
-        ).fetchone() or ("", "")
+        _, order_id, wallet_id = complete_payment(connection)
     paths = {
         "console-order.png": f"/console/payment-orders/{order_id}",
         "console-wallet.png": f"/console/wallets/{wallet_id}",

@@ -17,12 +17,15 @@ from plura.cli.console import Advance
 from plura.kit.errors import ServiceError
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.rows import TupleRow
+
     from plura.kit.database import Database
 
 _BATCH = 2000
 _START_SECONDS = 20
 _COMPLETE = """
-select payment_tx_id from bo.payment_ledger_pairs
+select payment_tx_id, payment_order_id, payer_wallet_id from bo.payment_ledger_pairs
 where payment_tx_id is not null and receive_tx_id is not null and status is not null
 order by payment_order_id limit 1
 """
@@ -56,13 +59,24 @@ def look_up_one(raw: Path, folder: Path, advance: Advance) -> Lookup:
         started = time.monotonic()
         events, failed = _store(there, raw, advance)
         seconds = time.monotonic() - started
-        found = connection.execute(_COMPLETE).fetchone()
-    if found is None:
-        raise ServiceError("no payment of the raw files has both sides")
-    path = f"/admin/tx/{found[0]}"
+        tx_id, _, _ = complete_payment(connection)
+    path = f"/admin/tx/{tx_id}"
     with admin_api(there) as url, urllib.request.urlopen(url + path, timeout=_START_SECONDS) as answered:  # noqa: S310  # ours
         answer = json.load(answered)
     return Lookup(events=events, failed=failed, seconds=seconds, path=path, answer=answer)
+
+
+def complete_payment(connection: Connection[TupleRow]) -> tuple[str, str, str]:
+    """Return the transaction, the order and the payer's wallet of a payment with order and both sides.
+
+    Raises:
+        ServiceError: there is none.
+    """
+    found = connection.execute(_COMPLETE).fetchone()
+    if found is None:
+        raise ServiceError("no payment of the raw files has both sides")
+    tx_id, order_id, wallet_id = found
+    return tx_id, order_id, wallet_id
 
 
 def _store(there: Database, raw: Path, advance: Advance) -> tuple[int, int]:
