@@ -16,9 +16,14 @@
 {% macro named_from() -%} date '{{ var("date_from") }}' {%- endmacro %}
 {% macro named_to() -%} date '{{ var("date_to", "") or var("date_from") }}' {%- endmacro %}
 
+{#- Whether statements are executed now; a project that is compiled only must not need a warehouse. -#}
+{% macro warehouse_is_read() -%}
+    {{ return(execute and flags.WHICH in ('run', 'build', 'test', 'seed', 'snapshot')) }}
+{%- endmacro %}
+
 {#- One value of a relation, read when the model runs; `default` while compiling without a warehouse. -#}
 {% macro read_value(sql, default) -%}
-    {%- if execute and flags.WHICH in ('run', 'build', 'test', 'seed', 'snapshot') -%}
+    {%- if warehouse_is_read() -%}
         {%- set value = run_query(sql).columns[0].values()[0] -%}
         {{ return(default if value is none else value) }}
     {%- else -%}
@@ -28,7 +33,7 @@
 
 {#- The one row of a relation as mapping, read when the model runs; `default` while compiling without a warehouse. -#}
 {% macro read_row(sql, default) -%}
-    {%- if execute and flags.WHICH in ('run', 'build', 'test', 'seed', 'snapshot') -%}
+    {%- if warehouse_is_read() -%}
         {{ return(run_query(sql).rows[0].dict()) }}
     {%- else -%}
         {{ return(default) }}
