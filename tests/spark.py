@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -46,8 +46,6 @@ INTERPRETED = {
 }
 """Settings with which Spark spends a third less time on a few rows: most of what it does for them is compiling Java."""
 
-FOR_FEW_ROWS = INTERPRETED | {"spark.sql.shuffle.partitions": "1"}
-"""The same without shuffles; what is spread over several tasks is compared in test_parity.py."""
 
 UNORDERED = {
     "silver.change_log": {"change_seq"},
@@ -86,21 +84,8 @@ def start_session(warehouse: Path) -> SparkSession:
 @contextmanager
 def interpreted(session: SparkSession) -> Iterator[None]:
     """Let the session interpret expressions in the block instead of generating code for them."""
-    with _set(session, INTERPRETED):
-        yield
-
-
-@contextmanager
-def for_few_rows(session: SparkSession) -> Iterator[None]:
-    """Let the session interpret expressions in the block, and do every step in one task."""
-    with _set(session, FOR_FEW_ROWS):
-        yield
-
-
-@contextmanager
-def _set(session: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    before = {name: str(session.conf.get(name)) for name in settings}
-    for name, value in settings.items():
+    before = {name: str(session.conf.get(name)) for name in INTERPRETED}
+    for name, value in INTERPRETED.items():
         session.conf.set(name, value)
     try:
         yield
