@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from python_jobs.pipelines import parse_project
 from tests.dbt_runs import PROJECT
@@ -14,8 +15,28 @@ from tests.lakes import Lake
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
+    from xdist.remote import Producer
 
 SCENARIOS = PROJECT.parent / "shared" / "data" / "reference_scenarios"
+
+ON_ONE_SESSION = tuple(f"tests/integration/{folder}/" for folder in ("databricks", "spark", "streaming"))
+"""Folders whose tests share the Spark session of their process."""
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """One module after the other to whoever is free, but all that need a Spark session to one process.
+
+    A session that has compiled what it runs is several times as fast as a new one.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "spark" if nodeid.startswith(ON_ONE_SESSION) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Schedule as above."""
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

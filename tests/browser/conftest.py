@@ -17,9 +17,12 @@ from tests.spark import skip_or_fail
 __all__ = ["bo", "postgres"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The Chromium of the machine; the test is skipped by name where there is none."""
+    """The Chromium of the machine; the test is skipped by name where there is none.
+
+    Playwright keeps an event loop in this thread as long as it runs, so it ends before other modules want one.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         skip_or_fail("the console's pages need a Chromium: no chromium on the path")
