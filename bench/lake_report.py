@@ -81,8 +81,9 @@ committing some {nodes} nodes: on a day of 200 entries.
 {steps}
 Load: {load_s} s, of it {fixed_load_s} s to start the session and create Bronze. Run: {run_s} s = models {model_s} s +
 seeds and snapshot {other_s} s + data tests {tests_s} s + starting, parsing and the end of the run {rest_s} s; {cpu_s} s
-of processor time and {peak_gib} GiB over all processes. Shuffled: {shuffle} bytes for an entry. On the disk, for an
-entry: Bronze {bronze} bytes, Silver {silver}, Gold {gold} ({files} data files).
+of processor time and {peak_gib} GiB over all processes. The tasks of the load held a core for {load_core_s} s, those of
+the run for {core_s} s; the rest is the driver's. Shuffled in the run: {shuffle} bytes for an entry, spilled {spilled}. On
+the disk, for an entry: Bronze {bronze} bytes, Silver {silver}, Gold {gold} ({files} data files).
 """
 
 
@@ -245,7 +246,10 @@ def _spark(day: Results, on_duckdb: Results | None) -> str:
         rest_s=tenths(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
         cpu_s=count(run["cpu_s"]),
         peak_gib=hundredths(max(run["peak_gib"], day["load"]["peak_gib"])),
-        shuffle=count(day["shuffle_bytes"] / day["entries"]),
+        load_core_s=count(day["load"]["tasks"]["core_s"]),
+        core_s=count(run["tasks"]["core_s"]),
+        shuffle=count(run["tasks"]["shuffled_bytes"] / day["entries"]),
+        spilled=count(run["tasks"]["spilled_bytes"] / day["entries"]),
         files=count(sum(layer["files"] for layer in disk.values())),
         **{layer: count(disk[layer]["bytes"] / day["entries"]) for layer in ("bronze", "silver", "gold")},
     )

@@ -44,13 +44,12 @@ def _measure(scratch: Scratch, data: Path, *, memory: str) -> dict[str, Any]:
     events.mkdir()
     with scratch.on_spark(memory=memory, events=events) as environment:
         load = measure_tree(scratch.load_command(data, "--no-validate", "--target", "spark"), environment)
-        bronze_shuffle = _shuffled(events)
+        loaded = _tasks(events)
         process = measure_tree(scratch.run_command("--date", DAY.isoformat(), "--target", "spark"), environment)
     run = scratch.read_run(process)
     return {
-        "load": {"wall_s": load.wall_s, "cpu_s": load.cpu_s, "peak_gib": load.peak_gib},
-        "run": _figures(run),
-        "shuffle_bytes": _shuffled(events) - bronze_shuffle,
+        "load": {"wall_s": load.wall_s, "cpu_s": load.cpu_s, "peak_gib": load.peak_gib, "tasks": loaded},
+        "run": _figures(run) | {"tasks": {name: total - loaded[name] for name, total in _tasks(events).items()}},
         "disk": {schema: _size(scratch.spark_warehouse / f"{schema}.db") for schema in ("bronze", "silver", "gold")},
     }
 
@@ -68,17 +67,23 @@ def _figures(run: Run) -> dict[str, Any]:
     }
 
 
-def _shuffled(events: Path) -> int:
-    """Bytes that the stages of all applications wrote for a shuffle, from Spark's event logs."""
-    total = 0
+def _tasks(events: Path) -> dict[str, float]:
+    """What the tasks of all applications took so far, from Spark's event logs.
+
+    Seconds that they held a core and that they used one, and bytes that they wrote for a shuffle and spilled to disk.
+    """
+    total = dict.fromkeys(("core_s", "cpu_s", "shuffled_bytes", "spilled_bytes"), 0.0)
     for file in events.rglob("*"):
-        if file.is_file():
-            with file.open(encoding="utf-8") as lines:
-                total += sum(
-                    json.loads(line)["Task Metrics"]["Shuffle Write Metrics"]["Shuffle Bytes Written"]
-                    for line in lines
-                    if line.startswith('{"Event":"SparkListenerTaskEnd"') and '"Task Metrics"' in line
-                )
+        if not file.is_file():
+            continue
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith('{"Event":"SparkListenerTaskEnd"') and '"Task Metrics"' in line:
+                    metrics = json.loads(line)["Task Metrics"]
+                    total["core_s"] += metrics["Executor Run Time"] / 1e3
+                    total["cpu_s"] += metrics["Executor CPU Time"] / 1e9
+                    total["shuffled_bytes"] += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
+                    total["spilled_bytes"] += metrics["Disk Bytes Spilled"]
     return total
 
 
