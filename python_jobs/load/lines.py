@@ -94,18 +94,17 @@ def parse_line(text: str) -> dict[str, Any]:
     """
     try:
         record = _decode(text)
+        if "\\u" in text:
+            # with every member, those of repeated keys included: engines that read the line again read it whole
+            json.dumps(json.loads(text, parse_int=str, object_pairs_hook=list), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("not JSON: an escape is half of a surrogate pair") from None
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from error
     except RecursionError:
         raise ValueError("not JSON: nested too deeply") from None
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - the content is wrong, not the type of an argument
-    if "\\u" in text:
-        try:
-            # with every member, those of repeated keys included: engines that read the line again read it whole
-            json.dumps(json.loads(text, parse_int=str, object_pairs_hook=list), ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("not JSON: an escape is half of a surrogate pair") from None
     return record
 
 

@@ -20,6 +20,8 @@ STAMPS = ("batch_id", "ingested_at", "ingest_seq")
 
 _NO_STAMPS = bronze.Stamps(batch_id="", batch_seq=0, extracted_at=None, loaded_at=datetime(1970, 1, 1))  # noqa: DTZ001 - the warehouse stores UTC without a zone
 _MEMORY = "256MiB"
+_PIECE = 8 * 1024 * 1024
+"""Characters of messages that are typed at once; the longest message alone may have more, and fits in the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,26 @@ def typing_of(
                         number = span.base + row["offset"] - span.first
                         messages.append((number, message))
                         places[number] = f"{feed.topic}, partition {row['partition']}, offset {row['offset']}"
-                if messages:
-                    yield from _typed(connection, table, messages, places).to_batches()
+                for piece in _pieces(messages):
+                    yield from _typed(connection, table, piece, places).to_batches()
         finally:
             connection.close()
 
     return typed
+
+
+def _pieces(messages: list[tuple[int, Message]]) -> Iterator[list[tuple[int, Message]]]:
+    """Cut messages, in their order, into pieces of bounded size."""
+    piece: list[tuple[int, Message]] = []
+    size = 0
+    for number, message in messages:
+        if piece and size + len(message.original) > _PIECE:
+            yield piece
+            piece, size = [], 0
+        piece.append((number, message))
+        size += len(message.original)
+    if piece:
+        yield piece
 
 
 def _typed(
@@ -90,9 +106,7 @@ def _typed(
         f"cast({column.name} as timestamptz) as {column.name}" if column.data_type == "timestamp" else column.name
         for column in columns
     )
-    good: pa.Table = connection.execute(
-        f"select {types} from bronze.{table.name} order by line_number"
-    ).to_arrow_table()
+    good: pa.Table = connection.sql(f"select {types} from bronze.{table.name} order by line_number").to_arrow_table()
     malformed = connection.execute("select line_number, raw_line, error from bronze.malformed_lines").fetchall()
     connection.execute(f"truncate bronze.{table.name}")
     connection.execute("truncate bronze.malformed_lines")

@@ -121,6 +121,7 @@ def test_a_folder_or_a_dangling_link_under_a_files_name_is_refused(tmp_path: Pat
         ('{"a": [{"\\udc00": 1}]}', "half of a surrogate pair"),
         ('{"a": 1, "a": ["\\ud800"]}', "half of a surrogate pair"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 700 + '"\\u00e9"' + "}" * 700, "nested too deeply"),  # too deep for writing only
         ("[1, 2]", "not a JSON object"),
         ('"text"', "not a JSON object"),
         ("null", "not a JSON object"),

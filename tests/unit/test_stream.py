@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from plura.kit.kafka import KafkaSettings
 from python_jobs.contracts import read_contracts
-from python_jobs.load.lines import parse_line
+from python_jobs.load.lines import LONGEST_LINE, parse_line
 from python_jobs.stream import Feed, default_feeds, read_feeds
 from python_jobs.stream.messages import read_message, wallet_line
 from python_jobs.stream.micro_batch import batch_id_of
+from python_jobs.stream.typing import Span, typing_of
 from python_jobs.warehouse import LakeError
 from tests.dbt_runs import PROJECT
 
@@ -143,3 +145,23 @@ def test_clients_sign_in_as_the_settings_say() -> None:
     assert plain == {"kafka.bootstrap.servers": "a:1", "kafka.security.protocol": "PLAINTEXT"}
     with pytest.raises(ValidationError, match="PLURA_KAFKA_SASL_PASSWORD"):
         KafkaSettings(security_protocol="SASL_PLAINTEXT", sasl_username="u")
+
+
+def test_messages_that_are_as_long_as_may_be_are_typed_in_bounded_memory_and_keep_their_numbers() -> None:
+    """Four of them at once need more than the memory that typing has."""
+    message = json.dumps({"order_id": 7, "memo": "x" * (LONGEST_LINE - 100)}).encode()
+    values = [message, b"broken", message, message, message, b'{"order_id":8}']
+    batch = pa.record_batch(
+        {
+            "key": pa.nulls(len(values), pa.binary()),
+            "value": pa.array(values, pa.binary()),
+            "partition": pa.array([0] * len(values), pa.int32()),
+            "offset": pa.array(range(len(values)), pa.int64()),
+        }
+    )
+    span = Span(topic="t", partition=0, first=0, last=len(values) - 1, base=1)
+    typed = pa.Table.from_batches(typing_of(LINES, TABLES, [span])(iter([batch])))
+    rows = typed.select(["line_number", "order_id", "error"]).sort_by("line_number").to_pylist()
+    assert [row["order_id"] for row in rows] == [7, None, 7, 7, 7, 8]
+    assert [row["line_number"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["line_number"] for row in rows if row["error"]] == [2]
