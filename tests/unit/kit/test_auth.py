@@ -133,6 +133,20 @@ def test_a_bad_token_is_refused(name: str) -> None:
     refused(BAD[name]())
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("wrong audience", "Audience doesn't match"), ("unknown key id", "unknown key id")],
+)
+def test_the_operator_can_learn_why_a_token_is_refused(
+    caplog: pytest.LogCaptureFixture, name: str, reason: str
+) -> None:
+    caplog.set_level("DEBUG", "plura.kit.auth.tokens")
+    refused(BAD[name]())
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == ("DEBUG", "token not believed")
+    assert vars(record)["plura_fields"] == {"reason": reason}
+
+
 def test_a_secret_signature_with_the_public_key_is_refused() -> None:
     class AnySecret(jwt.algorithms.HMACAlgorithm):
         def prepare_key(self, key: Any) -> bytes:

@@ -52,12 +52,14 @@ REFERENCE = {
 @pytest.fixture
 def lines() -> Iterator[StringIO]:
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    kafka = logging.getLogger("kafka")
+    before, kafka_level = (root.handlers[:], root.level), kafka.level
     stream = StringIO()
     configure_logs("INFO", stream)
     yield stream
     root.handlers[:], level = before
     root.setLevel(level)
+    kafka.setLevel(kafka_level)
 
 
 def test_every_metric_of_the_reference_is_there_with_its_labels() -> None:
@@ -104,6 +106,17 @@ def test_an_error_is_logged_on_one_line_with_its_traceback(lines: StringIO) -> N
     (line,) = lines.getvalue().splitlines()
     assert json.loads(line)["error"] == "ValueError"
     assert "test_observability" in json.loads(line)["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"),
+    [("DEBUG", ["tried", "lost"]), ("INFO", ["lost"]), ("WARNING", ["lost"]), ("ERROR", [])],
+)
+def test_the_kafka_client_is_heard_when_something_is_wrong(lines: StringIO, level: str, heard: list[str]) -> None:
+    configure_logs(level, lines)
+    logging.getLogger("kafka.net.manager").info("tried")
+    logging.getLogger("kafka.net.manager").warning("lost")
+    assert [json.loads(line)["event"] for line in lines.getvalue().splitlines()] == heard
 
 
 @pytest.mark.parametrize("level", ["", "loud"])

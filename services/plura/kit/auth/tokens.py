@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from plura.kit.auth.errors import UnauthenticatedError
 from plura.kit.auth.keys import Keys
 from plura.kit.auth.principal import Principal
 from plura.kit.auth.settings import AuthSettings
+from plura.kit.observability.logs import fields
 
 CACHE_SECONDS = 60.0
 """How long a verified token is believed without a second look, and so the longest life of a withdrawn key."""
@@ -22,6 +24,7 @@ CACHE_TOKENS = 4096
 LONGEST_TOKEN = 16_384
 """Characters; the server's limit for a head lies above it."""
 _LONGEST_WORD = 256
+_LOG = logging.getLogger(__name__)
 
 
 class TokenVerifier:
@@ -52,7 +55,7 @@ class TokenVerifier:
             KeysUnavailableError: the provider's keys are not known.
         """
         if len(token) > LONGEST_TOKEN:
-            raise _invalid()
+            raise _invalid("longer than any token")
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         believed = self._believed.get(digest)
         if believed is not None:
@@ -74,10 +77,10 @@ class TokenVerifier:
             header = jwt.get_unverified_header(token)
             algorithm, kid = header.get("alg"), header.get("kid")
             if algorithm not in settings.auth_algorithm or not isinstance(kid, str):
-                raise _invalid()
+                raise _invalid("algorithm not allowed, or no key id")
             key = await self._keys.find(kid, algorithm)
             if key is None:
-                raise _invalid()
+                raise _invalid("unknown key id")
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
@@ -87,8 +90,8 @@ class TokenVerifier:
                 leeway=settings.auth_leeway_seconds,
                 options=self._options,
             )
-        except (PyJWTError, ValueError, OverflowError, RecursionError):
-            raise _invalid() from None
+        except (PyJWTError, ValueError, OverflowError, RecursionError) as error:
+            raise _invalid(str(error)) from None
         return claims
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
@@ -100,7 +103,7 @@ class TokenVerifier:
                     roles=_roles(claims, self._settings.auth_roles_claim),
                     expires_at=float(int(claims["exp"])),
                 )
-        raise _invalid()
+        raise _invalid("no claim names an actor")
 
 
 def is_plain(word: str) -> bool:
@@ -120,5 +123,7 @@ def _roles(claims: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]
     return tuple(found)
 
 
-def _invalid() -> UnauthenticatedError:
+def _invalid(reason: str) -> UnauthenticatedError:
+    """Tell the operator who asks for it what is wrong; the caller is not to learn it."""
+    _LOG.debug("token not believed", extra=fields(reason=reason))
     return UnauthenticatedError("Invalid token", challenge="invalid_token")

@@ -43,8 +43,13 @@ def fields(**values: Any) -> Mapping[str, dict[str, Any]]:
 
 
 def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send all logs of this process to ``stream`` as JSON; an unknown level counts as INFO."""
+    """Send all logs of this process to ``stream`` as JSON; an unknown level counts as INFO.
+
+    The Kafka client is heard from WARNING on unless the level is DEBUG: it tells of each connection and each try,
+    dozens of lines a second while a broker is away, and ours would be lost among them.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     known = logging.getLevelNamesMapping().get(level.strip().upper(), logging.INFO)
     logging.basicConfig(handlers=[handler], level=known, force=True)
+    logging.getLogger("kafka").setLevel(known if known <= logging.DEBUG else max(known, logging.WARNING))
