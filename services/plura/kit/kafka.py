@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
@@ -74,8 +75,10 @@ class KafkaSettings(ServiceSettings):
         if self.uses_sasl:
             user, password = _quoted(self.sasl_username), _quoted(self.sasl_password.get_secret_value())
             options["kafka.sasl.mechanism"] = self.sasl_mechanism
+            # the runtime of Databricks carries the client under a name of its own, and finds no other login module
+            shaded = "kafkashaded." if "DATABRICKS_RUNTIME_VERSION" in os.environ else ""
             options["kafka.sasl.jaas.config"] = (
-                f"{_LOGIN_MODULES[self.sasl_mechanism]} required username={user} password={password};"
+                f"{shaded}{_LOGIN_MODULES[self.sasl_mechanism]} required username={user} password={password};"
             )
         if self.ssl_ca_location:
             options["kafka.ssl.truststore.type"] = "PEM"
