@@ -19,6 +19,8 @@ PUBLISH_PATH = "/v1/eventhub/publish"
 
 _LONGEST_ANSWER = 64 * 1024
 _LONGEST_TEXT = 300
+_LONGEST_PAUSE_SECONDS = 3600.0
+"""The hub is asked again after an hour, whatever it says: its clock may be wrong."""
 
 _ACCEPTED = range(200, 300)
 _TRY_AGAIN = frozenset({408, 425, 429})
@@ -142,6 +144,10 @@ class HttpHub:
         watch.start()
         may_be_kept = False
         try:
+            if connection.sock is None:
+                connection.connect()
+            if deadline.is_set():
+                raise TimeoutError  # before there was a socket to cut
             connection.request("POST", self._path, body, headers)
             with connection.getresponse() as response:
                 content = response.read(_LONGEST_ANSWER)
@@ -190,10 +196,10 @@ def _seconds(retry_after: str | None) -> float | None:
     if retry_after is None:
         return None
     if retry_after.strip().isdecimal():
-        return float(retry_after)
+        return min(float(retry_after), _LONGEST_PAUSE_SECONDS)
     try:
         instant = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return max(0.0, aware.timestamp() - time.time())
+    return min(max(0.0, aware.timestamp() - time.time()), _LONGEST_PAUSE_SECONDS)

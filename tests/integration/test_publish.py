@@ -133,6 +133,8 @@ def test_an_answer_that_may_change_leaves_the_event_waiting(hub: StubHub, status
     [
         (lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True), 80, 90),
         (lambda: format_datetime(datetime.now(UTC) - timedelta(seconds=90), usegmt=True), 0, 0),
+        (lambda: "Fri, 31 Dec 9999 23:59:59 GMT", 3600, 3600),
+        (lambda: "9" * 400, 3600, 3600),
         (lambda: "soon", None, None),
         (lambda: "-5", None, None),
     ],
@@ -168,6 +170,22 @@ def test_an_event_that_was_not_confirmed_as_a_whole_is_sent_again(hub: StubHub, 
     assert time.monotonic() - started < 2
     ours.send(event(1, "a"))
     assert hub.taken == [event(1, "a").event_id] * 2
+
+
+def test_an_exchange_that_found_no_connection_in_time_is_over(hub: StubHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There was nothing to cut when its time was up, and then the hub trickles."""
+
+    def slowly(*arguments: Any, **options: Any) -> socket.socket:
+        time.sleep(0.4)
+        return connect(*arguments, **options)
+
+    connect = socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", slowly)
+    hub.answer = once(Answer(how="trickle", body=b"1" * 100))
+    started = time.monotonic()
+    with pytest.raises(HubUnavailableError, match=r"within 0.2 s"):
+        sender(hub, timeout=0.2).send(event(1, "a"))
+    assert time.monotonic() - started < 2
 
 
 def test_no_hub_at_all_is_told() -> None:
