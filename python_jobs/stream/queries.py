@@ -185,7 +185,7 @@ def _use_this_python(session: SparkSession) -> None:
 
 
 def _pause(query: _Query) -> float:
-    return min(0.5 * 2.0**query.failures, _LONGEST_PAUSE_SECONDS)
+    return min(0.5 * 2.0 ** min(query.failures, 10), _LONGEST_PAUSE_SECONDS)
 
 
 def _start(bronze: DeltaBronze, request: StreamRequest, query: _Query) -> None:
