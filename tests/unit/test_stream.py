@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from plura.kit.kafka import KafkaSettings
 from python_jobs.contracts import read_contracts
 from python_jobs.load.lines import LONGEST_LINE, parse_line
-from python_jobs.stream import Feed, default_feeds, read_feeds
+from python_jobs.stream import Feed, default_feeds, queries, read_feeds
 from python_jobs.stream.messages import read_message, wallet_line
 from python_jobs.stream.micro_batch import batch_id_of
 from python_jobs.stream.typing import Span, typing_of
@@ -145,6 +146,13 @@ def test_clients_sign_in_as_the_settings_say() -> None:
     assert plain == {"kafka.bootstrap.servers": "a:1", "kafka.security.protocol": "PLAINTEXT"}
     with pytest.raises(ValidationError, match="PLURA_KAFKA_SASL_PASSWORD"):
         KafkaSettings(security_protocol="SASL_PLAINTEXT", sasl_username="u")
+
+
+def test_the_pause_grows_to_half_a_minute_however_long_an_outage_lasts() -> None:
+    failed = [
+        queries._Query(feed=LINES, stopping=threading.Event(), failures=failures) for failures in (1, 2, 10, 5000)
+    ]
+    assert [queries._pause(query) for query in failed] == [1.0, 2.0, 30.0, 30.0]
 
 
 def test_messages_that_are_as_long_as_may_be_are_typed_in_bounded_memory_and_keep_their_numbers() -> None:
