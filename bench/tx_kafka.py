@@ -184,7 +184,7 @@ def _read_alone(broker: Broker, events: int) -> float:
     """Read the backlog with kafka-python and our settings, do nothing with it, and return the seconds."""
     consumer = KafkaConsumer(
         bootstrap_servers=broker.bootstrap,
-        **ConsumerSettings().client_options("bench") | {"group_id": None},
+        **ConsumerSettings().client_options("bench") | {"group_id": None, "auto_offset_reset": "earliest"},
     )
     consumer.assign([TopicPartition(topic, number) for topic in TOPICS.values() for number in range(PARTITIONS)])
     consumer.poll(timeout_ms=5_000, max_records=1)

@@ -127,6 +127,7 @@ def consume(
     from plura.tx.consumer.keeper import Keeper
     from plura.tx.consumer.loop import ConsumeLoop, Limits
     from plura.tx.consumer.measuring import Measuring
+    from plura.tx.consumer.placing import Placing
     from plura.tx.consumer.settings import ConsumerSettings
     from plura.tx.consumer.status import StatusServer
     from plura.tx.consumer.store import PostgresStore
@@ -172,6 +173,7 @@ def consume(
             watch=watch,
             measuring=measuring,
             keeper=keeper,
+            placing=Placing(start=settings.consumer_offset_reset, lost=measuring.lost),
             limits=Limits(
                 batch_events=settings.consumer_batch_events,
                 batch_seconds=settings.consumer_batch_ms / 1000,
@@ -200,7 +202,10 @@ def replay_dlq(
     topic: Annotated[
         list[str] | None, typer.Option(help="Only of this topic, as it stands in the table; repeat it for others.")
     ] = None,
-    error: Annotated[str | None, typer.Option(help="Only with this error code.")] = None,
+    error: Annotated[
+        Literal["parse_error", "contract_core_violation", "unsupported_topic", "internal_error"] | None,
+        typer.Option(help="Only with this error code."),
+    ] = None,
     since: Moment = None,
     until: Moment = None,
     min_id: Annotated[int | None, typer.Option(help="Smallest dlq_id.", min=1)] = None,

@@ -98,6 +98,32 @@ def test_what_a_producer_took_back_is_not_stored(stage: Stage) -> None:
     assert until(lambda: stage.database.sql(caught_up) == [(1,)])
 
 
+def test_records_that_retention_deleted_unread_are_told_and_counted(stage: Stage) -> None:
+    old, lost, kept = ([entry(number) for number in range(first, first + 10)] for first in (0, 10, 20))
+    stage.produce(*old, *(order(number) for number in range(5)), partition=0)
+    stage.broker.delete_records(stage.orders, {0: 3})  # nobody was to read these: the group begins here
+    begun = [*old, order(3), order(4)]
+    first = stage.start()
+    stage.wait_for(*begun)
+    until(lambda: stage.status("/readyz")[0] == 200)
+    first.terminate()
+    assert "deleted before they were read" not in stage.ended(first)[2]
+
+    stage.produce(*lost, *kept, partition=0)
+    stage.broker.delete_records(stage.ledger, {0: 20})
+    second = stage.start()
+    stage.wait_for(*begun, *kept)
+    metrics = stage.status("/metrics")[1]
+    assert f'consumer_offsets_lost_total{{topic="{stage.ledger}"}} 10.0' in metrics
+    assert f'consumer_offsets_lost_total{{topic="{stage.orders}"}} 0.0' in metrics
+    second.terminate()
+    code, _, err = stage.ended(second)
+    assert code == 0
+    (told,) = (json.loads(line) for line in err.splitlines() if "deleted before they were read" in line)
+    assert (told["level"], told["topic"], told["partition"]) == ("ERROR", stage.ledger, 0)
+    assert (told["wanted"], told["next"], told["lost"]) == (10, 20, 10)
+
+
 def test_a_database_that_is_away_puts_nothing_aside(stage: Stage) -> None:
     process = stage.start()
     first = [entry(number) for number in range(10)]

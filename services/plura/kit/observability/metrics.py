@@ -108,6 +108,12 @@ class ConsumerMetrics:
             registry=registry,
         )
         self.dlq = Counter("consumer_dlq_total", "Events put aside as bad.", ["topic"], registry=registry)
+        self.lost = Counter(
+            "consumer_offsets_lost_total",
+            "Offsets skipped because the broker had deleted their records before they were read.",
+            ["topic"],
+            registry=registry,
+        )
         self.version_missing = Counter(
             "consumer_version_missing_total",
             "Events that carry neither updated_at nor a version.",

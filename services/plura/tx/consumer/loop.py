@@ -24,6 +24,7 @@ from plura.tx.consumer.ingest import Ingest, StoppedError
 from plura.tx.consumer.keeper import Keeper
 from plura.tx.consumer.measuring import Measuring
 from plura.tx.consumer.messages import Message
+from plura.tx.consumer.placing import MISPLACED, Placing
 from plura.tx.consumer.watch import Place, Watch
 
 _ASK_SECONDS = 1.0
@@ -144,6 +145,7 @@ class ConsumeLoop:
     watch: Watch
     measuring: Measuring
     keeper: Keeper
+    placing: Placing
     limits: Limits
     connect: Callable[..., Any] = KafkaConsumer
 
@@ -237,6 +239,9 @@ class ConsumeLoop:
             told = ", ".join(f"{one.topic}-{one.partition} at {consumer.position(one)}" for one in places)
             self._unreadable = ServiceError(f"a record cannot be read: {told}: {error}")
             return {}
+        except MISPLACED as error:
+            self.placing.place(consumer, error)
+            return {}
         return records
 
     def _end_if_unreadable(self) -> None:
@@ -315,6 +320,9 @@ class ConsumeLoop:
             asked = partitions or [TopicPartition(self.topics[0], 0)]
             ends = consumer.end_offsets(asked, timeout_ms=_ASK_TIMEOUT_MS)
             positions = {one: consumer.position(one, timeout_ms=_ASK_TIMEOUT_MS) for one in partitions}
+        except MISPLACED as error:
+            self.placing.place(consumer, error)
+            return
         except (KafkaError, ValueError) as error:
             log.warning("ends of partitions unknown", extra=fields(said=str(error)[:300]))
             return

@@ -49,7 +49,12 @@ class Measuring:
         self._consumer.freshness.labels(topic).set_function(lambda: self.watch.freshness(topic))
         for status in ("success", "error"):
             self._consumer.messages.labels(topic, status)
-        for counter in (self._consumer.dlq, self._consumer.version_missing, self._consumer.less_information):
+        for counter in (
+            self._consumer.dlq,
+            self._consumer.lost,
+            self._consumer.version_missing,
+            self._consumer.less_information,
+        ):
             counter.labels(topic)
         self._consumer.core_violations.labels(topic, self.profile_id)
 
@@ -59,6 +64,10 @@ class Measuring:
         if 0 < self.slow_seconds <= seconds:
             told = fields(operation=operation, table=table, success=success, milliseconds=round(seconds * 1000))
             log.warning("slow statement", extra=told)
+
+    def lost(self, topic: str, offsets: int) -> None:
+        """Count offsets whose records were deleted before they were read."""
+        self._consumer.lost.labels(topic).inc(offsets)
 
     def lags(self) -> None:
         """Take the lag of each partition that is ours, and forget the others."""

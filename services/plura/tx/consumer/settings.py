@@ -42,7 +42,9 @@ class ConsumerSettings(ServiceSettings):
     kafka_group_id: str = Field(default="bo-sync-consumer", min_length=1)
     consumer_member: str = Field(default="", description="Name of this member, kept over restarts; blank: a new one.")
     consumer_poll_timeout_ms: int = Field(default=1000, ge=1)
-    consumer_offset_reset: Literal["earliest", "latest"] = "earliest"
+    consumer_offset_reset: Literal["earliest", "latest"] = Field(
+        default="earliest", description="Where a partition is begun that has no committed offset in its log."
+    )
     consumer_session_timeout_ms: int = Field(
         default=6000, ge=1000, description="A member that is not heard of for so long loses its partitions."
     )
@@ -84,7 +86,7 @@ class ConsumerSettings(ServiceSettings):
             "client_id": member,
             "group_id": self.kafka_group_id,
             "enable_auto_commit": False,
-            "auto_offset_reset": self.consumer_offset_reset,
+            "auto_offset_reset": "none",  # Placing does it, and tells what is lost
             "isolation_level": "read_committed",
             "allow_auto_create_topics": False,
             "max_poll_records": self.consumer_batch_events,
