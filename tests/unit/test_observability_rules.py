@@ -48,7 +48,16 @@ def test_rules_have_the_names_and_severities_of_the_architecture() -> None:
         "DbPoolExhausted": "warning",
         "DbPoolCheckoutSlow": "warning",
         "DbReplicationLagHigh": "critical",
+        "OffsetsLost": "critical",
+        "ApiAbsent": "critical",
     }
+
+
+def test_operations_tell_what_to_do_at_each_alarm() -> None:
+    told = (PROJECT / "docs" / "tx" / "operations.md").read_text(encoding="utf-8")
+    for rule in rules():
+        assert rule["annotations"]["description"].endswith(f"docs/tx/operations.md, {rule['alert']}.")
+        assert f"| `{rule['alert']}` |" in told, rule["alert"]
 
 
 def test_rules_read_metrics_that_exist() -> None:
@@ -90,6 +99,9 @@ def test_rules_fire_when_they_should() -> None:
         (">= db_pool_max_size", "> db_pool_max_size"),
         ("> 1\n", "> 3\n"),
         ("> 10", "> 100"),
+        ("consumer_offsets_lost_total[1h]", "consumer_offsets_lost_total[1m]"),
+        ("unless consumer_offsets_lost_total offset 1h", "unless consumer_offsets_lost_total offset 1m"),
+        ("absent(api_requests_total)", 'absent(api_requests_total{instance="a"})'),
     ],
 )
 def test_the_tests_of_the_rules_notice_a_wrong_rule(tmp_path: Any, was: str, becomes: str) -> None:
