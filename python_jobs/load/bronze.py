@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from python_jobs.load.lines import Lines, Malformed, parse_line, scalar_text
+from python_jobs.load.lines import LONGEST_KEY, Lines, Malformed, parse_line, scalar_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -119,14 +119,17 @@ def _without_exponent(text: str) -> str:
 def insert_lines(connection: duckdb.DuckDBPyConnection, table: Table, lines: Lines, stamps: Stamps) -> tuple[int, int]:
     """Insert some lines of a file and return how many were objects and how many were malformed.
 
-    DuckDB takes flat objects in plain JSON apart itself, which is many times faster; Python takes the others, strictly.
+    DuckDB takes flat objects in plain JSON apart itself, which is many times faster; Python takes the others, strictly,
+    and those so long that a key may be too long.
     Runs in the transaction of the caller.
     """
     numbers = range(lines.first_number, lines.first_number + len(lines.texts))
     chunk = pa.table({"line_number": pa.array(numbers, pa.int64()), "raw_json": pa.array(lines.texts, pa.string())})
     with _rows(connection, "chunk", chunk):
         others = connection.execute(
-            "select line_number, raw_json from chunk where not regexp_full_match(raw_json, $1)", [_PLAIN_OBJECT]
+            "select line_number, raw_json from chunk"
+            " where strlen(raw_json) > $2 or not regexp_full_match(raw_json, $1)",
+            [_PLAIN_OBJECT, LONGEST_KEY],
         ).fetchall()
     skipped = [number for number, _ in others] + [line.line_number for line in lines.malformed]
     columns = (*table.value_columns, _column(table, "source_extracted_at"), _column(table, "source_system"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,8 +17,15 @@ from python_jobs.warehouse import LakeError
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes of a line beyond which a file is refused, so that memory stays bounded."""
 
+# what Spark still takes apart when it looks into a line again
+LONGEST_KEY = 50_000
+_LONGEST_NUMBER = 1000
+_DEEPEST = 200
+
 _BLOCK = 8 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +98,11 @@ def parse_line(text: str) -> dict[str, Any]:
     """Return the object of a line, with numbers as their exact text; of a repeated key the first value stands.
 
     Raises:
-        ValueError: the line is no strict JSON object.
+        ValueError: the line is no strict JSON object, or one that not every engine could read: nested more than 200
+            levels, with a number of more than 1,000 characters or a key of more than 50,000.
     """
+    if text.count("{") + text.count("[") > _DEEPEST and _depth(text) > _DEEPEST:
+        raise ValueError("not JSON: nested too deeply")
     try:
         record = _decode(text)
         if "\\u" in text:
@@ -101,8 +112,6 @@ def parse_line(text: str) -> dict[str, Any]:
         raise ValueError("not JSON: an escape is half of a surrogate pair") from None
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from error
-    except RecursionError:
-        raise ValueError("not JSON: nested too deeply") from None
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - the content is wrong, not the type of an argument
     return record
@@ -129,12 +138,29 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if any(len(key) > LONGEST_KEY for key, _ in pairs):
+        raise ValueError(f"a key is longer than {LONGEST_KEY:,}")
     return dict(reversed(pairs))
+
+
+def _number(text: str) -> str:
+    if len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"a number is longer than {_LONGEST_NUMBER:,}")
+    return text
+
+
+def _depth(text: str) -> int:
+    """How many objects and lists are open at once; a text that is no JSON may give any number."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_TEXT.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(depth, deepest)
+    return deepest
 
 
 # numbers stay text: no digit is lost on the way to decimal columns
 _decode = json.JSONDecoder(
-    parse_float=str, parse_int=str, parse_constant=_refuse_constant, object_pairs_hook=_first_wins
+    parse_float=_number, parse_int=_number, parse_constant=_refuse_constant, object_pairs_hook=_first_wins
 ).decode
 
 

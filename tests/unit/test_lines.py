@@ -121,7 +121,10 @@ def test_a_folder_or_a_dangling_link_under_a_files_name_is_refused(tmp_path: Pat
         ('{"a": [{"\\udc00": 1}]}', "half of a surrogate pair"),
         ('{"a": 1, "a": ["\\ud800"]}', "half of a surrogate pair"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"a":' * 700 + '"\\u00e9"' + "}" * 700, "nested too deeply"),  # too deep for writing only
+        ('{"a":' * 201 + '"\\u00e9"' + "}" * 201, "nested too deeply"),
+        ('{"a": ' + "1" * 1001 + "}", "a number is longer than 1,000"),
+        ('{"a": 0.' + "1" * 1000 + "}", "a number is longer than 1,000"),
+        ('{"b": {"' + "a" * 50_001 + '": 1}}', "a key is longer than 50,000"),
         ("[1, 2]", "not a JSON object"),
         ('"text"', "not a JSON object"),
         ("null", "not a JSON object"),
@@ -130,6 +133,21 @@ def test_a_folder_or_a_dangling_link_under_a_files_name_is_refused(tmp_path: Pat
 def test_what_is_no_strict_json_object_is_malformed(text: str, error: str) -> None:
     with pytest.raises(ValueError, match=error):
         parse_line(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 200 + '"\\u00e9"' + "}" * 200,
+        '{"a": [' + ",".join('["[[", {}]' for _ in range(500)) + "]}",
+        '{"a": "' + '\\"[{' * 500 + '"}',
+        '{"a": ' + "1" * 1000 + "}",
+        '{"' + "a" * 50_000 + '": "' + "b" * 60_000 + '"}',
+    ],
+    ids=["deep", "wide", "brackets in a text", "long number", "long key and text"],
+)
+def test_what_every_engine_can_read_again_is_read(text: str) -> None:
+    assert len(parse_line(text)) == 1
 
 
 def test_numbers_stay_as_they_are_written_and_the_first_of_a_repeated_key_stands() -> None:
