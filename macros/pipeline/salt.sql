@@ -1,20 +1,10 @@
 {#-
-  Salt of the pseudonyms, as an expression: the secret scope on Databricks, else the environment, else a local dummy that
-  a production target refuses. The value stands in no manifest and no log of the project: it is read when the model runs.
+  Salt of the pseudonyms, as an expression: a value of gold.pseudonym_salt, which a Python model fills from the secret
+  scope on Databricks, else from the environment. The value stands in no compiled SQL, and so in no artifact, no query
+  history and no log.
 -#}
 {% macro salt() -%}
-    {{ return(adapter.dispatch('salt', 'plura')()) }}
-{%- endmacro %}
-
-{% macro default__salt() -%}
-    {%- if not execute -%}
-        {{ return("''") }}
-    {%- endif -%}
-    {%- set given = env_var('ANON_USER_KEY_SALT', '') -%}
-    {%- if not given and env_var('PLURA_ENV', 'local') == 'prod' -%}
-        {%- do exceptions.raise_compiler_error('No salt: set ANON_USER_KEY_SALT; the local dummy is refused in production (PLURA_ENV=prod).') -%}
-    {%- endif -%}
-    {{ return("'" ~ (given or 'local-salt-v1') | replace("'", "''") ~ "'") }}
+    {{ return('(select max(salt) from ' ~ ref('pseudonym_salt') ~ ')') }}
 {%- endmacro %}
 
 {#- Which salt the pseudonyms were made with, so that a change of salt is visible. -#}
@@ -26,5 +16,10 @@
     {%- if not execute -%}
         {{ return("''") }}
     {%- endif -%}
-    {{ return("'" ~ env_var('ANON_USER_KEY_SALT_VERSION', 'local-v1' if not env_var('ANON_USER_KEY_SALT', '') else 'v1') ~ "'") }}
+    {{ return(text_literal(env_var('ANON_USER_KEY_SALT_VERSION', 'local-v1' if not env_var('ANON_USER_KEY_SALT', '') else 'v1'))) }}
+{%- endmacro %}
+
+{#- A secret of the workspace is a version of its own, named or not. -#}
+{% macro databricks__salt_version() -%}
+    {{ return(text_literal(env_var('ANON_USER_KEY_SALT_VERSION', 'v1'))) }}
 {%- endmacro %}

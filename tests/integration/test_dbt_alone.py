@@ -20,6 +20,7 @@ from tests.lakes import Lake
 
 D1, D2, D3 = (date(2026, 3, day) for day in range(2, 5))
 
+SALT = "salt-that-nobody-may-read"
 LINES = three_days(D1, *[entry(f"mint_{day}", "treasury", "MINT", 5, kst(day, "12:00:00")) for day in (D2, D3)])
 OF_CONTROLS = (
     "gold.recon_daily_snapshot_flow",
@@ -76,7 +77,7 @@ def alone(new_lake: Callable[..., Lake]) -> Alone:
     command = subprocess.run(
         [str(Path(sys.executable).parent / "dbt"), "build", "--no-use-colors"],
         cwd=PROJECT,
-        env=os.environ | {"PLURA_DUCKDB_PATH": str(lake.warehouse)},
+        env=os.environ | {"PLURA_DUCKDB_PATH": str(lake.warehouse), "ANON_USER_KEY_SALT": SALT},
         capture_output=True,
         text=True,
         check=False,
@@ -102,6 +103,17 @@ def test_the_whole_graph_with_unit_tests_passes_on_a_new_warehouse_without_data(
     assert summary is not None, alone.printed[-500:]
     unit_tests = [node for node in alone.lake.manifest.unit_tests.values() if node.config.enabled]
     assert len(re.findall(r" PASS \S+::test_", alone.printed)) == len(unit_tests)
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_salt_stands_in_no_artifact_and_no_log() -> None:
+    """Not even in the compiled SQL, of which dbt docs are made."""
+    folders = (Path(os.environ["DBT_TARGET_PATH"]), Path(os.environ["DBT_LOG_PATH"]))
+    written = {file: file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file()}
+    assert {"manifest.json", "run_results.json", "fact_payment_anonymized.sql", "dbt.log"} <= {
+        file.name for file in written
+    }
+    assert [file for file, content in written.items() if SALT.encode() in content] == []
 
 
 def test_the_whole_graph_passes_on_data_and_computes_all_closed_days(alone: Alone) -> None:
