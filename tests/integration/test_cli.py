@@ -81,8 +81,11 @@ def test_a_load_prints_what_became_of_the_files_and_where_to_look(plura: Plura) 
     page = second.removeprefix("Data Docs of the batches: ")
     assert Path(page).is_file()
     assert third == "next: plura lake run"
-    again = plura("lake", "load", folder, "--no-validate")
-    assert again.out.splitlines() == [f"{folder}: 0 lines; files: 1 loaded before, 1 empty", "next: plura lake run"]
+    again = plura("lake", "load", folder, "--no-validate", "--target", "duckdb")
+    assert again.out.splitlines() == [
+        f"{folder}: 0 lines; files: 1 loaded before, 1 empty",
+        "next: plura lake run --target duckdb",
+    ]
     write(folder / "order_items.jsonl", [GOOD["orders"]])
     refused = plura("lake", "load", folder, "--no-validate")
     assert refused.code == 1

@@ -96,7 +96,7 @@ def load(
         say(f"Data Docs of the batches: {report.data_docs}")
     if report.problems:
         raise typer.Exit(1)
-    say("next: plura lake run")
+    _say_next("run", target)
 
 
 @app.command(short_help="Run the pipelines for KST days.")
@@ -154,7 +154,7 @@ def run(
         say(text)
     if not result.succeeded:
         raise typer.Exit(1)
-    say("next: plura lake report")
+    _say_next("report", target)
 
 
 @app.command(short_help="Print the controls of a day.")
@@ -278,7 +278,12 @@ def _set_status(batches: list[str], status: str, reason: str, target: str | None
     changed = lake_bronze.set_status(lake_settings(target), batches, status, reason.strip(), wait)
     for batch in changed:
         say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
-    say("next: plura lake run")
+    _say_next("run", target)
+
+
+def _say_next(command: str, target: str | None) -> None:
+    """Name the command that follows, on the same target: a copied line must not work on another warehouse."""
+    say(f"next: plura lake {command}{f' --target {target}' if target else ''}")
 
 
 def _day(text: str, option: str) -> date:
