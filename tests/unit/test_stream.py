@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
+from unittest import mock
 
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from plura.cli.lake_stream import checkpoints
 from plura.kit.kafka import KafkaSettings
+from plura.kit.settings import LakeSettings, SparkSettings
 from python_jobs.contracts import read_contracts
 from python_jobs.load.lines import LONGEST_LINE, parse_line
 from python_jobs.stream import Feed, default_feeds, queries, read_feeds
@@ -126,6 +128,23 @@ def test_a_query_that_starts_from_scratch_makes_other_batches() -> None:
     assert len(ids) == 8
 
 
+@pytest.mark.parametrize(
+    ("master", "given", "folder"),
+    [
+        ("yarn", "abfss://work@lake.dfs.core.windows.net/checkpoints", None),
+        ("yarn", "/mnt/checkpoints", None),
+        ("local[2]", "data/checkpoints", str(PROJECT / "data" / "checkpoints")),
+    ],
+)
+def test_checkpoints_lie_where_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch, master: str, given: str, folder: str | None
+) -> None:
+    monkeypatch.delenv("PLURA_SPARK_REMOTE", raising=False)
+    monkeypatch.setenv("PLURA_SPARK_MASTER", master)
+    monkeypatch.setenv("PLURA_SPARK_CHECKPOINT_DIR", given)
+    assert checkpoints(LakeSettings(project_dir=PROJECT), SparkSettings()) == (folder or given)
+
+
 def test_clients_sign_in_as_the_settings_say() -> None:
     settings = KafkaSettings(
         bootstrap="a:1, b:2",
@@ -149,9 +168,7 @@ def test_clients_sign_in_as_the_settings_say() -> None:
 
 
 def test_the_pause_grows_to_half_a_minute_however_long_an_outage_lasts() -> None:
-    failed = [
-        queries._Query(feed=LINES, stopping=threading.Event(), failures=failures) for failures in (1, 2, 10, 5000)
-    ]
+    failed = [mock.Mock(failures=failures) for failures in (1, 2, 10, 5000)]
     assert [queries._pause(query) for query in failed] == [1.0, 2.0, 30.0, 30.0]
 
 
