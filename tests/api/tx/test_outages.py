@@ -59,6 +59,13 @@ def test_a_schema_of_another_version_is_not_ready(bo: TestDatabase, identity: Pr
         assert (ready.status_code, ready.json()["database"], ready.json()["migrations"]) == (503, True, False)
 
 
+def test_an_upgrade_of_the_schema_leaves_running_processes_ready(bo: TestDatabase, identity: Provider) -> None:
+    with running(bo, auth_settings(identity)) as api:
+        bo.sql("insert into bo.schema_migrations (number, name, digest) values (9999, 'next', 'x')")
+        ready = api.get("/readyz")
+        assert (ready.status_code, ready.json()["migrations"]) == (200, True)
+
+
 @pytest.mark.parametrize(
     ("position", "end", "oldest", "polled", "fresh"),
     [

@@ -10,13 +10,17 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
-from plura.tx.api.errors import ApiError
+from plura.tx.api.errors import ApiError, ForbiddenError
 
 KST = timezone(timedelta(hours=9), "KST")
 """Korea has no daylight saving time."""
 
 _FOLDER = Path(__file__).parent / "templates"
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_FORBIDDEN = (
+    "Lookups need the role ADMIN_READ or ADMIN_AUDIT, the audit needs ADMIN_AUDIT. Ask whoever administers the identity"
+    " provider for it, then sign in again."
+)
 _HEADERS = {"Content-Security-Policy": _POLICY, "X-Frame-Options": "DENY"}
 
 
@@ -54,9 +58,11 @@ def style() -> Response:
     return Response((_FOLDER / "style.css").read_bytes(), media_type="text/css")
 
 
-def error_page(error: ApiError, correlation_id: str, *, following: str = "/console") -> Response:
-    """Return the page that tells of ``error``; ``following`` is the page to come back to after a sign-in."""
+def error_page(error: ApiError, correlation_id: str, *, following: str | None = None) -> Response:
+    """Return the page that tells of ``error``; ``following`` is the page behind the gate that was asked for."""
     lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors or ()]
+    if isinstance(error, ForbiddenError) and following:
+        lines = [_FORBIDDEN]
     headers = {name: value for name, value in error.headers.items() if name != "WWW-Authenticate"}
     return page(
         "message",
@@ -66,6 +72,6 @@ def error_page(error: ApiError, correlation_id: str, *, following: str = "/conso
         text=error.detail,
         lines=lines,
         correlation_id=correlation_id,
-        sign_in_for=following if error.status_code in (401, 403) else None,
+        sign_in_for=(following or "/console") if error.status_code in (401, 403) else None,
         refresh=None,
     )

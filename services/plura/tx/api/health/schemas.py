@@ -27,6 +27,6 @@ class Readiness(BaseModel):
 
     status: Literal["ready", "not_ready"]
     database: bool
-    migrations: bool = Field(description="The schema is the one this version was written for.")
+    migrations: bool = Field(description="The schema has all migrations of this version; later ones may follow.")
     identity: bool = Field(description="The keys of the identity provider are known.")
     freshness: list[Freshness]

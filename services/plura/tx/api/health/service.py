@@ -84,7 +84,8 @@ class HealthService:
         try:
             applied = await self._statements.rows("migrations", "schema_migrations")
             database = True
-            migrations = list(applied) == self._migrations
+            # a migration leaves the version before it working, or an upgrade would take every process away at once
+            migrations = list(applied)[: len(self._migrations)] == self._migrations
             freshness = [
                 Freshness(topic=topic, freshness_seconds=round(seconds, 3), polled_at=polled_at)
                 for topic, seconds, polled_at in await self._statements.rows("consumers", "consumer_state")
