@@ -35,24 +35,24 @@ class MicroBatchWriter:
     query_id: Callable[[], str]
     longest: int = LONGEST_LINE
 
-    def write(self, messages: DataFrame, number: int) -> None:
-        """Write micro-batch ``number``; a repetition that finds it whole changes nothing.
+    def write(self, messages: DataFrame, number: int) -> NewBatch | None:
+        """Write micro-batch ``number`` and return it; a repetition that finds it whole changes nothing.
 
         Raises:
             LakeError: others keep taking the batch away.
         """
         batch_id = batch_id_of(self.query_id(), self.feed.table, number)
         if any(batch.status in _ENDED for batch in self.bronze.batches([batch_id])):
-            return
+            return None
         messages = messages.select("key", "value", "partition", "offset").persist()
         try:
             spans = self._spans(messages)
             if not spans:
-                return
+                return None
             typing = typing_of(self.feed, self.bronze.tables, spans, longest=self.longest)
             typed = messages.mapInArrow(typing, typed_schema(self.bronze.tables[self.feed.table])).persist()
             try:
-                self._write(typed, batch_id, spans)
+                return self._write(typed, batch_id, spans)
             finally:
                 typed.unpersist()
         finally:
@@ -70,14 +70,14 @@ class MicroBatchWriter:
             base += last - first + 1
         return spans
 
-    def _write(self, typed: DataFrame, batch_id: str, spans: list[Span]) -> None:
+    def _write(self, typed: DataFrame, batch_id: str, spans: list[Span]) -> NewBatch | None:
         from pyspark.sql import functions as F  # noqa: N812 - the name that PySpark's users know
 
         (counted,) = typed.agg(
             F.count_if(F.col("error").isNull()).alias("rows"), F.count_if(F.col("error").isNotNull()).alias("malformed")
         ).collect()
         if not counted["rows"] and not counted["malformed"]:
-            return
+            return None
         new = NewBatch(
             batch_id=batch_id,
             table_name=self.feed.table,
@@ -90,16 +90,16 @@ class MicroBatchWriter:
         for _ in range(_ATTEMPTS):
             batch = self.bronze.begin([new])[batch_id]
             if batch.status in _ENDED:
-                return
+                return None
             if counted["malformed"]:
                 self.bronze.append(batch, MALFORMED, _malformed_rows(typed, batch))
             if counted["rows"]:
                 self.bronze.append(batch, self.feed.table, self._good_rows(typed, batch))
             if not self.bronze.finish([batch]):
-                return
+                return new
             self.bronze.settle(batch)
             if any(one.status in _ENDED for one in self.bronze.batches([batch_id])):
-                return
+                return new
         raise LakeError(f"micro-batch {batch_id} of {self.feed.topic} was not written: others keep taking it over")
 
     def _good_rows(self, typed: DataFrame, batch: RegisteredBatch) -> DataFrame:

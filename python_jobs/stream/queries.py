@@ -74,6 +74,7 @@ class _Query:
 
     feed: Feed
     stopping: threading.Event
+    written: Callable[[str], None]
     running: StreamingQuery | None = None
     known: threading.Event = field(default_factory=threading.Event)
     at_work: threading.Lock = field(default_factory=threading.Lock)
@@ -95,6 +96,7 @@ def stream(
     stopping: threading.Event,
     answers: Callable[[], bool],
     told: Callable[[str], None],
+    written: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Stream topics into Bronze until everything is read (``once``) or ``stopping`` is set.
 
@@ -106,6 +108,7 @@ def stream(
         stopping: set by another thread or a signal to end.
         answers: whether the brokers answer, with their topics.
         told: told in one line of outages and their ends.
+        written: told in one line of each micro-batch that was written.
 
     Raises:
         LakeError: messages are gone from Kafka that were never read, or a query failed for another reason than an
@@ -114,7 +117,7 @@ def stream(
     bronze.create_tables()
     bronze.recover()
     _use_this_python(bronze.session)
-    queries = [_Query(feed=feed, stopping=stopping) for feed in request.feeds]
+    queries = [_Query(feed=feed, stopping=stopping, written=written) for feed in request.feeds]
     done: set[str] = set()
     try:
         while not stopping.is_set() and len(done) < len(queries):
@@ -197,11 +200,14 @@ def _start(bronze: DeltaBronze, request: StreamRequest, query: _Query) -> None:
             if query.stopping.is_set():
                 raise _StoppingError
             try:
-                writer.write(messages, number)
+                batch = writer.write(messages, number)
             except Exception as error:
                 query.error = error
                 raise
             query.failures = 0
+            if batch is not None:
+                unreadable = f", {batch.malformed_count:,} unreadable messages" if batch.malformed_count else ""
+                query.written(f"{feed.topic}: {batch.row_count:,} rows{unreadable}, batch {batch.batch_id}")
 
     messages = (
         bronze.session.readStream.format("kafka")

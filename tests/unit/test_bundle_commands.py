@@ -183,7 +183,7 @@ def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch:
     assert not spark.is_local
     assert lake.project_dir == PROJECT
     work = "/Volumes/plura/bronze/work"
-    assert {str(staging(lake)), str(spark.checkpoint_dir), str(lake.data_docs_dir)} == {
+    assert {str(staging(lake)), spark.checkpoint_dir, str(lake.data_docs_dir)} == {
         f"{work}/{folder}" for folder in ("staging", "checkpoints", "data_docs")
     }
     for name, value in environment("publish").items():

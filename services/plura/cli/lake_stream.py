@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,7 @@ import typer
 from plura.cli.console import say, warn
 from plura.cli.options import Wait, lake_settings, required_kafka
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import SparkSettings
+from plura.kit.settings import LakeSettings, SparkSettings
 from python_jobs.contracts import Table, read_contracts
 from python_jobs.warehouse import LakeError
 
@@ -66,7 +67,7 @@ def stream(
     request = streaming.StreamRequest(
         feeds=feeds,
         source_options=kafka.spark_options(),
-        checkpoints=str(settings.resolved(spark.checkpoint_dir)) if spark.is_local else str(spark.checkpoint_dir),
+        checkpoints=checkpoints(settings, spark),
         once=once,
         every_seconds=every,
         most_messages=most,
@@ -75,8 +76,15 @@ def stream(
     stopping = threading.Event()
     with delta_bronze(settings, wait) as bronze, _set_by_signals(stopping):
         say(f"streaming {', '.join(feed.topic for feed in feeds)}")
-        streaming.stream(bronze, request, stopping=stopping, answers=lambda: _topics_answer(kafka, names), told=warn)
+        streaming.stream(
+            bronze, request, stopping=stopping, answers=lambda: _topics_answer(kafka, names), told=warn, written=say
+        )
     say("next: plura lake run --target spark")
+
+
+def checkpoints(settings: LakeSettings, spark: SparkSettings) -> str:
+    """Return the folder of the checkpoints; on a cluster it may be an address, which is no path."""
+    return str(settings.resolved(Path(spark.checkpoint_dir))) if spark.is_local else spark.checkpoint_dir
 
 
 def _feeds(kafka: KafkaSettings, tables: dict[str, Table], words: str) -> list[Feed]:

@@ -48,7 +48,9 @@ class SparkSettings(BaseSettings):
     master: str = Field(default="local[*]", description="Master of the session.")
     remote: str = Field(default="", description="Address of a Spark Connect server, sc://host:port.")
     staging_dir: Path | None = Field(default=None, description="Folder that this machine writes and executors read.")
-    checkpoint_dir: Path = Field(default=Path("data/checkpoints"), description="Folder of the streams' progress.")
+    checkpoint_dir: str = Field(
+        default="data/checkpoints", description="Folder of the streams' progress, or its address on a cluster."
+    )
 
     @property
     def is_local(self) -> bool:

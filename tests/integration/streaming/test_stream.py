@@ -41,8 +41,13 @@ def request(broker: Broker, work: Path, *words: str, tables: Any, **options: Any
     )
 
 
-def read_all(delta: DeltaBronze, broker: Broker, asked: StreamRequest) -> None:
-    stream(delta, asked, stopping=threading.Event(), answers=broker.answers, told=lambda _: None)
+def read_all(delta: DeltaBronze, broker: Broker, asked: StreamRequest) -> list[str]:
+    """Read what is there and return what was told of the micro-batches."""
+    written: list[str] = []
+    stream(
+        delta, asked, stopping=threading.Event(), answers=broker.answers, told=lambda _: None, written=written.append
+    )
+    return written
 
 
 def rows(delta: DeltaBronze, statement: str) -> list[tuple[Any, ...]]:
@@ -61,7 +66,16 @@ def test_messages_give_the_rows_of_a_file_with_the_same_lines(
 ) -> None:
     topic = broker.create_topic()
     broker.produce(topic, [(None, content([line]).rstrip(b"\n")) for line in TRICKY])
-    read_all(delta, broker, request(broker, tmp_path, f"{topic}=transaction_ledger", tables=delta.tables))
+    asked = request(broker, tmp_path, f"{topic}=transaction_ledger", tables=delta.tables)
+    written = read_all(delta, broker, asked)
+    assert read_all(delta, broker, asked) == []
+    ((batch_id, good, bad),) = rows(
+        delta,
+        f"select batch_id, row_count, malformed_count from bronze.load_registry where source_file = 'kafka:{topic}'",
+    )
+    assert good
+    assert bad
+    assert written == [f"{topic}: {good} rows, {bad} unreadable messages, batch {batch_id}"]
     raw = Bronze(work=tmp_path)
     raw.write("transaction_ledger.jsonl", *TRICKY)
     raw.load()
