@@ -32,6 +32,9 @@ MALFORMED = "malformed_lines"
 ABANDONED_AFTER = timedelta(minutes=15)
 """How long a batch may be ``loading`` before another load takes it for lost; taking a live one costs it a retry."""
 
+_WRITERS_MEET = " tblproperties ('delta.enableDeletionVectors' = 'false')"
+"""With deletion vectors Databricks lets two statements commit at once that insert different rows: under one number."""
+
 _NEW = (
     "ordinal int, batch_id string, table_name string, source_file string, source_offsets string, content_sha256 string,"
     " extracted_us bigint, loaded_us bigint, row_count bigint, malformed_count bigint"
@@ -76,7 +79,8 @@ class DeltaBronze:
         there = {row["tableName"] for row in self.session.sql("show tables in bronze").collect()}
         for table in (table for table in self.tables.values() if table.name not in there):
             columns = ", ".join(f"{column.name} {column.data_type}" for column in table.columns)
-            self.session.sql(f"create table if not exists bronze.{table.name} ({columns}) using delta")
+            properties = _WRITERS_MEET if f"bronze.{table.name}" == REGISTRY else ""
+            self.session.sql(f"create table if not exists bronze.{table.name} ({columns}) using delta{properties}")
 
     def batches(self, ids: Iterable[str] | None = None) -> list[RegisteredBatch]:
         """Return the batches, all or those with the given ids, in the order of their numbers."""
@@ -202,7 +206,8 @@ class DeltaBronze:
         """End a batch that nobody ends: ``loaded`` if all its rows are there, else ``abandoned`` without a row.
 
         Safe against a writer that lives: once its transactions are claimed it can append nothing more, and what it has
-        appended before is either all there is, or taken away.
+        appended before is either all there is, or taken away. It may begin the batch again, under a new number, while
+        we are still at it: only rows of the number that we settle are taken away.
         """
         for table in (MALFORMED, batch.table_name):
             columns = [column for column in self.tables[table].columns if column.name != "ingest_seq"]
@@ -211,7 +216,13 @@ class DeltaBronze:
         if not self.finish([batch]):
             return
         for table in (MALFORMED, batch.table_name):
-            write(self.session, f"delete from bronze.{table} where batch_id = $id", id=batch.batch_id)
+            write(
+                self.session,
+                f"delete from bronze.{table} where batch_id = $id and ingest_seq >= $first and ingest_seq < $end",
+                id=batch.batch_id,
+                first=batch.batch_seq * SEQ_PER_BATCH,
+                end=(batch.batch_seq + 1) * SEQ_PER_BATCH,
+            )
         write(
             self.session,
             f"update {REGISTRY} set status = 'abandoned', status_changed_at = $now"

@@ -181,6 +181,32 @@ def test_a_batch_that_nobody_comes_back_to_is_finished_or_taken_away(delta: Delt
     assert (len(on_delta(delta)["orders_raw"]), len(on_delta(delta)["malformed_lines"])) == (2, 1)
 
 
+def test_who_settles_a_batch_takes_no_row_of_the_writer_that_began_it_again_meanwhile(
+    delta: DeltaBronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delta.create_tables()
+    lost = NewBatch(
+        batch_id="aaaa", table_name="orders_raw", source_file="a", loaded_at=NOW, row_count=1, malformed_count=0
+    )
+    first = delta.begin([lost])["aaaa"]
+
+    def finish_late(late: DeltaBronze, batches: Any) -> Any:
+        """The writer settles the batch itself, begins it again and ends it, before we take anything away."""
+        incomplete = finish(late, batches)
+        monkeypatch.setattr(DeltaBronze, "finish", finish)
+        delta.settle(first)
+        again = delta.begin([lost])["aaaa"]
+        delta.append(again, "orders_raw", row_without_seq(delta, "orders_raw", "aaaa"))
+        assert delta.finish([again]) == []
+        return incomplete
+
+    finish = DeltaBronze.finish
+    monkeypatch.setattr(DeltaBronze, "finish", finish_late)
+    delta.settle(first)
+    assert [(batch.batch_seq, batch.status) for batch in delta.batches()] == [(2, "loaded")]
+    assert delta.session.table("bronze.orders_raw").count() == 1
+
+
 def row_without_seq(delta: DeltaBronze, name: str, batch_id: str) -> DataFrame:
     """A frame of one row of a table."""
     values = {"batch_id": f"'{batch_id}'", "line_number": "cast(1 as bigint)"}
@@ -208,6 +234,8 @@ def test_loads_at_once_share_no_number_and_lose_no_line(delta: DeltaBronze, tmp_
     ids = [row[0] for row in delta.session.sql("select order_id from bronze.orders_raw order by 1").collect()]
     assert ids == [0, 1, 10, 11, 20, 21]
     assert delta.session.table("bronze.products_raw").count() == 1
+    properties = dict(tuple(row) for row in delta.session.sql("show tblproperties bronze.load_registry").collect())
+    assert properties["delta.enableDeletionVectors"] == "false"  # on Databricks writers would not meet otherwise
 
 
 def test_batches_are_withdrawn_and_come_back_as_on_duckdb(delta: DeltaBronze, raw: Bronze) -> None:
