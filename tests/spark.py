@@ -37,15 +37,22 @@ SETTINGS = {
     "PLURA_SPARK_MEMORY": "2g",
     "SPARK_SUBMIT_OPTS": "-XX:+UseSerialGC",  # on two cores the collectors that work beside the program take from it
 }
+SHORT = SETTINGS | {"SPARK_SUBMIT_OPTS": SETTINGS["SPARK_SUBMIT_OPTS"] + " -XX:TieredStopAtLevel=1"}
+"""Settings of processes that end too soon for the code that the optimizing compiler makes to pay."""
+
 SCHEMAS = ("bronze", "silver", "gold")
 
-INTERPRETED = {
+FOR_FEW_ROWS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.databricks.delta.stats.skipping": "false",
 }
-"""Settings with which Spark spends a third less time on a few rows: most of what it does for them is compiling Java."""
+"""Settings for tables of a few rows, where Spark needs more time to be fast than it saves.
 
+It interprets expressions instead of compiling Java for them, and reads files without asking their statistics first,
+which is a job for each table of a statement and four fifths of its planning.
+"""
 
 UNORDERED = {
     "silver.change_log": {"change_seq"},
@@ -82,10 +89,10 @@ def start_session(warehouse: Path) -> SparkSession:
 
 
 @contextmanager
-def interpreted(session: SparkSession) -> Iterator[None]:
-    """Let the session interpret expressions in the block instead of generating code for them."""
-    before = {name: str(session.conf.get(name)) for name in INTERPRETED}
-    for name, value in INTERPRETED.items():
+def for_few_rows(session: SparkSession) -> Iterator[None]:
+    """Let the session do in the block what is quickest for a few rows."""
+    before = {name: str(session.conf.get(name)) for name in FOR_FEW_ROWS}
+    for name, value in FOR_FEW_ROWS.items():
         session.conf.set(name, value)
     try:
         yield

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 
 from tests.databricks.dialect import Dialect, RefusedError
-from tests.spark import INTERPRETED
+from tests.spark import FOR_FEW_ROWS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,7 +29,7 @@ SESSION_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.sources.default": "delta",
     "spark.sql.legacy.createHiveTableByDefault": "false",
-    **INTERPRETED,
+    **FOR_FEW_ROWS,
 }
 
 _TYPE_NAMES = {"tinyint": "BYTE", "smallint": "SHORT", "bigint": "LONG", "void": "NULL"}

@@ -15,7 +15,7 @@ from tests.integration.scenarios import EXTRACTED, folder_of
 from tests.lakes import Lake
 from tests.property.eventful import BEFORE_FIRST_RUN, BEFORE_SECOND_RUN
 from tests.property.playing import Played
-from tests.spark import Twins, interpreted
+from tests.spark import Twins, for_few_rows
 
 pytestmark = pytest.mark.timeout(1800)  # Spark plans and commits five hundred statements a run
 
@@ -60,7 +60,7 @@ def twinned(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     lake = TwinnedLake(work=tmp_path_factory.mktemp("twinned"), manifest=twins.lake.manifest, checks=False)
     lake.twins, twins.lake = twins, lake
     lake.now = EXTRACTED + timedelta(days=3 * load_scenarios(lake))
-    with interpreted(twins.session):
+    with for_few_rows(twins.session):
         yield lake
 
 

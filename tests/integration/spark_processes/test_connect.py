@@ -16,7 +16,7 @@ import pytest
 
 from python_jobs.spark import session_settings
 from tests.dbt_runs import PROJECT
-from tests.spark import SETTINGS, java_is_missing, skip_or_fail
+from tests.spark import SHORT, java_is_missing, skip_or_fail
 
 PATIENCE_SECONDS = 120
 
@@ -114,7 +114,7 @@ def command(program: str, *arguments: str, settings: dict[str, str], folder: Pat
     done = subprocess.run(
         [str(Path(sys.executable).with_name(program)), *arguments],
         cwd=folder,
-        env=os.environ | SETTINGS | settings,
+        env=os.environ | SHORT | settings,
         capture_output=True,
         text=True,
         timeout=300,

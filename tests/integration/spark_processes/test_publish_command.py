@@ -15,7 +15,7 @@ from python_jobs.warehouse import LakeError, warehouse_lock
 from tests.commands import Plura
 from tests.dbt_runs import PROJECT
 from tests.eventhub import TAKEN, Answer, stub_hub
-from tests.spark import SETTINGS, java_is_missing, skip_or_fail
+from tests.spark import SHORT, java_is_missing, skip_or_fail
 
 PREPARE = """
 import sys
@@ -34,7 +34,7 @@ def test_a_follower_delivers_and_holds_the_warehouse_only_while_it_does(tmp_path
     with stub_hub() as hub:
         plura = Plura(
             work=tmp_path,
-            settings=SETTINGS
+            settings=SHORT
             | {
                 "PLURA_SPARK_CATALOG": "hive",
                 "PLURA_SPARK_MASTER": "local[1]",

@@ -20,7 +20,7 @@ from python_jobs.stream import Feed, StreamRequest, stream
 from tests.commands import Plura
 from tests.dbt_runs import PROJECT
 from tests.loads import GOOD
-from tests.spark import SETTINGS
+from tests.spark import SHORT
 
 KILLS = int(os.environ.get("PLURA_STREAM_KILLS", "1"))
 """How often the stream is killed; each time costs some 20 s."""
@@ -48,7 +48,7 @@ def plura(tmp_path: Path, broker: Broker, delta: DeltaBronze) -> Plura:
     warehouse = str(delta.session.conf.get("spark.sql.warehouse.dir")).removeprefix("file:")
     return Plura(
         work=tmp_path,
-        settings=SETTINGS
+        settings=SHORT
         | {
             "PLURA_SPARK_MEMORY": "1g",
             "PLURA_SPARK_WAREHOUSE": warehouse,
