@@ -1,7 +1,7 @@
 """Time and memory of the lake: one day on DuckDB beside the floor and on Spark, and a day after a long history.
 
-``python -m bench.lake`` prints the tables; ``--write`` also puts them into docs/benchmarks/lake.md. Parts that are not
-measured keep their last results there.
+``python -m bench.lake`` prints the tables; ``--write`` also puts them into docs/benchmarks/lake.md, and what follows
+for a cluster into docs/sizing.md. Parts that are not measured keep their last results there.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from bench.lake_commands import Scratch
 from bench.lake_day import measure_day, measure_fixed, measure_validation
 from bench.lake_history import measure_history
 from bench.lake_report import render
+from bench.lake_sizing import render_sizing
 from bench.lake_spark import measure_spark_day
-from bench.record import parser, read_results, stamp, write_results
+from bench.record import PROJECT, parser, read_results, stamp, write_results
 
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "pyspark", "delta-spark")
 PARTS = ("1m", "10m", "history", "spark-1m", "spark-10m")
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scratch.clear()
         if options.write:
             write_results("lake", results, render(results))
+            if largest := results.get("spark-10m") or results.get("spark-1m"):
+                (PROJECT / "docs" / "sizing.md").write_text(render_sizing(largest), encoding="utf-8")
     print(render({part: results[part] for part in options.only or PARTS}))
 
 

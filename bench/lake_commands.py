@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,20 +95,20 @@ class Scratch:
         return self.folder / "spark"
 
     @contextmanager
-    def on_spark(self, *, memory: str, events: Path) -> Iterator[dict[str, str]]:
-        """Give the environment of commands on Spark, whose sessions write event logs into a folder."""
-        settings = self.folder / "spark_conf"
-        settings.mkdir(exist_ok=True)
-        (settings / "spark-defaults.conf").write_text(
-            f"spark.eventLog.enabled true\nspark.eventLog.compress false\nspark.eventLog.dir {events.as_uri()}\n",
-            encoding="utf-8",
-        )
-        yield self.environment | {
-            "SPARK_CONF_DIR": str(settings),
-            "PLURA_SPARK_WAREHOUSE": str(self.spark_warehouse),
-            "PLURA_SPARK_MEMORY": memory,
-        }
-        shutil.rmtree(settings)
+    def on_spark(self, *, memory: str) -> Iterator[tuple[dict[str, str], Path]]:
+        """Give the environment of commands on Spark, and the folder that their sessions write event logs into."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as name:
+            events = Path(name)
+            (events / "spark-defaults.conf").write_text(
+                f"spark.eventLog.enabled true\nspark.eventLog.compress false\nspark.eventLog.dir {events.as_uri()}\n",
+                encoding="utf-8",
+            )
+            settings = {
+                "SPARK_CONF_DIR": name,
+                "PLURA_SPARK_WAREHOUSE": str(self.spark_warehouse),
+                "PLURA_SPARK_MEMORY": memory,
+            }
+            yield self.environment | settings, events
 
     def load_command(self, data: Path, *options: str) -> list[str]:
         """Command that loads a folder."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,16 @@ def measure_spark_day(scratch: Scratch, size: str) -> dict[str, Any]:
 
 
 def _measure(scratch: Scratch, data: Path, *, memory: str) -> dict[str, Any]:
-    events = scratch.folder / "spark_events"
-    for folder in (scratch.spark_warehouse, events):
-        shutil.rmtree(folder, ignore_errors=True)
-    events.mkdir()
-    with scratch.on_spark(memory=memory, events=events) as environment:
+    shutil.rmtree(scratch.spark_warehouse, ignore_errors=True)
+    with scratch.on_spark(memory=memory) as (environment, events):
         load = measure_tree(scratch.load_command(data, "--no-validate", "--target", "spark"), environment)
         loaded = _tasks(events)
+    with scratch.on_spark(memory=memory) as (environment, events):
         process = measure_tree(scratch.run_command("--date", DAY.isoformat(), "--target", "spark"), environment)
-    run = scratch.read_run(process)
+        ran = _tasks(events)
     return {
         "load": {"wall_s": load.wall_s, "cpu_s": load.cpu_s, "peak_gib": load.peak_gib, "tasks": loaded},
-        "run": _figures(run) | {"tasks": {name: total - loaded[name] for name, total in _tasks(events).items()}},
+        "run": _figures(scratch.read_run(process)) | {"tasks": ran},
         "disk": {schema: _size(scratch.spark_warehouse / f"{schema}.db") for schema in ("bronze", "silver", "gold")},
     }
 
@@ -68,23 +67,30 @@ def _figures(run: Run) -> dict[str, Any]:
 
 
 def _tasks(events: Path) -> dict[str, float]:
-    """What the tasks of all applications took so far, from Spark's event logs.
+    """What the tasks of an application took, from the event log in a folder.
 
-    Seconds that they held a core and that they used one, and bytes that they wrote for a shuffle and spilled to disk.
+    Seconds that they held a core and that they used one, bytes that they wrote for a shuffle in all and in the stage
+    that wrote most, and bytes that they spilled to disk.
     """
-    total = dict.fromkeys(("core_s", "cpu_s", "shuffled_bytes", "spilled_bytes"), 0.0)
-    for file in events.rglob("*"):
-        if not file.is_file():
-            continue
+    core_s = cpu_s = spilled = 0.0
+    shuffled: Counter[int] = Counter()
+    for file in events.rglob("events_*"):
         with file.open(encoding="utf-8") as lines:
             for line in lines:
                 if line.startswith('{"Event":"SparkListenerTaskEnd"') and '"Task Metrics"' in line:
-                    metrics = json.loads(line)["Task Metrics"]
-                    total["core_s"] += metrics["Executor Run Time"] / 1e3
-                    total["cpu_s"] += metrics["Executor CPU Time"] / 1e9
-                    total["shuffled_bytes"] += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
-                    total["spilled_bytes"] += metrics["Disk Bytes Spilled"]
-    return total
+                    task = json.loads(line)
+                    metrics = task["Task Metrics"]
+                    core_s += metrics["Executor Run Time"] / 1e3
+                    cpu_s += metrics["Executor CPU Time"] / 1e9
+                    shuffled[task["Stage ID"]] += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
+                    spilled += metrics["Disk Bytes Spilled"]
+    return {
+        "core_s": core_s,
+        "cpu_s": cpu_s,
+        "shuffled_bytes": shuffled.total(),
+        "largest_stage_bytes": max(shuffled.values(), default=0),
+        "spilled_bytes": spilled,
+    }
 
 
 def _size(folder: Path) -> dict[str, int]:
