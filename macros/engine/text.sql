@@ -2,7 +2,7 @@
 
 {#- Without surrounding white space; empty text is NULL. -#}
 {% macro trimmed(text) -%} {{ adapter.dispatch('trimmed', 'plura')(text) }} {%- endmacro %}
-{% macro default__trimmed(text) -%} nullif(trim(both ' \t\n\r' from {{ text }}), '') {%- endmacro %}
+{% macro default__trimmed(text) -%} nullif(trim(both ' \t\n\r\u000b\u000c' from {{ text }}), '') {%- endmacro %}
 {#- DuckDB trims slowly, so texts that neither begin nor end with a space or a control character pass as they are. -#}
 {% macro duckdb__trimmed(text) -%}
     case
@@ -30,9 +30,15 @@
     {{ sha256_hex('concat(' ~ texts | join(", '|', ") ~ ')') }}
 {%- endmacro %}
 
-{#- First group of a regular expression in a text; NULL where it does not match. -#}
+{#-
+  First group of a regular expression in a text without surrounding white space; NULL where it does not match. Java takes
+  five more characters for the end of a line than DuckDB does, which (?d) forbids.
+-#}
 {% macro regex_group(text, pattern) -%} {{ adapter.dispatch('regex_group', 'plura')(text, pattern) }} {%- endmacro %}
-{% macro default__regex_group(text, pattern) -%} nullif(regexp_extract({{ text }}, {{ pattern }}, 1), '') {%- endmacro %}
+{% macro default__regex_group(text, pattern) -%}
+    nullif(regexp_extract({{ text }}, concat('(?d)', {{ pattern }}), 1), '')
+{%- endmacro %}
+{% macro duckdb__regex_group(text, pattern) -%} nullif(regexp_extract({{ text }}, {{ pattern }}, 1), '') {%- endmacro %}
 
 {#- Text of a top-level key of a JSON object; NULL where the key is absent or null. -#}
 {% macro json_value(json, key) -%} {{ adapter.dispatch('json_value', 'plura')(json, key) }} {%- endmacro %}
@@ -58,8 +64,6 @@
 {% macro concat_sorted(text) -%} {{ adapter.dispatch('concat_sorted', 'plura')(text) }} {%- endmacro %}
 {% macro default__concat_sorted(text) -%} array_join(sort_array(collect_list({{ text }})), ', ') {%- endmacro %}
 {% macro duckdb__concat_sorted(text) -%} string_agg({{ text }}, ', ' order by {{ text }}) {%- endmacro %}
-
-{% macro duckdb__regex_group(text, pattern) -%} nullif(regexp_extract({{ text }}, {{ pattern }}, 1), '') {%- endmacro %}
 
 {#- The texts of a list in its order, with line ends between them; NULL for a NULL list. -#}
 {% macro list_text(list) -%} {{ adapter.dispatch('list_text', 'plura')(list) }} {%- endmacro %}
