@@ -135,9 +135,10 @@ class Lake:
 
 
 @contextmanager
-def dbt_flags(*, checks: bool) -> Iterator[None]:
-    """Write no artifacts, and select no data tests unless ``checks`` is set, while the block runs."""
-    flags = {"DBT_WRITE_JSON": "false"} | ({} if checks else {"DBT_INDIRECT_SELECTION": "empty"})
+def dbt_flags(*, checks: bool, log: bool = False) -> Iterator[None]:
+    """Write no artifacts and no log, and select no data tests, unless they are asked for, while the block runs."""
+    flags = {"DBT_WRITE_JSON": "false", "DBT_LOG_LEVEL_FILE": "debug" if log else "none"}
+    flags |= {} if checks else {"DBT_INDIRECT_SELECTION": "empty"}
     before = {name: os.environ.get(name) for name in flags}
     os.environ.update(flags)
     try:

@@ -133,7 +133,7 @@ class Twins:
     """A lake on DuckDB and the same lake on Spark: both get the same Bronze and the same runs.
 
     ``target`` is how dbt reaches Spark, and ``manifest`` the project parsed for it. With ``checks`` the runs there
-    execute the data tests as well.
+    execute the data tests as well, with ``log`` they write dbt's log.
     """
 
     lake: Lake
@@ -142,6 +142,7 @@ class Twins:
     folder: Path
     target: str = "spark"
     checks: bool = False
+    log: bool = False
     _runs: int = 0
 
     def start_over(self) -> None:
@@ -208,7 +209,7 @@ class Twins:
             run_id=run_id,
             variables=self.lake.variables,
         )
-        with self.lake.seeds_in_place(self.manifest), dbt_flags(checks=self.checks):
+        with self.lake.seeds_in_place(self.manifest), dbt_flags(checks=self.checks, log=self.log):
             return run_pipelines(request, manifest=self.manifest, reader=lambda: nullcontext(SparkReader(self.session)))
 
     def differences(self) -> list[str]:

@@ -90,6 +90,7 @@ def twins(
             folder=spark_warehouse,
             target="databricks",
             checks=True,
+            log=True,
         )
         pair.start_over()
         yield pair
