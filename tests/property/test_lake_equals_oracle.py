@@ -85,7 +85,7 @@ def assert_right_again_and_from_scratch(played: Played) -> None:
 
 
 @UNLIMITED
-@tried(4)
+@tried(2)
 @given(steps=histories())
 def test_any_history_of_loads_and_runs_gives_the_tables_of_the_oracle_and_of_one_run(
     lakes: Lakes, steps: list[Step]
