@@ -39,7 +39,11 @@
     {%- set processed_end = processed_end or as_of() -%}
     {%- if days -%}
         {%- set processed_end = "(select max(day_end) from " ~ ref(days) ~ ")" -%}
-        {%- do values.update({'consumed_change_seq': "(select coalesce(max(change_seq), 0) from " ~ ref('change_log') ~ ")"}) -%}
+        {#- where no day was due, the next run looks at the same changes again -#}
+        {%- do values.update({
+            'consumed_change_seq': "coalesce((select max(to_seq) from " ~ ref(days) ~ "), (select consumed_change_seq from "
+            ~ state ~ " where pipeline_name = '" ~ pipeline ~ "'))",
+        }) -%}
     {%- endif -%}
     merge into {{ state }} as t
     using (
@@ -100,7 +104,7 @@
         days.date_kst,
         'success' as status,
         {{ run_id() }} as run_id,
-        cast({{ read_value('select max(change_seq) from ' ~ ref('change_log'), 0) }} as bigint) as change_seq,
+        days.to_seq as change_seq,
         {{ as_of() }} as updated_at,
         days.inputs_digest
     from {{ ref(days) }} as days

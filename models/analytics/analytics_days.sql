@@ -1,6 +1,8 @@
 {{ config(materialized='table') }}
 
 -- depends_on: {{ ref('silver_completed') }}
+{#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}
+{%- set to_seq = read_value("select max(change_seq) from " ~ ref('change_log'), 0) %}
 {{- assert_pipeline_ready('pipeline_c') }}
 {%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_c'", 0) %}
 {%- set last_computed = "date '" ~ read_value("select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_c'", '0001-01-01') ~ "'" %}
@@ -75,7 +77,8 @@ final as (
     select
         known_days.date_kst,
         {{ kst_day_end('known_days.date_kst') }} as day_end,
-        digests.inputs_digest
+        digests.inputs_digest,
+        cast({{ to_seq }} as bigint) as to_seq
     from known_days
     inner join digests on known_days.date_kst = digests.date_kst
     left join computed on known_days.date_kst = computed.date_kst

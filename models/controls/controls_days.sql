@@ -1,6 +1,8 @@
 {{ config(materialized='table') }}
 
 -- depends_on: {{ ref('silver_completed') }}
+{#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}
+{%- set to_seq = read_value("select max(change_seq) from " ~ ref('change_log'), 0) %}
 {{- assert_pipeline_ready('pipeline_b') }}
 {%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_b'", 0) %}
 {%- set tolerance_us = read_value("select max(threshold) * 3600000000 from " ~ ref('rule_days') ~ " where metric = 'snapshot_tolerance_hours'", 0) | int %}
@@ -258,7 +260,8 @@ final as (
         is_whole or is_after_alteration as supply_due,
         is_whole or has_entries as entries_due,
         is_whole or has_payments as payments_due,
-        inputs_digest
+        inputs_digest,
+        cast({{ to_seq }} as bigint) as to_seq
     from flagged
 
 )

@@ -133,6 +133,26 @@ def test_a_second_build_changes_no_row(alone: Alone) -> None:
     assert alone.second == alone.first
 
 
+def test_what_silver_changes_beside_a_run_of_controls_and_analytics_is_left_to_the_next(
+    new_lake: Callable[..., Lake],
+) -> None:
+    """Jobs of a workspace share no lock: Silver runs between the first node of the others and their last."""
+    lake = new_lake(checks=False)
+    lake.load(LINES)
+    assert build(lake) == []
+    lake.load({"transaction_ledger": [entry("on time", "alice", "CHARGE", 1, kst(D2, "10:00:00"))]})
+    assert build(lake, "--selector", "pipeline_silver") == []
+    days = ("controls_days", "analytics_days")
+    assert build(lake, "--select", *days) == []
+    lake.load({"transaction_ledger": [entry("late", "alice", "CHARGE", 1, kst(D3, "10:00:00"))]})
+    assert build(lake, "--selector", "pipeline_silver") == []
+    of_controls = "select tx_id from gold.admin_tx_search where tx_id in ('on time', 'late') order by tx_id desc"
+    assert build(lake, "--select", "tag:pipeline_b", "tag:pipeline_c", "--exclude", *days) == []
+    assert lake.sql(of_controls) == [("on time",)]
+    assert build(lake) == []
+    assert lake.sql(of_controls) == [("on time",), ("late",)]
+
+
 def test_each_pipeline_is_a_job_of_its_own(alone: Alone, new_lake: Callable[..., Lake]) -> None:
     """One invocation per selector, controls before the guardrail ever ran; together they give what one build gives."""
     lake = new_lake()
