@@ -32,6 +32,10 @@ SESSION_SETTINGS = {
     **FOR_FEW_ROWS,
 }
 
+OTHER_SETTINGS = {"TIMEZONE": "Asia/Seoul", "ANSI_MODE": "false"}
+"""What the administrator of the SQL warehouse has chosen; a session may choose otherwise."""
+
+_SETTING_NAMES = {"TIMEZONE": "spark.sql.session.timeZone", "ANSI_MODE": "spark.sql.ansi.enabled"}
 _TYPE_NAMES = {"tinyint": "BYTE", "smallint": "SHORT", "bigint": "LONG", "void": "NULL"}
 
 
@@ -73,12 +77,15 @@ class Statements:
     _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=4))
 
     def open_session(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Begin a session in a catalog and schema."""
+        """Begin a session in a catalog and schema, with the settings it asks for."""
         catalog = request.get("catalog") or self.dialect.catalog
         if catalog != self.dialect.catalog:
             raise ApiError(404, "CATALOG_DOES_NOT_EXIST", f"Catalog '{catalog}' does not exist.")
         name = str(uuid.uuid4())
-        self._sessions[name] = new_session(self.spark)
+        self._sessions[name] = session = new_session(self.spark)
+        asked = {setting.upper(): value for setting, value in (request.get("session_confs") or {}).items()}
+        for setting, name_on_spark in _SETTING_NAMES.items():
+            session.conf.set(name_on_spark, asked.get(setting, OTHER_SETTINGS[setting]))
         return {"session_id": name}
 
     def close_session(self, name: str) -> dict[str, Any]:

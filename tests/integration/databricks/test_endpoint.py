@@ -36,6 +36,7 @@ def _connect(endpoint: Endpoint, token: str) -> Any:
         access_token=token,
         use_sea=True,
         catalog=endpoint.dialect.catalog,
+        session_configuration={"TIMEZONE": "UTC"},
         _tls_trusted_ca_file=str(endpoint.certificate),
         _retry_stop_after_attempts_count=1,
     )
@@ -121,7 +122,10 @@ def test_the_profile_serves_tokens_service_principals_and_dbt_tasks(endpoint: En
         os.environ.update(ways[way])
         with open_warehouse(PROJECT) as reader:
             assert reader.rows("select $day as day", day=dt.date(2026, 2, 1)) == [{"day": dt.date(2026, 2, 1)}]
+            assert reader.rows("select current_timezone() as zone") == [{"zone": "UTC"}]
             assert not reader.has_table("gold", "nothing")
+            with pytest.raises(LakeError, match="CAST_INVALID_INPUT"):
+                reader.rows("select cast('x' as int)")
             with pytest.raises(LakeError, match=r"Databricks failed: .*TABLE_OR_VIEW_NOT_FOUND"):
                 reader.rows("select * from gold.nothing")
 
