@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import duckdb
@@ -28,6 +28,8 @@ from tests.dbt_runs import PROJECT
 from tests.eventhub import TAKEN, Answer, StubHub, deliveries, event, stub_hub, write_outbox
 from tests.integration.lines import entry, kst, snapshot
 from tests.lakes import Lake
+
+Outcome = TypeVar("Outcome")
 
 SCHEMA = json.loads((PROJECT / "python_jobs/publish/lake_exception.v1.json").read_text(encoding="utf-8"))
 TOKEN = "s3cr3t-t0ken"
@@ -359,12 +361,9 @@ def test_a_follower_delivers_what_comes_and_opens_the_warehouse_only_after_a_cha
     try:
         wait_for(lambda: hub.taken == first)
         wait_for(lambda: first[0] in deliveries(plura.warehouse))
-        second = write_outbox(plura.warehouse, ["a", "b"], first=2)
+        second = wait_for(lambda: write_outbox(plura.warehouse, ["a", "b"], first=2))
         wait_for(lambda: hub.taken == first + second)
-        time.sleep(0.5)
-        accessed = plura.warehouse.with_name("plura.duckdb.lock").stat().st_mtime_ns
-        time.sleep(0.5)
-        assert plura.warehouse.with_name("plura.duckdb.lock").stat().st_mtime_ns == accessed
+        wait_for(lambda: stays(plura.warehouse.with_name("plura.duckdb.lock")))
         assert plura("lake", "publish").error.startswith("another plura lake publish is at work")
     finally:
         process.send_signal(signal.SIGINT)
@@ -374,13 +373,20 @@ def test_a_follower_delivers_what_comes_and_opens_the_warehouse_only_after_a_cha
     assert err == "error: interrupted: nothing is half-written, the next run goes on from what was finished\n"
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until it holds; the warehouse may be in use while it is asked."""
+def stays(file: Path) -> bool:
+    """Whether nobody touches a file for half a second, in which a follower looks five times."""
+    before = file.stat().st_mtime_ns
+    time.sleep(0.5)
+    return file.stat().st_mtime_ns == before
+
+
+def wait_for(condition: Callable[[], Outcome]) -> Outcome:
+    """Wait until it holds, and return what it gives; the warehouse may be in use while it is asked."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
-            if condition():
-                return
+            if outcome := condition():
+                return outcome
         except duckdb.Error:
             pass
         time.sleep(0.05)
