@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 SCENARIOS = PROJECT.parent / "shared" / "data" / "reference_scenarios"
 
-ON_ONE_SESSION = tuple(f"tests/integration/{folder}/" for folder in ("databricks", "spark", "streaming"))
-"""Folders whose tests share the Spark session of their process."""
+ON_ONE_SESSION = tuple(
+    f"tests/integration/{place}" for place in ("databricks/", "spark/", "streaming/", "test_outbox.py")
+)
+"""Where tests share the Spark session of their process."""
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]

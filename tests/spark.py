@@ -79,26 +79,15 @@ def skip_or_fail(why: str) -> None:
 
 
 def start_session(warehouse: Path) -> SparkSession:
-    """Start the session of this process, or return it, or skip the test where Spark cannot run."""
+    """Start the session of this process, for tables of a few rows, or skip the test where Spark cannot run."""
     if why := java_is_missing():
         skip_or_fail(why)
     os.environ.update(SETTINGS)
     session = open_session(PROJECT, warehouse=warehouse)
     session.sparkContext.setLogLevel("OFF")
-    return session
-
-
-@contextmanager
-def for_few_rows(session: SparkSession) -> Iterator[None]:
-    """Let the session do in the block what is quickest for a few rows."""
-    before = {name: str(session.conf.get(name)) for name in FOR_FEW_ROWS}
     for name, value in FOR_FEW_ROWS.items():
         session.conf.set(name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            session.conf.set(name, value)
+    return session
 
 
 @contextmanager

@@ -53,7 +53,9 @@ def plura(tmp_path: Path, hub: StubHub) -> Plura:
 def naps() -> Iterator[list[float]]:
     """Nobody waits between two tries; the seconds are noted instead."""
     slept: list[float] = []
-    with mock.patch("python_jobs.publish.publisher.time.sleep", slept.append):
+    clock = mock.Mock(wraps=time)  # of this module only: other threads of the process sleep as they like
+    clock.sleep = slept.append
+    with mock.patch("python_jobs.publish.publisher.time", clock):
         yield slept
 
 

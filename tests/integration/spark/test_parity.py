@@ -10,7 +10,7 @@ from python_jobs.generate import KINDS, Fault, GenerateRequest, generate
 from python_jobs.pipelines import PIPELINES
 from python_jobs.report import DuckDBReader, SparkReader, day_report, run_summary
 from python_jobs.warehouse import open_duckdb
-from tests.spark import Twins, for_few_rows
+from tests.spark import Twins
 
 pytestmark = pytest.mark.timeout(1800)  # Spark plans and commits five hundred statements a run
 
@@ -33,9 +33,8 @@ def ran(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Twins:
     raw = tmp_path_factory.mktemp("raw") / "days"
     generate(GenerateRequest(out=raw, days=5, wallets=60, entries=2000, seed=11, first_day=D1, faults=FAULTS))
     twins.lake.load_folder(raw)
-    with for_few_rows(twins.session):
-        for result in twins.run(D1, D4, now=datetime(2026, 2, 6, 1, tzinfo=UTC)):
-            assert result.problems == ()
+    for result in twins.run(D1, D4, now=datetime(2026, 2, 6, 1, tzinfo=UTC)):
+        assert result.problems == ()
     return twins
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from tests.integration.scenarios import EXTRACTED, folder_of
 from tests.lakes import Lake
 from tests.property.eventful import BEFORE_FIRST_RUN, BEFORE_SECOND_RUN
 from tests.property.playing import Played
-from tests.spark import Twins, for_few_rows
+from tests.spark import Twins
 
 pytestmark = pytest.mark.timeout(1800)  # Spark plans and commits five hundred statements a run
 
@@ -55,13 +54,12 @@ class TwinnedLake(Lake):
 
 
 @pytest.fixture(scope="module")
-def twinned(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinnedLake]:
+def twinned(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> TwinnedLake:
     """A lake on both engines, which the tests of this module take further one after the other."""
     lake = TwinnedLake(work=tmp_path_factory.mktemp("twinned"), manifest=twins.lake.manifest, checks=False)
     lake.twins, twins.lake = twins, lake
     lake.now = EXTRACTED + timedelta(days=3 * load_scenarios(lake))
-    with for_few_rows(twins.session):
-        yield lake
+    return lake
 
 
 @pytest.fixture(scope="module")

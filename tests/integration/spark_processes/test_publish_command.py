@@ -68,7 +68,7 @@ def test_a_follower_delivers_and_holds_the_warehouse_only_while_it_does(tmp_path
             assert plura("lake", "publish").error.startswith("another plura lake publish is at work")
         finally:
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=240)  # the JVM may be busy ending
     assert (process.returncode, out) == (130, "")
     assert err == "error: interrupted: nothing is half-written, the next run goes on from what was finished\n"
     assert len(refusals) == 3
