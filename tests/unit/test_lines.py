@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,16 @@ def test_what_is_no_strict_json_object_is_malformed(text: str, error: str) -> No
 )
 def test_what_every_engine_can_read_again_is_read(text: str) -> None:
     assert len(parse_line(text)) == 1
+
+
+def test_a_long_line_is_looked_through_in_a_few_times_its_memory() -> None:
+    text = '{"a": [' + "[]," * 300 + '"' + "x" * 2_000_000 + '"]}'
+    tracemalloc.start()
+    try:
+        assert len(parse_line(text)) == 1
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 def test_numbers_stay_as_they_are_written_and_the_first_of_a_repeated_key_stands() -> None:
