@@ -19,6 +19,7 @@ from plura.cli.console import progress_bar, say
 from plura.cli.tx_options import database, database_problems, read_settings
 from plura.kit.errors import ServiceError
 from plura.kit.observability.logs import fields
+from plura.tx.consumer.refusals import Code
 
 if TYPE_CHECKING:
     from plura.kit.database import Database
@@ -202,10 +203,7 @@ def replay_dlq(
     topic: Annotated[
         list[str] | None, typer.Option(help="Only of this topic, as it stands in the table; repeat it for others.")
     ] = None,
-    error: Annotated[
-        Literal["parse_error", "contract_core_violation", "unsupported_topic", "internal_error"] | None,
-        typer.Option(help="Only with this error code."),
-    ] = None,
+    error: Annotated[Code | None, typer.Option(help="Only with this error code.")] = None,
     since: Moment = None,
     until: Moment = None,
     min_id: Annotated[int | None, typer.Option(help="Smallest dlq_id.", min=1)] = None,
