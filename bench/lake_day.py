@@ -17,10 +17,8 @@ from python_jobs.pipelines import PIPELINES
 
 DAY = date(2026, 2, 1)
 
-SIZES = {"1m": (200_000, 1_000_000), "10m": (200_000, 10_000_000)}
-"""Wallets and ledger entries of each size; about three orders come with ten entries."""
-
-_FIXED = (50, 200)
+SIZES = {"tiny": (50, 200), "1m": (200_000, 1_000_000), "10m": (200_000, 10_000_000)}
+"""Wallets and ledger entries of each size; about three orders come with ten entries. A tiny day shows what is fixed."""
 
 READ_BY = {
     "load": ("transaction_ledger", "user_wallets", "payment_orders", "orders", "order_items", "products"),
@@ -37,7 +35,7 @@ def measure_day(scratch: Scratch, size: str, *, repeats: int) -> dict[str, Any]:
     Run and floor take turns ``repeats`` times, so that both see the same machine; the medians stand.
     """
     wallets, entries = SIZES[size]
-    data = scratch.generate(size, days=1, wallets=wallets, entries=entries, first_day=DAY)
+    data = generate_day(scratch, size)
     scratch.clear()
     load = scratch.load(data)
     scratch.keep("bronze")
@@ -61,9 +59,9 @@ def measure_day(scratch: Scratch, size: str, *, repeats: int) -> dict[str, Any]:
         "lines": sum(lines.values()),
         "rows": {step: sum(lines[table] for table in tables) for step, tables in READ_BY.items()},
         "repeats": repeats,
-        "load": _figures(load),
-        "jobs": {name: _figures(job.process) for name, job in jobs.items()},
-        "run": _median_run(runs),
+        "load": figures(load),
+        "jobs": {name: figures(job.process) for name, job in jobs.items()},
+        "run": median_run(runs),
         "floor": {
             "wall_s": median(process.wall_s for process, _ in floors),
             "peak_gib": max(process.peak_gib for process, _ in floors),
@@ -74,8 +72,7 @@ def measure_day(scratch: Scratch, size: str, *, repeats: int) -> dict[str, Any]:
 
 def measure_fixed(scratch: Scratch, *, repeats: int) -> dict[str, Any]:
     """Measure a run over a day of hardly any rows: what dbt itself costs. Also lets dbt parse the project once."""
-    wallets, entries = _FIXED
-    data = scratch.generate("tiny", days=1, wallets=wallets, entries=entries, first_day=DAY)
+    data = generate_day(scratch, "tiny")
     scratch.clear()
     scratch.load(data)
     scratch.keep("tiny")
@@ -84,22 +81,29 @@ def measure_fixed(scratch: Scratch, *, repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         scratch.restore("tiny")
         runs.append(scratch.run("--date", DAY.isoformat()))
-    return _median_run(runs)
+    return median_run(runs)
 
 
 def measure_validation(scratch: Scratch, size: str) -> dict[str, Any]:
     """Measure a load with Great Expectations before it."""
-    wallets, entries = SIZES[size]
-    data = scratch.generate(size, days=1, wallets=wallets, entries=entries, first_day=DAY)
+    data = generate_day(scratch, size)
     scratch.clear()
-    return _figures(scratch.load(data, validate=True))
+    return figures(scratch.load(data, validate=True))
 
 
-def _figures(process: Measured) -> dict[str, float]:
+def generate_day(scratch: Scratch, size: str) -> Path:
+    """Generate the day of a size, unless it is there, and return its folder."""
+    wallets, entries = SIZES[size]
+    return scratch.generate(size, days=1, wallets=wallets, entries=entries, first_day=DAY)
+
+
+def figures(process: Measured) -> dict[str, Any]:
+    """Return what a process took."""
     return {"wall_s": process.wall_s, "cpu_s": process.cpu_s, "peak_gib": process.peak_gib}
 
 
-def _median_run(runs: list[Run]) -> dict[str, Any]:
+def median_run(runs: list[Run]) -> dict[str, Any]:
+    """Return what runs took: medians, and the highest peak."""
     return {
         "wall_s": median(run.process.wall_s for run in runs),
         "cpu_s": median(run.process.cpu_s for run in runs),

@@ -164,7 +164,7 @@ def render_sizing(day: Results) -> str:
         spilled=count(tasks["spilled_bytes"] / entries),
         busy=BUSY,
         peak=f"{PEAK:.0f}",
-        sizes=table(["step", "when", "entries", "fixed s", "cores"], [[a, b, *rest] for a, b, *rest in sizes]),
+        sizes=table(["step", "when", "entries", "fixed s", "cores"], sizes),
         entries=count(ENTRIES),
         shuffle_tb=tenths(tasks["shuffled_bytes"] * scale / 1e12),
         largest_gb=count(tasks["largest_stage_bytes"] * scale / 1e9),

@@ -8,12 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench.lake_commands import Run, Scratch
-from bench.lake_day import DAY, READ_BY, SIZES, lines_of
+from bench.lake_commands import Scratch
+from bench.lake_day import DAY, READ_BY, SIZES, figures, generate_day, lines_of, median_run
 from bench.measuring import measure_tree
-from python_jobs.pipelines import PIPELINES
-
-_FIXED = (50, 200)
 
 _MEMORY = {"1m": "4g", "10m": "10g"}
 """Memory of the session, which is executor as well as driver here."""
@@ -22,9 +19,8 @@ _MEMORY = {"1m": "4g", "10m": "10g"}
 def measure_spark_day(scratch: Scratch, size: str) -> dict[str, Any]:
     """Measure load and run of one day, and what lies on the disk afterwards; also a day of hardly any rows."""
     wallets, entries = SIZES[size]
-    tiny = scratch.generate("tiny", days=1, wallets=_FIXED[0], entries=_FIXED[1], first_day=DAY)
-    data = scratch.generate(size, days=1, wallets=wallets, entries=entries, first_day=DAY)
-    fixed = _measure(scratch, tiny, memory=_MEMORY["1m"])
+    data = generate_day(scratch, size)
+    fixed = _measure(scratch, generate_day(scratch, "tiny"), memory=_MEMORY["1m"])
     measured = _measure(scratch, data, memory=_MEMORY[size])
     lines = lines_of(data)
     return measured | {
@@ -47,22 +43,9 @@ def _measure(scratch: Scratch, data: Path, *, memory: str) -> dict[str, Any]:
         process = measure_tree(scratch.run_command("--date", DAY.isoformat(), "--target", "spark"), environment)
         ran = _tasks(events)
     return {
-        "load": {"wall_s": load.wall_s, "cpu_s": load.cpu_s, "peak_gib": load.peak_gib, "tasks": loaded},
-        "run": _figures(scratch.read_run(process)) | {"tasks": ran},
+        "load": figures(load) | {"tasks": loaded},
+        "run": median_run([scratch.read_run(process)]) | {"tasks": ran},
         "disk": {schema: _size(scratch.spark_warehouse / f"{schema}.db") for schema in ("bronze", "silver", "gold")},
-    }
-
-
-def _figures(run: Run) -> dict[str, Any]:
-    return {
-        "wall_s": run.process.wall_s,
-        "cpu_s": run.process.cpu_s,
-        "peak_gib": run.process.peak_gib,
-        "models": {name: run.models[name] for name in [*PIPELINES, "shared"]},
-        "model_s": run.model_s,
-        "tests_s": run.tests,
-        "other_s": run.other,
-        "nodes": run.nodes,
     }
 
 
