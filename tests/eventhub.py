@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pytest
 import yaml
 from dbt.adapters.sparksession.session import literal
 
@@ -38,6 +39,13 @@ class Answer:
 
 
 TAKEN = Answer()
+TOKEN = "s3cr3t-t0ken"
+"""Of the publisher."""
+
+
+def once(answer: Answer) -> Callable[[dict[str, Any], int], Answer]:
+    """The first request gets this answer; all others are taken."""
+    return lambda _event, number: answer if number == 1 else TAKEN
 
 
 @dataclass(kw_only=True)
@@ -113,6 +121,13 @@ def stub_hub(answer: Callable[[dict[str, Any], int], Answer] | None = None) -> I
             hub.over.set()
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def hub() -> Iterator[StubHub]:
+    """A hub that takes everything, unless a test gives it another answer."""
+    with stub_hub() as running:
+        yield running
 
 
 def event(number: int, exception: str) -> OutboxEvent:
