@@ -72,8 +72,8 @@ def measure_tree(command: Sequence[str], environment: Mapping[str, str]) -> Meas
         )
         while process.poll() is None:
             now = dict(_processes_of(process.pid))
-            peak = max(peak, sum(size for _, size in now.values()))
-            cpu |= {pid: seconds for pid, (seconds, _) in now.items()}
+            peak = max(peak, sum({space: size for _, space, size in now.values()}.values()))
+            cpu |= {pid: seconds for pid, (seconds, _, _) in now.items()}
             time.sleep(0.1)
         wall_s = time.perf_counter() - started
         printed.seek(0)
@@ -83,12 +83,17 @@ def measure_tree(command: Sequence[str], environment: Mapping[str, str]) -> Meas
     return Measured(wall_s=wall_s, cpu_s=sum(cpu.values()), peak_gib=peak / (1 << 30), output=output)
 
 
-def _processes_of(session: int) -> Iterator[tuple[int, tuple[float, int]]]:
-    """Processor seconds and resident bytes of each process of a session, by its id."""
+def _processes_of(session: int) -> Iterator[tuple[int, tuple[float, str, int]]]:
+    """Processor seconds, address space and resident bytes of each process of a session, by its id.
+
+    The address space, told by its stack and its size, is that of the parent until a new process runs its own program:
+    a JVM that starts one would count twice.
+    """
     tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     for number, fields in _processes():
         if int(fields[3]) == session:
-            yield number, ((int(fields[11]) + int(fields[12])) / tick, int(fields[21]) * page)
+            seconds = (int(fields[11]) + int(fields[12])) / tick
+            yield number, (seconds, f"{fields[25]} {fields[20]}", int(fields[21]) * page)
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:
