@@ -217,18 +217,17 @@ def _quiet(project_dir: Path, target: str) -> list[str]:
         target,
         "--log-level",
         "none",
-        "--log-level-file",
-        "info",
     ]
 
 
 @contextmanager
 def _dbt_environment(project_dir: Path, warehouse: Path, target: str) -> Iterator[None]:
-    """Point dbt's profile at the warehouse, and close its connection afterwards."""
+    """Point dbt's profile at the warehouse, let its log be short, and close its connection afterwards."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     place = _WAREHOUSE_VARIABLES.get(target)
-    settings = {"PLURA_TARGET": target} | ({place: str(warehouse)} if place else {})
+    settings = {"PLURA_TARGET": target, "DBT_LOG_LEVEL_FILE": os.environ.get("DBT_LOG_LEVEL_FILE", "info")}
+    settings |= {place: str(warehouse)} if place else {}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     folder = Path.cwd()

@@ -153,7 +153,7 @@ _QUERIES = {
     "quarantine": """
         select
             source_table, reason, count(*) as records,
-            min(source_file) as first_file, min_by(line_number, source_file) as first_line
+            min(source_file) as first_file, min_by(line_number, (source_file, line_number)) as first_line
         from silver.bad_records as bad
         where bad.detected_date_kst >= $day
             and bad.batch_id not in (select batch_id from bronze.load_registry where status = 'withdrawn')

@@ -24,7 +24,7 @@ from tests.property.histories import ALL, Killed, Load, Publish, Reinstate, Run,
 from tests.property.killing import run_killed
 from tests.property.rulebooks import rulebook
 
-STATEMENTS = 560
+STATEMENTS = 420
 """About what a run of all pipelines sends to the warehouse."""
 
 ENTRY_TYPES = read_csv(PROJECT / "seeds" / "entry_types.csv")

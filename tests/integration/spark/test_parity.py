@@ -1,32 +1,20 @@
-"""The same lake on DuckDB and on Spark + Delta Lake, row for row and type for type.
-
-The tests take one lake further, one after the other: the reference scenarios, generated days with every kind of fault,
-what the property tests play, and a run that is killed.
-"""
+"""The same lake on DuckDB and on Spark + Delta Lake: row for row and type for type."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import UTC, date, datetime
 
 import pytest
 
 from python_jobs.generate import KINDS, Fault, GenerateRequest, generate
-from python_jobs.pipelines import PIPELINES, RunResult
+from python_jobs.pipelines import PIPELINES
 from python_jobs.report import DuckDBReader, SparkReader, day_report, run_summary
 from python_jobs.warehouse import open_duckdb
-from tests.integration.scenarios import EXTRACTED, folder_of
-from tests.lakes import Lake
-from tests.property.eventful import BEFORE_FIRST_RUN, BEFORE_SECOND_RUN
-from tests.property.playing import Played
 from tests.spark import Twins
 
 pytestmark = pytest.mark.timeout(1800)  # Spark plans and commits five hundred statements a run
 
-D1 = date(2026, 2, 1)
+D1, D4 = date(2026, 2, 1), date(2026, 2, 4)
 PLANTED = {
     1: ("missing_entry", "doubled_entry", "late_row", "unknown_type"),
     2: ("wrong_sign", "lost_snapshot", "bad_amount", "mint_without_backing"),
@@ -38,120 +26,28 @@ FAULTS = (
     Fault(kind="stale_source", day=5, table="transaction_ledger_raw"),
 )
 
-BY_PERSON = {
-    "silver.ledger_entries": "wallet_id",
-    "silver.wallet_snapshot": "user_id",
-    "gold.admin_tx_search": "wallet_id",
-}
-OF_THE_HISTORY = {"w1", "w2", "w3", "w4"}
-"""The wallets of the property tests' history."""
-
-
-@dataclass(kw_only=True)
-class TwinnedLake(Lake):
-    """A lake on DuckDB whose runs happen on Spark as well."""
-
-    twins: Twins = field(init=False)
-    _ids: int = 0
-
-    def run(
-        self,
-        first_day: date | None = None,
-        last_day: date | None = None,
-        *,
-        pipelines: Any = tuple(PIPELINES),
-        run_id: str | None = None,
-    ) -> RunResult:
-        """Run on both engines under one run id; the same nodes must fail."""
-        self._ids += 1
-        run_id = run_id or f"run_{self._ids}"
-        self.twins.bring_bronze()
-        here = super().run(first_day, last_day, pipelines=pipelines, run_id=run_id)
-        there = self.twins.run_on_spark(first_day, last_day, pipelines=pipelines, run_id=run_id)
-        assert sorted(there.problems) == sorted(here.problems)
-        return here
-
 
 @pytest.fixture(scope="module")
-def twinned(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> TwinnedLake:
-    """A lake on both engines, which the tests of this module take further one after the other."""
-    lake = TwinnedLake(work=tmp_path_factory.mktemp("twinned"), manifest=twins.lake.manifest, checks=False)
-    lake.twins, twins.lake = twins, lake
-    lake.now = EXTRACTED + timedelta(days=3 * load_scenarios(lake))
-    return lake
-
-
-@pytest.fixture(scope="module")
-def played(twinned: TwinnedLake) -> Played:
-    """Brings what the property tests play; their rules open the gate."""
-    return Played(lake=twinned)
-
-
-def moved(line: str, number: int) -> str:
-    """A line of a scenario on days and with ids that no other scenario has; what is broken in it stays broken."""
-
-    def later(found: re.Match[str]) -> str:
-        return f"{date.fromisoformat(found[0]) + timedelta(days=3 * number)}"
-
-    return re.sub(r'("\w*id": "?[a-z_]*)(\d)', rf"\g<1>{10 + number}\2", re.sub(r"2026-\d\d-\d\d", later, line))
-
-
-def load_scenarios(lake: Lake) -> int:
-    """Load all scenarios, three days apart; returns how many there are."""
-    folders = sorted(path for path in folder_of("").iterdir() if path.is_dir())
-    for number, folder in enumerate(folders):
-        files = {
-            file.stem: [moved(line, number) for line in file.read_text(encoding="utf-8").splitlines()]
-            for file in folder.glob("*.jsonl")
-        }
-        lake.load(files, extracted_at=EXTRACTED + timedelta(days=3 * number))
-    return len(folders)
-
-
-def test_reference_scenarios_stop_at_the_gate_alike(twinned: TwinnedLake) -> None:
-    stopped = twinned.run()
-    assert any(line.startswith("bad-rate gate: silver.ledger_entries has") for line in stopped.problems)
-    assert twinned.twins.differences() == []
-    assert twinned.twins.session.table("silver.ledger_entries").isEmpty()
-
-
-def test_they_pass_an_open_gate_alike_and_generated_days_and_a_history_with_them(
-    twinned: TwinnedLake, played: Played, tmp_path: Path
-) -> None:
-    assert {fault.kind for fault in FAULTS} == set(KINDS)
-    raw = tmp_path / "days"
+def ran(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Twins:
+    """Five generated days with every kind of fault, four of them run."""
+    raw = tmp_path_factory.mktemp("raw") / "days"
     generate(GenerateRequest(out=raw, days=5, wallets=60, entries=2000, seed=11, first_day=D1, faults=FAULTS))
-    twinned.load_folder(raw)
-    played.play(*BEFORE_FIRST_RUN)
-    twinned.run_clean(run_id="opened")
-    assert twinned.twins.differences() == []
-    assert len(twinned.sql("select distinct verdict, coverage from gold.recon_daily_snapshot_flow")) > len(PIPELINES)
+    twins.lake.load_folder(raw)
+    for result in twins.run(D1, D4, now=datetime(2026, 2, 6, 1, tzinfo=UTC)):
+        assert result.problems == ()
+    return twins
 
 
-def test_reports_and_summaries_say_the_same(twinned: TwinnedLake) -> None:
-    on_spark = SparkReader(twinned.twins.session)
-    with open_duckdb(twinned.warehouse, read_only=True) as connection:
+def test_generated_days_with_faults_give_the_same_tables(ran: Twins) -> None:
+    assert {fault.kind for fault in FAULTS} == set(KINDS)
+    assert ran.differences() == []
+    assert ran.lake.exceptions() != []
+
+
+def test_reports_and_summaries_say_the_same(ran: Twins) -> None:
+    on_spark = SparkReader(ran.session)
+    with open_duckdb(ran.lake.warehouse, read_only=True) as connection:
         on_duckdb = DuckDBReader(connection)
         assert day_report(on_spark, D1) == day_report(on_duckdb, D1)
-        assert run_summary(on_spark, "opened") == run_summary(on_duckdb, "opened")
-        assert len(run_summary(on_spark, "opened")) > len(PIPELINES) - 1
-
-
-def test_a_killed_run_that_changes_every_table_ends_alike(twinned: TwinnedLake, played: Played) -> None:
-    """On Spark it is killed in the middle before it is let through; what it does not concern stands as it was."""
-    twins = twinned.twins
-    versions = {table: newest_version(twins, table) for table in BY_PERSON}
-    played.play(*BEFORE_SECOND_RUN)
-    twinned.now += timedelta(hours=1)
-    twins.bring_bronze()
-    twins.run_killed_on_spark(after=180, run_id="again")
-    assert twinned.run(run_id="again").problems == ()
-    assert twins.differences() == []
-    for table, version in versions.items():
-        before = twins.session.sql(f"select * from {table} version as of {version}")
-        changed = before.exceptAll(twins.session.table(table)).collect()
-        assert {row[BY_PERSON[table]] for row in changed} <= OF_THE_HISTORY, table
-
-
-def newest_version(twins: Twins, table: str) -> int:
-    return int(twins.session.sql(f"describe history {table} limit 1").collect()[0]["version"])
+        assert run_summary(on_spark, "run_1") == run_summary(on_duckdb, "run_1")
+        assert len(run_summary(on_spark, "run_1")) > len(PIPELINES) - 1
