@@ -118,8 +118,8 @@ stream and the guardrail a small one that stays.
   model first.
 - **Network and object storage.** All was read from and written to a local disk, and nothing was shuffled between
   machines. A node with 10 Gbit/s moves 1.2 GB/s: the shuffle of the night must fit into that beside the work.
-- **Wallets.** There are {entries_per_wallet} entries for a wallet here. With fewer, the snapshots of balances weigh more
-  for an entry.
+- **Wallets.** There are {entries_per_wallet} entries for a wallet here. With fewer, the snapshots of balances weigh
+  more for an entry.
 - **History.** The cost of a day after a year was measured on DuckDB only ([benchmark](benchmarks/lake.md)). There the
   day grows by less than a fifth.
 - **Concurrency.** Guardrail and Silver share the cluster for some minutes at midnight; add their cores.
