@@ -81,8 +81,8 @@ committing some {nodes} nodes: on a day of 200 entries.
 {steps}
 Load: {load_s} s, of it {fixed_load_s} s to start the session and create Bronze. Run: {run_s} s = models {model_s} s +
 seeds and snapshot {other_s} s + data tests {tests_s} s + starting, parsing and the end of the run {rest_s} s; {cpu_s} s
-of processor time and {peak_gib} GiB over all processes. The tasks of the load held a core for {load_core_s} s, those of
-the run for {core_s} s; the rest is the driver's. Shuffled in the run: {shuffle} bytes for an entry, spilled {spilled}.
+of processor time over all processes. The tasks of the load held a core for {load_core_s} s, those of the run for
+{core_s} s; the rest is the driver's. Shuffled in the run: {shuffle} bytes for an entry, spilled {spilled}.
 On the disk, for an entry: Bronze {bronze} bytes, Silver {silver}, Gold {gold} ({files} data files).
 """
 
@@ -245,7 +245,6 @@ def _spark(day: Results, on_duckdb: Results | None) -> str:
         tests_s=tenths(run["tests_s"]),
         rest_s=tenths(run["wall_s"] - run["model_s"] - run["tests_s"] - run["other_s"]),
         cpu_s=count(run["cpu_s"]),
-        peak_gib=hundredths(max(run["peak_gib"], day["load"]["peak_gib"])),
         load_core_s=count(day["load"]["tasks"]["core_s"]),
         core_s=count(run["tasks"]["core_s"]),
         shuffle=count(run["tasks"]["shuffled_bytes"] / day["entries"]),
