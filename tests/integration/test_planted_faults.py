@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from python_jobs.generate import KINDS, Fault, GenerateRequest, generate
-from python_jobs.report import DuckDBReader, day_report
-from python_jobs.warehouse import open_duckdb
 from tests.lakes import Lake
 
 if TYPE_CHECKING:
@@ -167,18 +165,6 @@ def test_quarantined_lines_are_exactly_the_expected_ones(audited: Audited) -> No
     found = audited.lake.sql("select bronze_table, source_table, reason from silver.bad_records")
     expected = [(row["bronze_table"], row["source_table"], row["reason"]) for row in audited.expected["bad_records"]]
     assert sorted(found) == sorted(expected)
-
-
-def test_the_report_names_the_first_line_of_each_reason(audited: Audited) -> None:
-    first: dict[tuple[str, str], tuple[str, int]] = {}
-    for table, reason, file, line in audited.lake.sql(
-        "select source_table, reason, source_file, line_number from silver.bad_records order by all"
-    ):
-        first.setdefault((table, reason), (file, line))
-    with open_duckdb(audited.lake.warehouse, read_only=True) as connection:
-        quarantine = day_report(DuckDBReader(connection), FIRST).quarantine
-    named = {(row["source_table"], row["reason"]): (row["first_file"], row["first_line"]) for row in quarantine}
-    assert named == first
 
 
 def test_wallets_that_cannot_be_reconciled_are_exactly_the_expected_ones(audited: Audited) -> None:
