@@ -14,6 +14,10 @@ SOURCES = Path("models") / "bronze" / "_bronze__sources.yml"
 RULES = Path("seeds") / "rules.csv"
 
 
+META_KEYS = ("source_extracted_at", "source_system", "ingested_at")
+"""Keys of a line that say where it comes from, whatever its table is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
     """One column of a Bronze table.
@@ -45,6 +49,12 @@ class Table:
         """The columns that come out of a line."""
         return tuple(column for column in self.columns if not column.is_stamped)
 
+    @property
+    def keyed_columns(self) -> tuple[Column, ...]:
+        """The columns for which a line may have a key; what the load does not keep of them is checked all the same."""
+        by_name = {column.name: column for column in self.columns}
+        return (*self.value_columns, *(by_name[name] for name in META_KEYS if name in by_name))
+
 
 def read_contracts(project_dir: Path) -> dict[str, Table]:
     """Return the Bronze tables of the dbt project by name, in the order of the file."""
@@ -56,13 +66,17 @@ def read_contracts(project_dir: Path) -> dict[str, Table]:
 
 def json_schema(table: Table) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of one line of a table's files."""
-    kinds = {"string": ["string", "number", "boolean"], "boolean": ["boolean", "string"], "timestamp": ["string"]}
+    kinds = {
+        "string": ["string", "number", "boolean"],
+        "boolean": ["boolean", "number", "string"],
+        "timestamp": ["string"],
+    }
     properties = {
         spelling: {
             "type": [*kinds.get(column.data_type, ["string", "number"]), "null"],
             "description": column.description,
         }
-        for column in table.value_columns
+        for column in table.keyed_columns
         for spelling in column.spellings
     }
     return {

@@ -34,7 +34,7 @@ def window_metrics(*, rows: Any, windows: Any) -> Any:
     """
     known = nw.from_native(rows).filter(~nw.col("is_withdrawn"))
     wanted = nw.from_native(windows)
-    limits = _limits(wanted)
+    limits, earliest = _limits(wanted)
     if not limits:
         return _newest(known.filter(nw.col("source_table").is_null()), "day").to_native()
     first_day = min(_day_start(low) for low, _ in limits.values())
@@ -44,19 +44,24 @@ def window_metrics(*, rows: Any, windows: Any) -> Any:
         windows_of_kind = wanted.filter(nw.col("window_kind") == kind).select(
             "source_table", nw.col("window_start_ts").alias(f"{kind}_start")
         )
-        in_windows = _between(known, low, high).join(windows_of_kind, on=["source_table", f"{kind}_start"], how="semi")
+        of_kind = _between(known, low, high, earliest)
+        in_windows = of_kind.join(windows_of_kind, on=["source_table", f"{kind}_start"], how="semi")
         parts.append(_counts(in_windows, kind))
         if kind == "tile":
-            parts.append(_newest(_between(known, _day_start(low), high), "tile"))
+            parts.append(_newest(_between(known, _day_start(low), high, earliest), "tile"))
     return nw.concat(parts, how="vertical").to_native()
 
 
-def _limits(windows: nw.LazyFrame[Any]) -> dict[str, tuple[datetime, datetime]]:
-    """Start of the first and end of the last window of each kind that there is."""
+def _limits(windows: nw.LazyFrame[Any]) -> tuple[dict[str, tuple[datetime, datetime]], datetime | None]:
+    """Start of the first and end of the last window of each kind that there is, and the earliest accepted instant."""
     limits = windows.group_by("window_kind").agg(
-        nw.col("window_start_ts").min().alias("low"), nw.col("window_end_ts").max().alias("high")
+        nw.col("window_start_ts").min().alias("low"),
+        nw.col("window_end_ts").max().alias("high"),
+        nw.col("earliest_instant").max().alias("earliest"),
     )
-    return {row["window_kind"]: (row["low"], row["high"]) for row in limits.collect("pyarrow").iter_rows(named=True)}
+    rows = list(limits.collect("pyarrow").iter_rows(named=True))
+    earliest = [row["earliest"] for row in rows if row["earliest"] is not None]
+    return {row["window_kind"]: (row["low"], row["high"]) for row in rows}, max(earliest, default=None)
 
 
 def _day_start(instant: datetime) -> datetime:
@@ -64,17 +69,15 @@ def _day_start(instant: datetime) -> datetime:
     return (instant + _KST).replace(hour=0, minute=0, second=0, microsecond=0) - _KST
 
 
-def _between(rows: nw.LazyFrame[Any], low: datetime, high: datetime) -> nw.LazyFrame[Any]:
+def _between(rows: nw.LazyFrame[Any], low: datetime, high: datetime, earliest: datetime | None) -> nw.LazyFrame[Any]:
     """Rows whose time lies in [low, high).
 
-    The third condition follows from the first, because the time of a row is its source time where it has one. That is
-    a column of Bronze, so the engine skips older rows unread.
+    The third condition follows from the first, because the time of a row is its recorded time unless that is absent or
+    implausible. It is a column of Bronze, so the engine skips older rows unread.
     """
-    return rows.filter(
-        nw.col("row_time") >= low,
-        nw.col("row_time") < high,
-        (nw.col("source_time") >= low) | nw.col("source_time").is_null(),
-    )
+    recorded = nw.col("recorded_time")
+    has_no_time = recorded.is_null() if earliest is None else recorded.is_null() | (recorded < earliest)
+    return rows.filter(nw.col("row_time") >= low, nw.col("row_time") < high, (recorded >= low) | has_no_time)
 
 
 def _seen(rows: nw.LazyFrame[Any], first_day: datetime, end: datetime) -> nw.LazyFrame[Any]:
@@ -83,11 +86,14 @@ def _seen(rows: nw.LazyFrame[Any], first_day: datetime, end: datetime) -> nw.Laz
     The whole history is read only for a source that was silent for long.
     """
     since = first_day - _LOOK_BACK
-    recent = rows.filter(nw.col("source_time") >= since, nw.col("source_time") < first_day)
+    # where the source time is not NULL it is the recorded time, a column of Bronze: older rows are skipped unread
+    recent = rows.filter(
+        nw.col("recorded_time") >= since, nw.col("source_time") >= since, nw.col("source_time") < first_day
+    )
     living = recent.select("source_table").unique().collect("pyarrow")["source_table"].to_list()
     return rows.filter(
         nw.col("source_time") < end,
-        (nw.col("source_time") >= since) | ~nw.col("source_table").is_in(living),
+        (nw.col("recorded_time") >= since) | ~nw.col("source_table").is_in(living),
     )
 
 

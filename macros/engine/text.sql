@@ -1,14 +1,39 @@
 {#- Text. -#}
 
-{#- Without surrounding white space; empty text is NULL. -#}
+{#-
+  Without white space and characters without width around it, those of Unicode included; empty text is NULL. Text that
+  was copied from a page or a spreadsheet often brings some.
+-#}
 {% macro trimmed(text) -%} {{ adapter.dispatch('trimmed', 'plura')(text) }} {%- endmacro %}
-{% macro default__trimmed(text) -%} nullif(trim(both ' \t\n\r\u000b\u000c' from {{ text }}), '') {%- endmacro %}
-{#- DuckDB trims slowly, so texts that neither begin nor end with a space or a control character pass as they are. -#}
+{% macro default__trimmed(text) -%}
+    nullif(trim(both ' \t\n\r\u000b\u000c{{ unicode_blanks('\\u%04x') }}' from {{ text }}), '')
+{%- endmacro %}
+{#- DuckDB trims slowly, so texts that begin and end with a visible character of ASCII or of Hangul pass as they are. -#}
 {% macro duckdb__trimmed(text) -%}
     case
-        when ({{ text }})[1] > ' ' and ({{ text }})[-1] > ' ' then {{ text }}
-        else nullif(trim({{ text }}, e' \t\n\r\f' || chr(11)), '')
+        when (({{ text }})[1] between '!' and '~' or ({{ text }})[1] between '가' and '힣')
+            and (({{ text }})[-1] between '!' and '~' or ({{ text }})[-1] between '가' and '힣') then {{ text }}
+        else nullif(trim({{ text }}, e' \t\n\r\f' || chr(11) || '{{ unicode_blanks('%c') }}'), '')
     end
+{%- endmacro %}
+
+{#-
+  White space beyond ASCII (Unicode's White_Space) and characters without width: soft hyphen, grapheme joiner, Arabic
+  letter mark, Hangul fillers, Mongolian vowel separator, joiners, marks of direction, invisible operators, variation
+  selectors, byte order mark, annotation marks. `form` writes one as it stands in a literal of the engine.
+-#}
+{% macro unicode_blanks(form) -%}
+    {%- set characters = [] -%}
+    {%- for first, last in [
+        (133, 133), (160, 160), (173, 173), (847, 847), (1564, 1564), (4447, 4448), (5760, 5760), (6158, 6158),
+        (8192, 8207), (8232, 8239), (8287, 8303), (12288, 12288), (12644, 12644), (65024, 65039), (65279, 65279),
+        (65440, 65440), (65529, 65531),
+    ] -%}
+        {%- for code in range(first, last + 1) -%}
+            {%- do characters.append(form % code) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(characters | join('')) }}
 {%- endmacro %}
 
 {#- A text as a literal that stands for exactly that text. -#}
@@ -40,10 +65,24 @@
 {%- endmacro %}
 {% macro duckdb__regex_group(text, pattern) -%} nullif(regexp_extract({{ text }}, {{ pattern }}, 1), '') {%- endmacro %}
 
-{#- Text of a top-level key of a JSON object; NULL where the key is absent or null. -#}
-{% macro json_value(json, key) -%} {{ adapter.dispatch('json_value', 'plura')(json, key) }} {%- endmacro %}
-{% macro default__json_value(json, key) -%} get_json_object({{ json }}, '$.{{ key }}') {%- endmacro %}
-{% macro duckdb__json_value(json, key) -%} json_extract_string({{ json }}, '{{ key }}') {%- endmacro %}
+{#- Whether a text has a match of a regular expression. -#}
+{% macro matches(text, pattern) -%} {{ adapter.dispatch('matches', 'plura')(text, pattern) }} {%- endmacro %}
+{% macro default__matches(text, pattern) -%} ({{ text }} rlike {{ pattern }}) {%- endmacro %}
+{% macro duckdb__matches(text, pattern) -%} regexp_matches({{ text }}, {{ pattern }}) {%- endmacro %}
+
+{#- One regular expression that matches a whole text where one of a list does; NULL for an empty list. -#}
+{% macro any_of_patterns(patterns) -%} {{ adapter.dispatch('any_of_patterns', 'plura')(patterns) }} {%- endmacro %}
+{% macro default__any_of_patterns(patterns) -%}
+    case when size({{ patterns }}) > 0 then concat({{ text_literal('\\A(?:') }}, array_join({{ patterns }}, '|'), {{ text_literal(')\\z') }}) end
+{%- endmacro %}
+{% macro duckdb__any_of_patterns(patterns) -%}
+    case when len({{ patterns }}) > 0 then '\A(?:' || array_to_string({{ patterns }}, '|') || ')\z' end
+{%- endmacro %}
+
+{#- A whole number without leading zeros, other text as it is. -#}
+{% macro number_text(text) -%}
+    case when {{ matches(text, "'^[0-9]+$'") }} then coalesce(nullif(trim(leading '0' from {{ text }}), ''), '0') else {{ text }} end
+{%- endmacro %}
 
 {#- Whether a list holds a value. -#}
 {% macro list_has(list, value) -%} {{ adapter.dispatch('list_has', 'plura')(list, value) }} {%- endmacro %}

@@ -73,7 +73,7 @@
         coalesce({{ concat_sorted('rule.rule_digest') }}, '') as inputs_digest
     from {{ days }} as days
     left join {{ ref('rule_days') }} as rule
-        on (rule.domain = 'dq' or (rule.domain = 'silver' and rule.metric in ('entry_type_allowed', 'payment_status_allowed')))
+        on (rule.domain = 'dq' or (rule.domain = 'silver' and rule.metric in ({{ row_rule_metrics() }})))
         and {{ valid_on('rule', 'days.date_kst') }}
     group by days.date_kst
 {%- endmacro %}

@@ -50,31 +50,74 @@
     where raw.table_name = '{{ table }}'
 {%- endmacro %}
 
-{#-
-  Joins `rule` to rows of a day: the version of domain/metric for this Bronze table, else the one for all. Rows
-  without a day are judged by the rules of the run's instant.
--#}
-{% macro join_row_rule(alias, domain, metric, table, day) -%}
-    left join (
-        select * from {{ ref('rule_days') }} where domain = '{{ domain }}' and metric = '{{ metric }}' and scope = 'bronze.{{ table }}'
-    ) as {{ alias }}_scoped
-        on {{ valid_on(alias ~ '_scoped', 'coalesce(' ~ day ~ ', ' ~ kst_date(as_of()) ~ ')') }}
-    left join (
-        select * from {{ ref('rule_days') }} where domain = '{{ domain }}' and metric = '{{ metric }}' and scope is null
-    ) as {{ alias }}_general
-        on {{ valid_on(alias ~ '_general', 'coalesce(' ~ day ~ ', ' ~ kst_date(as_of()) ~ ')') }}
+{#- Metrics of the rules by which lines are checked one by one, as SQL literals. -#}
+{% macro row_rule_metrics() -%}
+    'entry_type_allowed', 'payment_status_allowed', 'earliest_instant', 'currency_allowed', 'overdraft_allowed'
 {%- endmacro %}
 
-{% macro row_rule(alias, column) -%}
-    case when {{ alias }}_scoped.rule_id is not null then {{ alias }}_scoped.{{ column }} else {{ alias }}_general.{{ column }} end
+{#-
+  Joins `rules` (gold.row_rules), by which the lines of a Bronze table are checked, to rows of a KST day. Rows without a
+  day are checked by the rules of the run's instant. No rule holds on a day before the calendar of rules.
+-#}
+{% macro join_row_rules(table, day) -%}
+    left join {{ ref('row_rules') }} as rules
+        on rules.bronze_table = 'bronze.{{ table }}'
+        and {{ valid_on('rules', 'coalesce(' ~ day ~ ', ' ~ kst_date(as_of()) ~ ')') }}
 {%- endmacro %}
 
 {#- True when the rule restricts the value and does not allow it. -#}
-{% macro not_allowed(alias, value) -%}
-    not coalesce({{ list_has(row_rule(alias, 'allowed_values'), value) }}, true)
+{% macro not_allowed(value, allowed='rules.allowed_values') -%}
+    not coalesce({{ list_has(allowed, value) }}, true)
 {%- endmacro %}
 
-{#- True when the line has a value for the key that did not fit the column's type. -#}
-{% macro unreadable(column) -%}
-    (raw.{{ column }} is null and {{ json_value('raw.raw_json', column) }} is not null)
+{#- Columns that the checks at the end of each view need. -#}
+{% macro checked_columns() -%}
+        raw.unreadable_columns,
+        raw.implausible_columns,
+        raw.source_extracted_at,
+        raw.updated_at,
+{%- endmacro %}
+
+{#- Condition: the line has a value for the key that does not fit its column. -#}
+{% macro is_unreadable(key) -%} {{ is_named('typed.unreadable_columns', key) }} {%- endmacro %}
+
+{% macro is_named(names, key) -%} contains(concat(',', {{ names }}, ','), ',{{ key }},') {%- endmacro %}
+
+{#-
+  Reason for a row without a value that it needs: `reason` where the line has none, invalid_<key> where it has one that
+  does not fit, implausible_time where it has an instant that no engine keeps. `named`: reason for each key, where it is
+  not invalid_<key>.
+-#}
+{% macro absent(reason, keys, named={}) -%}
+    case
+        {%- for key in keys %}
+        when {{ is_unreadable(key) }} then '{{ named.get(key, 'invalid_' ~ key) }}'
+        {%- endfor %}
+        {%- for key in keys %}
+        when {{ is_named('typed.implausible_columns', key) }} then 'implausible_time'
+        {%- endfor %}
+        else '{{ reason }}'
+    end
+{%- endmacro %}
+
+{#- An instant of a line, NULL where it is before what the rules accept or more than a day after the line arrived. -#}
+{% macro plausible(instant) -%}
+    case when {{ instant }} >= rules.earliest_instant and {{ instant }} <= typed.ingested_at + interval 1 day then {{ instant }} end
+{%- endmacro %}
+
+{#-
+  The last checks of every view, as branches of the CASE that names the reason: values that do not fit, whatever their
+  column is used for, and instants that nobody means.
+-#}
+{% macro reasons_of_any_column(instants) -%}
+            when typed.unreadable_columns is not null then concat('invalid_', split_part(typed.unreadable_columns, ',', 1))
+            when typed.implausible_columns is not null or rules.bronze_table is null then 'implausible_time'
+            {%- for instant in instants %}
+            when {{ instant }} < rules.earliest_instant or {{ instant }} > typed.ingested_at + interval 1 day then 'implausible_time'
+            {%- endfor %}
+{%- endmacro %}
+
+{#- The check of the currency, where the line names one. -#}
+{% macro reason_of_currency() -%}
+            when typed.currency is not null and {{ not_allowed('upper(typed.currency)', 'rules.currencies') }} then 'unsupported_currency'
 {%- endmacro %}

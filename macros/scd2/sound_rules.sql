@@ -78,6 +78,7 @@
         'silver': {
             'bad_records_rate': cleaned, 'bad_records_min_rows': cleaned,
             'entry_type_allowed': [ledger], 'payment_status_allowed': [payments, orders],
+            'earliest_instant': [], 'currency_allowed': [ledger, wallets, payments, orders], 'overdraft_allowed': [],
         },
         'ledger': {
             'drift_abs': [], 'supply_diff_abs': [], 'supply_opening': [], 'snapshot_tolerance_hours': [],

@@ -14,7 +14,7 @@ link_rules as (
 
 ),
 
-final as (
+linked as (
 
     select
         orders.order_ref,
@@ -24,9 +24,19 @@ final as (
             when {{ pattern }} then {{ regex_group('orders.order_ref', pattern) }}
             {%- endfor %}
             else {{ regex_group('orders.order_ref', list_first('link_rules.allowed_values')) }}
-        end as commerce_order_ref
+        end as linked_ref
     from orders
     inner join link_rules on {{ valid_on('link_rules', 'orders.event_date_kst') }}
+
+),
+
+final as (
+
+    select
+        order_ref,
+        date_kst,
+        {{ number_text('linked_ref') }} as commerce_order_ref
+    from linked
 
 )
 

@@ -14,9 +14,9 @@ typed as (
         cast(raw.amount as {{ money() }}) as amount,
         {{ trimmed('raw.status') }} as status,
         raw.created_at as event_time,
-        {{ kst_date('raw.created_at') }} as event_date_kst,
+        {{ trimmed('raw.currency') }} as currency,
         coalesce(raw.source_extracted_at, raw.updated_at, raw.created_at) as version_ts,
-        coalesce(raw.created_at, raw.source_extracted_at, raw.ingested_at) as row_time,
+        {{ checked_columns() }}
         {{ arrival_columns() }}
     from raw
 
@@ -31,18 +31,21 @@ judged as (
         typed.merchant_name,
         typed.amount,
         typed.status,
-        typed.event_time,
-        typed.event_date_kst,
+        {{ plausible('typed.event_time') }} as event_time,
+        {{ kst_date(plausible('typed.event_time')) }} as event_date_kst,
         typed.version_ts,
-        typed.event_time as source_time,
-        {{ row_rule('status', 'rule_id') }} as rule_id,
-        typed.row_time,
+        {{ plausible('typed.event_time') }} as source_time,
+        typed.event_time as recorded_time,
+        rules.rule_id,
+        coalesce({{ plausible('typed.event_time') }}, {{ plausible('typed.source_extracted_at') }}, typed.ingested_at) as row_time,
         case
-            when typed.order_ref is null then 'missing_order_id'
+            when typed.order_ref is null then {{ absent('missing_order_id', ['order_id']) }}
             when typed.amount is null then 'invalid_amount'
             when typed.amount <= 0 then 'non_positive_amount'
-            when typed.event_time is null then 'missing_event_time'
-            when typed.status is not null and {{ not_allowed('status', 'typed.status') }} then 'invalid_status'
+            when typed.event_time is null then {{ absent('missing_event_time', ['created_at', 'event_time']) }}
+            when typed.status is not null and {{ not_allowed('typed.status') }} then 'invalid_status'
+            {{ reasons_of_any_column(['typed.event_time', 'typed.updated_at', 'typed.source_extracted_at']) }}
+            {{ reason_of_currency() }}
         end as reason,
         typed.raw_json,
         typed.batch_id,
@@ -51,7 +54,7 @@ judged as (
         typed.ingested_at,
         typed.is_withdrawn
     from typed
-    {{ join_row_rule('status', 'silver', 'payment_status_allowed', 'payment_orders_raw', 'typed.event_date_kst') }}
+    {{ join_row_rules('payment_orders_raw', kst_date('typed.event_time')) }}
 
 ),
 
@@ -60,7 +63,7 @@ malformed as (
     {{ malformed_rows('payment_orders_raw', {
         'order_ref': 'string', 'order_source': 'string', 'user_id': 'string', 'merchant_name': 'string',
         'amount': 'decimal(38,2)', 'status': 'string', 'event_time': 'timestamp', 'event_date_kst': 'date',
-        'version_ts': 'timestamp', 'source_time': 'timestamp', 'rule_id': 'string',
+        'version_ts': 'timestamp', 'source_time': 'timestamp', 'recorded_time': 'timestamp', 'rule_id': 'string',
     }) }}
 
 ),

@@ -4,7 +4,7 @@ with raw as (
 
 ),
 
-judged as (
+typed as (
 
     select
         raw.product_id,
@@ -13,14 +13,36 @@ judged as (
         cast(raw.price_krw as {{ money() }}) as price_krw,
         raw.is_display,
         coalesce(raw.source_extracted_at, raw.updated_at, raw.ingested_at) as version_ts,
-        coalesce(raw.source_extracted_at, raw.ingested_at) as row_time,
-        case
-            when raw.product_id is null then 'missing_product_id'
-            when raw.price_krw < 0 then 'negative_price'
-            when {{ unreadable('price_krw') }} then 'invalid_price'
-        end as reason,
+        {{ checked_columns() }}
         {{ arrival_columns() }}
     from raw
+
+),
+
+judged as (
+
+    select
+        typed.product_id,
+        typed.product_name,
+        typed.category,
+        typed.price_krw,
+        typed.is_display,
+        typed.version_ts,
+        coalesce({{ plausible('typed.source_extracted_at') }}, typed.ingested_at) as row_time,
+        case
+            when typed.product_id is null then {{ absent('missing_product_id', ['product_id']) }}
+            when typed.price_krw < 0 then 'negative_price'
+            when {{ is_unreadable('price_krw') }} then 'invalid_price'
+            {{ reasons_of_any_column(['typed.updated_at', 'typed.source_extracted_at']) }}
+        end as reason,
+        typed.raw_json,
+        typed.batch_id,
+        typed.line_number,
+        typed.ingest_seq,
+        typed.ingested_at,
+        typed.is_withdrawn
+    from typed
+    {{ join_row_rules('products_raw', kst_date(as_of())) }}
 
 ),
 

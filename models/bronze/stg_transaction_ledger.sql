@@ -19,9 +19,10 @@ typed as (
         cast(raw.amount as {{ money() }}) as amount,
         {{ trimmed('raw.related_id') }} as related_id,
         raw.created_at as event_time,
-        {{ kst_date('raw.created_at') }} as event_date_kst,
+        raw.entry_created_at,
+        {{ trimmed('raw.currency') }} as currency,
         coalesce(raw.source_extracted_at, raw.updated_at, raw.created_at) as version_ts,
-        coalesce(raw.created_at, raw.source_extracted_at, raw.ingested_at) as row_time,
+        {{ checked_columns() }}
         {{ arrival_columns() }}
     from raw
 
@@ -36,20 +37,26 @@ judged as (
         typed.amount,
         cast(typed.amount * entry_types.sign as {{ money() }}) as amount_signed,
         typed.related_id,
-        typed.event_time,
-        typed.event_date_kst,
+        {{ plausible('typed.event_time') }} as event_time,
+        {{ kst_date(plausible('typed.event_time')) }} as event_date_kst,
+        coalesce(typed.entry_created_at, typed.event_time) as created_at,
         typed.version_ts,
-        typed.event_time as source_time,
-        {{ row_rule('entry_type', 'rule_id') }} as rule_id,
-        typed.row_time,
+        {{ plausible('typed.event_time') }} as source_time,
+        typed.event_time as recorded_time,
+        rules.rule_id,
+        coalesce({{ plausible('typed.event_time') }}, {{ plausible('typed.source_extracted_at') }}, typed.ingested_at) as row_time,
         case
-            when typed.tx_id is null or typed.wallet_id is null then 'missing_tx_or_wallet'
-            when typed.entry_type is null then 'missing_entry_type'
-            when {{ not_allowed('entry_type', 'typed.entry_type') }} then 'invalid_entry_type'
+            when typed.tx_id is null or typed.wallet_id is null then {{ absent('missing_tx_or_wallet', ['tx_id', 'wallet_id']) }}
+            when typed.entry_type is null
+                then {{ absent('missing_entry_type', ['entry_type', 'type'], named={'type': 'invalid_entry_type'}) }}
+            when {{ not_allowed('typed.entry_type') }} then 'invalid_entry_type'
             when typed.amount is null then 'invalid_amount'
             when typed.amount <= 0 then 'non_positive_amount'
             when entry_types.sign is null then 'amount_signed_unavailable'
-            when typed.event_time is null then 'missing_event_time'
+            when typed.event_time is null
+                then {{ absent('missing_event_time', ['event_time', 'source_created_at', 'created_at']) }}
+            {{ reasons_of_any_column(['typed.event_time', 'typed.entry_created_at', 'typed.updated_at', 'typed.source_extracted_at']) }}
+            {{ reason_of_currency() }}
         end as reason,
         typed.raw_json,
         typed.batch_id,
@@ -59,7 +66,7 @@ judged as (
         typed.is_withdrawn
     from typed
     left join entry_types on typed.entry_type = entry_types.entry_type
-    {{ join_row_rule('entry_type', 'silver', 'entry_type_allowed', 'transaction_ledger_raw', 'typed.event_date_kst') }}
+    {{ join_row_rules('transaction_ledger_raw', kst_date('typed.event_time')) }}
 
 ),
 
@@ -68,7 +75,8 @@ malformed as (
     {{ malformed_rows('transaction_ledger_raw', {
         'tx_id': 'string', 'wallet_id': 'string', 'entry_type': 'string', 'amount': 'decimal(38,2)',
         'amount_signed': 'decimal(38,2)', 'related_id': 'string', 'event_time': 'timestamp', 'event_date_kst': 'date',
-        'version_ts': 'timestamp', 'source_time': 'timestamp', 'rule_id': 'string',
+        'created_at': 'timestamp', 'version_ts': 'timestamp', 'source_time': 'timestamp', 'recorded_time': 'timestamp',
+        'rule_id': 'string',
     }) }}
 
 ),

@@ -162,7 +162,13 @@ tile_windows as (
 
 ),
 
-final as (
+accepted as (
+
+    select max(earliest_instant) as earliest_instant from {{ ref('row_rules') }}
+
+),
+
+windows as (
 
     select
         day_windows.source_table,
@@ -182,6 +188,16 @@ final as (
         {{ kst_date('window_start_ts') }} as date_kst,
         cast(null as string) as inputs_digest
     from tile_windows
+
+),
+
+final as (
+
+    select
+        windows.*,
+        accepted.earliest_instant
+    from windows
+    cross join accepted
 
 )
 

@@ -13,6 +13,7 @@ with rows_of_sources as (
         'bronze.{{ s.table }}' as source_table,
         row_time,
         source_time,
+        recorded_time,
         {{ s.key[0] }} as key_1,
         {{ s.key[1] }} as key_2,
         version_ts,

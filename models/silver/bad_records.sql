@@ -48,6 +48,9 @@ final as (
         and rule.metric = case rejected.reason
             when 'invalid_entry_type' then 'entry_type_allowed'
             when 'invalid_status' then 'payment_status_allowed'
+            when 'implausible_time' then 'earliest_instant'
+            when 'unsupported_currency' then 'currency_allowed'
+            when 'negative_balance' then 'overdraft_allowed'
             else 'bad_records_rate'
         end
         and {{ valid_on('rule', kst_date(as_of())) }}

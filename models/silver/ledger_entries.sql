@@ -46,7 +46,7 @@ new_entries as (
         judged.related_id,
         cast(null as string) as related_type,
         order_status.status,
-        judged.event_time as created_at,
+        judged.created_at,
         {{ run_id() }} as run_id,
         judged.rule_id,
         judged.version_ts

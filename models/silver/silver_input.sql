@@ -17,7 +17,7 @@ row_rules as (
 
     select {{ sha256_hex(concat_sorted("concat(rule_digest, cast(valid_from_day as string), cast(valid_to_day as string))")) }} as rules_digest
     from {{ ref('rule_days') }}
-    where domain = 'silver' and metric in ('entry_type_allowed', 'payment_status_allowed')
+    where domain = 'silver' and metric in ({{ row_rule_metrics() }})
 
 ),
 

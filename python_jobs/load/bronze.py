@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from python_jobs.load.lines import LONGEST_KEY, Lines, Malformed, parse_line, scalar_text
+from python_jobs.load.lines import LONGEST_KEY, Lines, Malformed, parse_line, plain_text, scalar_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,6 +22,9 @@ SEQ_PER_BATCH = 1 << 32
 
 _LINES_PER_RECORD_BATCH = 10_000
 
+_PLAIN_DIGITS = frozenset({"string", "boolean"})
+"""Types in whose columns a JSON number counts by its value, however it is written."""
+
 # a flat JSON object whose numbers DuckDB's parser keeps to the last digit
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})))*"'
 _NUMBER = r"(?:0|-?[1-9][0-9]{0,14}|-?(?:0|[1-9][0-9]{0,8})\.(?:[0-9]{0,3}[1-9]|0))"
@@ -30,8 +33,8 @@ _PLAIN_OBJECT = rf"[ \t]*\{{{_MEMBER}(?:,{_MEMBER})*\}}[ \t]*"
 
 _BLANKS = r"e' \t\n\r\f' || chr(11)"
 _TIMESTAMP = r"\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?"
-# rules hold from 1970 on, and a KST day has four digits in its year
-_FIRST_INSTANT, _LAST_INSTANT = "1970-01-01 00:00:00+00", "9999-12-31 14:59:59.999999+00"
+# engines agree on instants from 1900 on, and a KST day has four digits in its year
+_FIRST_INSTANT, _LAST_INSTANT = "1900-01-01 00:00:00+00", "9999-12-31 14:59:59.999999+00"
 _DECIMAL = r"[+-]?0*\d{1,16}(\.\d{1,2}0*)?"
 _INTEGER = r"[+-]?\d+(\.0+)?"
 _EXPONENT = r"([+-]?)(\d+)(?:\.(\d+))?[eE]([+-]?\d{1,3})"
@@ -53,11 +56,20 @@ class Stamps:
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, tables: dict[str, Table]) -> None:
-    """Create the schema bronze and every table of the contract that is missing."""
+    """Create the schema bronze and every table of the contract that is missing, and add missing columns."""
     connection.execute("create schema if not exists bronze")
+    existing: dict[str, set[str]] = {}
+    for name, column in connection.execute(
+        "select table_name, column_name from information_schema.columns where table_schema = 'bronze'"
+    ).fetchall():
+        existing.setdefault(name, set()).add(column)
     for table in tables.values():
-        columns = ", ".join(f"{column.name} {duckdb_type(column)}" for column in table.columns)
-        connection.execute(f"create table if not exists bronze.{table.name} ({columns})")
+        if table.name not in existing:
+            columns = ", ".join(f"{column.name} {duckdb_type(column)}" for column in table.columns)
+            connection.execute(f"create table bronze.{table.name} ({columns})")
+        for column in table.columns if table.name in existing else ():
+            if column.name not in existing[table.name]:
+                connection.execute(f"alter table bronze.{table.name} add column {column.name} {duckdb_type(column)}")
 
 
 def duckdb_type(column: Column) -> str:
@@ -69,22 +81,19 @@ def typed(column: Column, text: str) -> str:
     """Return the SQL expression that turns the JSON text of a value into the column's type, NULL where it does not fit.
 
     Money is never rounded: more than two decimals, or more digits than the type holds, do not fit; exponents are taken
-    exactly. Timestamps without an offset are UTC, digits beyond microseconds are cut, and instants before 1970 or after
-    the KST year 9999 do not fit.
+    exactly. Booleans are true, false, 1 and 0. Timestamps without an offset are UTC, digits beyond microseconds are
+    cut, and instants before 1900 or after the KST year 9999 do not fit.
     """
     kind = column.data_type
     if kind == "string":
         return text
     bare = f"trim({text}, {_BLANKS})"
     if kind == "boolean":
-        return f"case lower({bare}) when 'true' then true when 'false' then false end"
+        return f"case when lower({bare}) in ('true', '1') then true when lower({bare}) in ('false', '0') then false end"
     if kind == "timestamp":
         instant = f"try_cast({bare} as timestamptz)"
         limits = f"timestamptz '{_FIRST_INSTANT}' and timestamptz '{_LAST_INSTANT}'"
-        return (
-            f"case when regexp_full_match({bare}, '{_TIMESTAMP}')"
-            f" then case when {instant} between {limits} then cast({instant} as timestamp) end end"
-        )
+        return f"case when {_is_instant(bare)} and {instant} between {limits} then cast({instant} as timestamp) end"
     pattern = _INTEGER if kind in {"bigint", "int"} else _DECIMAL
     written_out = _without_exponent(bare)
     return (
@@ -92,6 +101,11 @@ def typed(column: Column, text: str) -> str:
         f" when regexp_full_match({bare}, '{_EXPONENT}') and regexp_full_match({written_out}, '{pattern}')"
         f" then {_cast_number(written_out, kind)} end"
     )
+
+
+def _is_instant(text: str) -> str:
+    """SQL: whether a text is an instant of the calendar, however remote."""
+    return f"(regexp_full_match({text}, '{_TIMESTAMP}') and try_cast({text} as timestamptz) is not null)"
 
 
 def _cast_number(text: str, kind: str) -> str:
@@ -132,18 +146,15 @@ def insert_lines(connection: duckdb.DuckDBPyConnection, table: Table, lines: Lin
             [_PLAIN_OBJECT, LONGEST_KEY],
         ).fetchall()
     skipped = [number for number, _ in others] + [line.line_number for line in lines.malformed]
-    columns = (*table.value_columns, _column(table, "source_extracted_at"), _column(table, "source_system"))
-    keys = [spelling for column in columns for spelling in column.spellings]
-    texts = ", ".join(
-        f"coalesce({', '.join(f'vals[{keys.index(spelling) + 1}]' for spelling in column.spellings)}) as {column.name}"
-        for column in columns
-    )
+    columns = table.keyed_columns
+    keys = list(dict.fromkeys(spelling for column in columns for spelling in column.spellings))
+    texts = ", ".join(f"{_first_text(column, keys)}, {_first_key(column, keys)}" for column in columns)
     with _rows(connection, "chunk", chunk):
         plain = _insert_typed(
             connection,
             table,
-            f"(select line_number, raw_json, {texts} from (select line_number, raw_json,"
-            f" json_extract_string(raw_json, {keys}) as vals from chunk"
+            f"(select line_number, raw_json, cast(null as varchar[]) as unfit, {texts}"
+            f" from (select line_number, raw_json, json_extract_string(raw_json, {keys}) as vals from chunk"
             " where line_number not in (select unnest($5::bigint[]))))",
             [*stamps.values, skipped],
         )
@@ -204,17 +215,100 @@ def _exists(connection: duckdb.DuckDBPyConnection, table: Table, condition: str,
     return bool(row and row[0])
 
 
+def _first_text(column: Column, keys: list[str]) -> str:
+    """SQL: text of the first spelling of a column that holds a value; the list ``vals`` has the values of ``keys``."""
+    texts = [f"vals[{keys.index(spelling) + 1}]" for spelling in column.spellings]
+    if column.data_type in _PLAIN_DIGITS:
+        texts = [_whole_number(text, key) for text, key in zip(texts, column.spellings, strict=True)]
+    return f"coalesce({', '.join(texts)}) as {_text_of(column)}"
+
+
+def _whole_number(text: str, key: str) -> str:
+    """SQL: plain digits of a JSON number that ends with ``.0``, as a plain line may write a whole number."""
+    is_number = f"json_type(raw_json, '/{key}') = 'DOUBLE'"
+    whole = f"case {text} when '-0.0' then '0' else left({text}, -2) end"
+    return f"case when ends_with({text}, '.0') and {is_number} then {whole} else {text} end"
+
+
+def _first_key(column: Column, keys: list[str]) -> str:
+    """SQL: the spelling that held the value."""
+    if len(column.spellings) == 1:
+        return f"'{column.spellings[0]}' as {_key_of(column)}"
+    found = " ".join(
+        f"when vals[{keys.index(spelling) + 1}] is not null then '{spelling}'" for spelling in column.spellings
+    )
+    return f"case {found} end as {_key_of(column)}"
+
+
+def _text_of(column: Column) -> str:
+    return f"text_of_{column.name}"
+
+
+def _key_of(column: Column) -> str:
+    return f"key_of_{column.name}"
+
+
+def _value_of(column: Column) -> str:
+    return f"value_of_{column.name}"
+
+
 def _insert_typed(connection: duckdb.DuckDBPyConnection, table: Table, texts: str, parameters: list[object]) -> int:
-    """Insert rows of JSON texts; ``parameters`` begin with the four values of ``Stamps``."""
-    extracted_at = typed(_column(table, "source_extracted_at"), "source_extracted_at")
+    """Insert rows of JSON texts; ``parameters`` begin with the four values of ``Stamps``.
+
+    ``texts`` has for each column of a line its text and the key that held it, and in the list ``unfit`` the keys that
+    held an object or a list.
+    """
+    columns = table.keyed_columns
+    extracted_at, system = (_value_of(_column(table, name)) for name in ("source_extracted_at", "source_system"))
+    unreadable, remote = _misfits(columns)
     row = connection.execute(
         f"insert into bronze.{table.name} by name"
-        f" select {', '.join(f'{typed(column, column.name)} as {column.name}' for column in table.value_columns)},"
-        f" $4 as ingested_at, coalesce({extracted_at}, $3) as source_extracted_at,"
-        f" $2 as batch_id, source_system, raw_json, line_number, $1 + line_number as ingest_seq from {texts}",
+        f" select {', '.join(f'{_value_of(column)} as {column.name}' for column in table.value_columns)},"
+        f" $4 as ingested_at, coalesce({extracted_at}, $3) as source_extracted_at, $2 as batch_id,"
+        f" {system} as source_system, {unreadable} as unreadable_columns, {remote} as implausible_columns,"
+        " raw_json, line_number, $1 + line_number as ingest_seq from"
+        f" (select *, {', '.join(f'{typed(column, _text_of(column))} as {_value_of(column)}' for column in columns)}"
+        f" from {texts})",
         parameters,
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def _named(columns: tuple[Column, ...], condition_of: Callable[[Column], str]) -> str:
+    """SQL: the keys of the columns for which a condition holds, in their order and joined by commas, NULL for none."""
+    names = ", ".join(f"case when {condition_of(column)} then {_key_of(column)} end" for column in columns)
+    return (
+        f"nullif(array_to_string(list_filter([{names}], lambda name, i: list_position([{names}], name) = i), ','), '')"
+    )
+
+
+def _misfits(columns: tuple[Column, ...]) -> tuple[str, str]:
+    """SQL: the keys with a value that does not fit, and those with an instant that no engine has."""
+    typed_columns = [column for column in columns if column.data_type != "string"]
+
+    def is_misfit(column: Column) -> str:
+        return f"({_value_of(column)} is null and trim({_text_of(column)}, {_BLANKS}) <> '')"
+
+    def is_remote(column: Column) -> str:
+        text = f"trim({_text_of(column)}, {_BLANKS})"
+        return f"({is_misfit(column)} and coalesce({_is_instant(text)}, false))"
+
+    def is_unreadable(column: Column) -> str:
+        is_unfit = f"coalesce(list_contains(unfit, {_key_of(column)}), false)"
+        if column.data_type == "string":
+            return is_unfit
+        own = (
+            f"{is_misfit(column)} and not {is_remote(column)}" if column.data_type == "timestamp" else is_misfit(column)
+        )
+        return f"({is_unfit} or ({own}))"
+
+    instants = tuple(column for column in columns if column.data_type == "timestamp")
+    # for nearly every line the first condition decides
+    any_misfit = " or ".join(is_misfit(column) for column in typed_columns)
+    return (
+        f"case when unfit is not null or {any_misfit} then {_named(columns, is_unreadable)} end",
+        f"case when {any_misfit} then {_named(instants, is_remote)} end",
+    )
 
 
 def _parse_others(
@@ -232,16 +326,27 @@ def _parse_others(
             malformed.append(Malformed(line_number=line_number, raw_line=text, error=str(error)))
             continue
         row: dict[str, object] = {"line_number": line_number, "raw_json": text}
+        unfit = []
         for column in columns:
-            values = (record.get(spelling) for spelling in column.spellings)
-            row[column.name] = scalar_text(next((value for value in values if value is not None), None))
-        objects.append(row)
+            key = next((key for key in column.spellings if record.get(key) is not None), None)
+            value = None if key is None else record[key]
+            text_of_value = plain_text(value) if column.data_type in _PLAIN_DIGITS else scalar_text(value)
+            if value is not None and text_of_value is None:
+                unfit.append(key)
+            row |= {_text_of(column): text_of_value, _key_of(column): key}
+        objects.append(row | {"unfit": unfit or None})
     return objects, malformed
 
 
 def _text_schema(columns: tuple[Column, ...]) -> pa.Schema:
+    names = [name for column in columns for name in (_text_of(column), _key_of(column))]
     return pa.schema(
-        [("line_number", pa.int64()), ("raw_json", pa.string()), *((column.name, pa.string()) for column in columns)]
+        [
+            ("line_number", pa.int64()),
+            ("raw_json", pa.string()),
+            ("unfit", pa.list_(pa.string())),
+            *((name, pa.string()) for name in names),
+        ]
     )
 
 

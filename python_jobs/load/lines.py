@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -94,8 +95,14 @@ def read_lines(path: Path, *, sha256: str | None = None) -> Iterator[Lines]:
         )
 
 
+class NumberText(str):
+    """A JSON number, by the digits it is written with: none is lost on the way to a decimal column."""
+
+    __slots__ = ()
+
+
 def parse_line(text: str) -> dict[str, Any]:
-    """Return the object of a line, with numbers as their exact text; of a repeated key the first value stands.
+    """Return the object of a line, with numbers as ``NumberText``; of a repeated key the first value counts.
 
     Raises:
         ValueError: the line is no strict JSON object, or one that not every engine could read: nested more than 200
@@ -123,7 +130,29 @@ def scalar_text(value: Any) -> str | None:
         return "true"
     if value is False:
         return "false"
-    return value if isinstance(value, str) else None
+    return str(value) if isinstance(value, str) else None
+
+
+def plain_text(value: Any) -> str | None:
+    """Return the text of a scalar of ``parse_line``, numbers in plain digits: 1001.0 and 1.001e3 are both 1001.
+
+    None for objects and lists, and for a number that would take more than a thousand digits.
+    """
+    return plain_digits(value) if isinstance(value, NumberText) else scalar_text(value)
+
+
+def plain_digits(number: NumberText) -> str | None:
+    """Return a number without exponent, trailing zeros after the point or minus before zero; None if it is too long."""
+    try:
+        exact = Decimal(number)
+    except InvalidOperation:  # an exponent beyond any column
+        return None
+    if not exact:
+        return "0"
+    if not -_LONGEST_NUMBER <= exact.adjusted() <= _LONGEST_NUMBER:
+        return None
+    digits = format(exact, "f")
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def _refuse_long_line(path: Path, line_number: int) -> NoReturn:
@@ -143,10 +172,10 @@ def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(reversed(pairs))
 
 
-def _number(text: str) -> str:
+def _number(text: str) -> NumberText:
     if len(text) > _LONGEST_NUMBER:
         raise ValueError(f"a number is longer than {_LONGEST_NUMBER:,}")
-    return text
+    return NumberText(text)
 
 
 def _depth(text: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from python_jobs.load.lines import LONGEST_LINE, parse_line
+from python_jobs.load.lines import LONGEST_LINE, NumberText, parse_line, plain_digits
 from python_jobs.stream.feeds import CHANGES, Feed
 
 _SHOWN_OF_LONG = 1000
@@ -82,10 +82,15 @@ def wallet_line(text: str, key: bytes | None) -> dict[str, Any]:
     else:
         raise ValueError(f"no change event: op is {op if isinstance(op, str) else 'missing'}, none of c, u, r, d")
     source = event["source"] if isinstance(event.get("source"), dict) else {}
-    stamps = {"source_extracted_at": _instant(source.get("ts_ms") or event.get("ts_ms"))}
+    stamps = {"source_extracted_at": _first_instant(source.get("ts_ms"), event.get("ts_ms"))}
     if isinstance(source.get("name"), str):
         stamps["source_system"] = source["name"]
-    return row | stamps
+    return {key: _by_value(value) for key, value in row.items()} | stamps
+
+
+def _by_value(value: Any) -> Any:
+    """A number as text in plain digits, so that it is read by its value although the line has it between quotes."""
+    return (plain_digits(value) or str(value)) if isinstance(value, NumberText) else value
 
 
 def _key_fields(key: bytes | None) -> Any:
@@ -99,13 +104,17 @@ def _key_fields(key: bytes | None) -> Any:
     return fields["payload"] if isinstance(fields.get("payload"), dict) else fields
 
 
-def _instant(milliseconds: object) -> str:
-    """Milliseconds since 1970 as ISO-8601.
+def _first_instant(*milliseconds: object) -> str:
+    """The first instant in milliseconds since 1970 as ISO 8601; a connector writes 0 where it does not know one.
 
     Raises:
-        ValueError: there are none, or no calendar has them.
+        ValueError: there is none, or the first one that is not 0 is no instant of the calendar.
     """
-    text = milliseconds if isinstance(milliseconds, str) else ""
-    if not text.isdecimal() or int(text) > _LAST_MS:
-        raise ValueError("no change event: neither source.ts_ms nor ts_ms is an instant in milliseconds")
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))).isoformat()
+    given = [value for value in milliseconds if value is not None]
+    for value in given:
+        text = value if isinstance(value, str) else ""
+        if not text.removeprefix("-").isdecimal() or not text.isascii() or int(text) > _LAST_MS:
+            break
+        if int(text) > 0:
+            return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))).isoformat()
+    raise ValueError("no change event: neither source.ts_ms nor ts_ms is an instant in milliseconds")

@@ -144,9 +144,10 @@ def _sample(project_dir: Path, table: Table, paths: list[Path]) -> pd.DataFrame:
         for number, path in enumerate(paths[:SAMPLE_LINES]):
             with suppress(LakeError):
                 _insert_first_lines(connection, table, path, per_file, number)
-        typed = [column for column in table.value_columns if column.data_type != "string"]
-        columns = [*(column.name for column in table.value_columns), *(_fits(column) for column in typed)]
-        return connection.execute(f"select {', '.join(columns)} from bronze.{table.name}").df()
+        values = (f"trim({column.name})" if column.allowed_values else column.name for column in table.keyed_columns)
+        names = [f"{value} as {column.name}" for value, column in zip(values, table.keyed_columns, strict=True)]
+        names += [_fits(column) for column in table.keyed_columns]
+        return connection.execute(f"select {', '.join(names)} from bronze.{table.name}").df()
     finally:
         connection.close()
 
@@ -181,6 +182,6 @@ def _insert_first_lines(
 
 def _fits(column: Column) -> str:
     """SQL: false where the line has a value that is not in the typed column."""
-    texts = ", ".join(f"json_extract_string(raw_json, '{spelling}')" for spelling in column.spellings)
-    value = f"coalesce({texts})" if len(column.spellings) > 1 else texts
-    return f"{column.name} is not null or {value} is null as {fits_column(column)}"
+    named = "concat(',', coalesce(unreadable_columns, ''), ',', coalesce(implausible_columns, ''), ',')"
+    is_named = " or ".join(f"contains({named}, ',{spelling},')" for spelling in column.spellings)
+    return f"not ({is_named}) as {fits_column(column)}"

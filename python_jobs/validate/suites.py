@@ -23,17 +23,18 @@ def expectations(table: Table) -> list[Expectation]:
     import great_expectations.expectations as gxe
 
     suite: list[Expectation] = [gxe.ExpectTableRowCountToBeBetween(min_value=1, meta={"says": "no line at all"})]
-    for column in table.value_columns:
+    for column in table.keyed_columns:
         name, kind = column.name, column.data_type
         if column.required:
             suite.append(gxe.ExpectColumnToExist(column=name, meta={"says": f"{name} is no column"}))
             suite.append(
                 gxe.ExpectColumnValuesToNotBeNull(column=name, meta={"says": f"{name} is missing or no {kind}"})
             )
-        elif kind != "string":
+        else:
+            what = "an object or a list" if kind == "string" else f"no {kind}"
             suite.append(
                 gxe.ExpectColumnValuesToBeInSet(
-                    column=fits_column(column), value_set=[True], meta={"says": f"{name} is no {kind}"}
+                    column=fits_column(column), value_set=[True], meta={"says": f"{name} is {what}"}
                 )
             )
         lowest = column.minimum if column.exclusive_minimum is None else column.exclusive_minimum

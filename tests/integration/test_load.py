@@ -51,8 +51,12 @@ def test_a_row_holds_its_values_in_their_types(raw: Bronze) -> None:
     raw.load()
     instant = datetime(2026, 2, 1)
     assert raw.sql(
-        "select columns(* exclude (raw_json, batch_id, ingested_at)) from bronze.transaction_ledger_raw"
-    ) == [("tx_1", "user_1", "PAYMENT", Decimal("10.00"), "po_1", instant, None, None, None, 1, 2 * 2**32 + 1)]
+        "select tx_id, wallet_id, type, amount, currency, related_id, created_at, entry_created_at, updated_at,"
+        " source_extracted_at, source_system, unreadable_columns, implausible_columns, line_number, ingest_seq"
+        " from bronze.transaction_ledger_raw"
+    ) == [
+        ("tx_1", "user_1", "PAYMENT", Decimal("10.00"), None, "po_1", instant, instant, *[None] * 5, 1, 2 * 2**32 + 1)
+    ]
     assert raw.sql("select product_id, price_krw, stock_quantity, is_display from bronze.products_raw") == [
         (7, Decimal("10.00"), 5, True)
     ]

@@ -76,7 +76,10 @@ def category(order: OrderEvent, tables: SilverTables, rules: Rules) -> str | Non
     """Category of the product of the linked commerce order's largest line; NULL when that product is unknown."""
     rule = rules.on_day("analytics", "order_link_pattern", order.event_date_kst)
     link = re.search(rule.allowed[0], order.order_ref) if rule and rule.allowed else None
-    lines = [item for item in tables.order_items.values() if link and item.order_ref == link.group(1)]
+    wanted = link.group(1) if link else None
+    if wanted and re.fullmatch("[0-9]+", wanted):
+        wanted = str(int(wanted))
+    lines = [item for item in tables.order_items.values() if item.order_ref == wanted]
     if not lines:
         return None
     largest = min(lines, key=lambda item: (-line_amount(item), item.item_id))

@@ -2,10 +2,12 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import NoReturn, TypeAlias
 
 from .clock import as_utc
@@ -13,12 +15,13 @@ from .numbers import money
 
 Value: TypeAlias = str | int | bool | Decimal | datetime | None
 
-META = {"source_extracted_at": "timestamp"}
+META = {"source_extracted_at": "timestamp", "source_system": "string", "ingested_at": "timestamp"}
 COLUMNS: dict[str, dict[str, str]] = {
     "user_wallets_raw": {
         "user_id": "string",
         "balance": "decimal",
         "frozen_amount": "decimal",
+        "currency": "string",
         "updated_at": "timestamp",
         "is_deleted": "boolean",
     },
@@ -27,8 +30,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "wallet_id": "string",
         "type": "string",
         "amount": "decimal",
+        "currency": "string",
         "related_id": "string",
         "created_at": "timestamp",
+        "entry_created_at": "timestamp",
         "updated_at": "timestamp",
     },
     "payment_orders_raw": {
@@ -36,6 +41,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "user_id": "string",
         "merchant_name": "string",
         "amount": "decimal",
+        "currency": "string",
         "status": "string",
         "created_at": "timestamp",
         "updated_at": "timestamp",
@@ -44,6 +50,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "order_id": "bigint",
         "user_id": "string",
         "total_amount": "decimal",
+        "currency": "string",
         "status": "string",
         "created_at": "timestamp",
         "updated_at": "timestamp",
@@ -69,6 +76,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 SPELLINGS: dict[tuple[str, str], tuple[str, ...]] = {
     ("transaction_ledger_raw", "type"): ("entry_type", "type"),
     ("transaction_ledger_raw", "created_at"): ("event_time", "source_created_at", "created_at"),
+    ("transaction_ledger_raw", "entry_created_at"): ("created_at",),
     ("payment_orders_raw", "created_at"): ("created_at", "event_time"),
     ("orders_raw", "created_at"): ("created_at", "event_time"),
 }
@@ -76,13 +84,28 @@ INTEGER_BITS = {"bigint": 64, "int": 32}
 INTEGER_DIGITS = 16  # of decimal(18,2)
 
 BLANKS = " \t\n\r\f\v"
+INVISIBLE = re.compile(
+    "SOFT HYPHEN|ARABIC LETTER MARK|MONGOLIAN VOWEL SEPARATOR|COMBINING GRAPHEME JOINER|BYTE ORDER MARK|ZERO WIDTH .*"
+    "|HANGUL .*FILLER|HALFWIDTH HANGUL FILLER|VARIATION SELECTOR-.*|INTERLINEAR ANNOTATION .*"
+)
+"""Names of the characters without width outside the block of general punctuation, whose format characters all count."""
+
+
+def is_around_text(character: str) -> bool:
+    """Whether a character is white space of Unicode or has no width; U+0085 is white space of category Cc."""
+    is_format = 0x2000 <= ord(character) <= 0x206F and unicodedata.category(character) in {"Cf", "Cn"}
+    is_space = unicodedata.category(character) in {"Zs", "Zl", "Zp"} or character in BLANKS + "\u0085"
+    return is_format or is_space or bool(INVISIBLE.fullmatch(unicodedata.name(character, "")))
+
+
+AROUND_TEXT = "".join(character for character in map(chr, range(0x10000)) if is_around_text(character))
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 TIMESTAMP = re.compile(
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
     r"([T ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})(\.(?P<fraction>[0-9]+))?)?"
     r"(?P<offset>Z|[+-][0-9]{2}(:?[0-5][0-9])?)?)?"
 )
-FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)  # rules hold from here on
+FIRST_INSTANT = datetime(1900, 1, 1, tzinfo=UTC)  # from here on all engines keep the same instants
 LAST_INSTANT = datetime(9999, 12, 31, 14, 59, 59, 999999, tzinfo=UTC)  # the last one whose KST day has a date
 
 
@@ -102,7 +125,8 @@ class Batch:
 class BronzeRow:
     """One line of a batch. A malformed line has no values.
 
-    `unreadable` names the columns whose line held a value that does not fit the column's type.
+    `unreadable` names the keys whose value does not fit the type of its column, `remote` those with an instant outside
+    the years that are kept.
     """
 
     table: str
@@ -112,12 +136,13 @@ class BronzeRow:
     source_extracted_at: datetime | None
     malformed: bool = False
     values: dict[str, Value] = field(default_factory=dict)
-    unreadable: frozenset[str] = frozenset()
+    unreadable: tuple[str, ...] = ()
+    remote: tuple[str, ...] = ()
 
     def text(self, column: str) -> str | None:
         """Text without surrounding blanks; a blank text is NULL."""
         value = self.values.get(column)
-        return (value.strip(BLANKS) or None) if isinstance(value, str) else None
+        return (value.strip(AROUND_TEXT) or None) if isinstance(value, str) else None
 
     def amount(self, column: str) -> Decimal | None:
         """Money value."""
@@ -183,15 +208,22 @@ def parse_line(batch: Batch, number: int, line: str) -> BronzeRow:
     if record is None:
         return replace(row, malformed=True)
     values: dict[str, Value] = {}
-    unreadable = set()
+    unreadable: list[str] = []
+    remote: list[str] = []
     for column, kind in (COLUMNS[batch.table] | META).items():
-        found = [record.get(key) for key in SPELLINGS.get((batch.table, column), (column,))]
-        given = next((value for value in found if value is not None), None)
+        held = [key for key in SPELLINGS.get((batch.table, column), (column,)) if record.get(key) is not None]
+        given = record[held[0]] if held else None
         values[column] = convert(given, kind)
-        if given is not None and values[column] is None:
-            unreadable.add(column)
-    row = replace(row, values=values, unreadable=frozenset(unreadable))
+        if values[column] is None and not is_blank(given, kind):
+            names = remote if kind == "timestamp" and is_remote(given) else unreadable
+            names += [held[0]] if held[0] not in names else []
+    row = replace(row, values=values, unreadable=tuple(unreadable), remote=tuple(remote))
     return replace(row, source_extracted_at=row.instant("source_extracted_at") or extracted_at)
+
+
+def is_blank(given: object, kind: str) -> bool:
+    """Whether nothing is given: null, or a text of blanks where no text is wanted."""
+    return given is None or (kind != "string" and isinstance(given, str) and not given.strip(BLANKS))
 
 
 def parse_object(line: str) -> dict[str, object] | None:
@@ -245,10 +277,31 @@ def convert(given: object, kind: str) -> Value:
 
 
 def to_text(given: object) -> str | None:
-    """Strings as they are, numbers as written, booleans as words; objects and arrays do not fit."""
+    """Strings as they are, numbers in plain digits, booleans as words; objects and arrays do not fit."""
     if isinstance(given, bool):
         return "true" if given else "false"
+    if isinstance(given, NumberText):
+        return plain_digits(given)
     return str(given) if isinstance(given, str) else None
+
+
+def plain_digits(given: NumberText) -> str | None:
+    """The value of a number without exponent and superfluous digits, None beyond a thousand digits."""
+    try:
+        number = Decimal(given)
+    except InvalidOperation:
+        return None
+    sign, digits, exponent = number.as_tuple()
+    if not number or not isinstance(exponent, int):
+        return "0"
+    if abs(number.adjusted()) > 1000:
+        return None
+    whole = Fraction(number)
+    if whole.denominator == 1:
+        return str(whole.numerator)
+    decimals = -exponent
+    text = "".join(map(str, digits)).rjust(decimals + 1, "0")
+    return f"{'-' if sign else ''}{text[:-decimals]}.{text[-decimals:].rstrip('0')}"
 
 
 def to_number(given: object) -> Decimal | None:
@@ -280,23 +333,22 @@ def to_integer(given: object, bits: int) -> int | None:
 
 
 def to_boolean(given: object) -> bool | None:
-    """true, false or these words in any case."""
+    """true, false or these words in any case; the numbers 1 and 0, and the texts of these digits."""
     if isinstance(given, bool):
         return given
-    return {"true": True, "false": False}.get(given.strip(BLANKS).lower()) if isinstance(given, str) else None
+    text = plain_digits(given) if isinstance(given, NumberText) else given
+    known = {"true": True, "false": False, "1": True, "0": False}
+    return known.get(text.strip(BLANKS).lower()) if isinstance(text, str) else None
 
 
 def to_timestamp(given: object) -> datetime | None:
     """ISO-8601 instant in UTC; naive is UTC, a date alone its midnight, digits beyond microseconds are cut.
 
-    Instants before 1970, where no rule holds, and after the KST year 9999 do not fit.
+    Instants before 1900 and after the KST year 9999 do not fit.
     """
-    if not isinstance(given, str) or isinstance(given, NumberText):
+    parts = timestamp_parts(given)
+    if parts is None:
         return None
-    found = TIMESTAMP.fullmatch(given.strip(BLANKS))
-    if found is None:
-        return None
-    parts = found.groupdict()
     try:
         instant = datetime(
             int(parts["year"]),
@@ -311,6 +363,27 @@ def to_timestamp(given: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return instant if FIRST_INSTANT <= instant <= LAST_INSTANT else None
+
+
+def timestamp_parts(given: object) -> dict[str, str] | None:
+    """Fields of a text that is written as an instant."""
+    if not isinstance(given, str) or isinstance(given, NumberText):
+        return None
+    found = TIMESTAMP.fullmatch(given.strip(BLANKS))
+    return found.groupdict() if found else None
+
+
+def is_remote(given: object) -> bool:
+    """Whether a text is an instant of the calendar in a year that is not kept.
+
+    The calendar repeats after 400 years, so the fields are looked at in a year that Python knows.
+    """
+    parts = timestamp_parts(given)
+    if parts is None or to_timestamp(given) is not None:
+        return False
+    year = 2000 + int(parts["year"]) % 400
+    moved = f"{year}{given.strip(BLANKS)[4:]}" if isinstance(given, str) else ""
+    return to_timestamp(moved) is not None
 
 
 def to_offset(text: str | None) -> timezone:

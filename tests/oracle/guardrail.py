@@ -12,7 +12,7 @@ from .clock import as_utc, day_end, day_range, day_start, kst_day
 from .judgement import entry_version, snapshot_instant
 from .numbers import scaled
 from .rules import Rule, Rules
-from .silver import SilverTables
+from .silver import Judged, SilverTables
 
 LEDGER = "bronze.transaction_ledger_raw"
 WALLETS = "bronze.user_wallets_raw"
@@ -69,33 +69,27 @@ class DqStatus:
 
 def guard_rows(tables: SilverTables) -> list[GuardRow]:
     """Rows of the guarded sources; withdrawn batches are not among the judged lines."""
-    return [
-        guard_row(one.row, is_bad=one.reason is not None)
-        for one in tables.judged
-        if f"bronze.{one.row.table}" in SOURCES
-    ]
+    return [guard_row(one) for one in tables.judged if f"bronze.{one.row.table}" in SOURCES]
 
 
-def guard_row(row: BronzeRow, *, is_bad: bool) -> GuardRow:
+def guard_row(one: Judged) -> GuardRow:
     """One line as the guardrail sees it."""
+    row = one.row
     source = f"bronze.{row.table}"
-    source_time: datetime | None = None
     version: datetime | None = None
     key: tuple[str | None, ...] = (None,)
     if not row.malformed:
-        is_wallet = source == WALLETS
-        source_time = snapshot_instant(row) if is_wallet else row.instant("created_at")
-        version = snapshot_instant(row) if is_wallet else entry_version(row)
+        version = snapshot_instant(row) if source == WALLETS else entry_version(row)
         key = key_parts(row, source)
     usable = version is not None and None not in key
     # A payment order that moves on (PENDING, then PAID) is no duplicate, so its status belongs to the key.
     status = row.text("status") if source == ORDERS else None
     return GuardRow(
         source=source,
-        row_time=source_time or row.source_extracted_at or row.ingested_at,
-        source_time=source_time,
+        row_time=one.row_time,
+        source_time=one.source_time,
         key=(key, version, status) if usable else None,
-        is_bad=is_bad,
+        is_bad=one.reason is not None,
     )
 
 

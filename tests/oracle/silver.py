@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from .bronze import Batch, BronzeRow, bronze_rows
 from .clock import as_utc, kst_day
-from .judgement import balances, entry_version, judge, reference_version, snapshot_instant
+from .judgement import balances, entry_version, judge, plausible, reference_version, row_time, snapshot_instant
 from .numbers import money
 from .rules import EntryType, Rules
 
@@ -111,10 +111,15 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Judged:
-    """Bronze row and the first check it failed (None: valid); conflicts between rows are judged later."""
+    """Bronze row and the first check it failed (None: valid); conflicts between rows are judged later.
+
+    `source_time` is its plausible time, `row_time` when the guardrail counts it.
+    """
 
     row: BronzeRow
     reason: str | None
+    source_time: datetime | None
+    row_time: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +157,7 @@ def silver(
 ) -> SilverTables:
     """Silver of a run from scratch at the instant `as_of` over all batches; the bad-rate gate is not applied."""
     as_of = as_utc(as_of)
-    judged = [Judged(row, judge(row, rules, entry_types, as_of)) for row in bronze_rows(batches)]
+    judged = [judged_row(row, rules, entry_types, as_of) for row in bronze_rows(batches)]
     bad = [BadRow(TARGETS[one.row.table], one.reason, one.row.raw, one.row.table) for one in judged if one.reason]
     valid: dict[str, list[BronzeRow]] = defaultdict(list)
     for one in judged:
@@ -186,6 +191,15 @@ def silver(
         totals={table: seen.count(table) for table in TARGETS.values()},
         bad_counts={table: rejected.count(table) for table in TARGETS.values()},
     )
+
+
+def judged_row(row: BronzeRow, rules: Rules, entry_types: Mapping[str, EntryType], as_of: datetime) -> Judged:
+    """One line with its reason and its place in time."""
+    source_time = None
+    if not row.malformed:
+        named = snapshot_instant(row) if row.table == "user_wallets_raw" else row.instant("created_at")
+        source_time = plausible(row, named, rules, as_of)
+    return Judged(row, judge(row, rules, entry_types, as_of), source_time, row_time(row, source_time, rules, as_of))
 
 
 Row = TypeVar("Row")
@@ -259,7 +273,7 @@ def ledger_entry(row: BronzeRow, rules: Rules, entry_types: Mapping[str, EntryTy
         related_id=row.text("related_id"),
         related_type=None,
         status=None,
-        created_at=created_at,
+        created_at=row.instant("entry_created_at") or created_at,
         rule_id=rule.rule_id if rule else None,
         version_ts=known(entry_version(row)),
     )

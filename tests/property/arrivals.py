@@ -45,6 +45,8 @@ AMOUNTS = ("10.00", "5", "20.50", "330", 10, 7.25, "0.01", "9999999999999999.99"
 BAD_AMOUNTS = (None, "ten", "1.005", "0", "-5", "1e40", True)
 BALANCES = ("0", "10.00", "20", "330.00", "40.5")
 BAD_BALANCES = (None, "much", "-1", "0.001")
+ODD_INSTANTS = ("soon", 1_772_409_600_000, {"at": "2026-03-02"}, "1970-01-01T00:00:00Z", "0001-01-01", "2062-03-02")
+"""Values of a time that nobody can read or mean."""
 STATUSES = ("PENDING", "PAID", "REFUNDED", "FAILED", "CANCELLED")
 
 
@@ -68,38 +70,47 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(st.none(), strategy)
 
 
+def update_times() -> st.SearchStrategy[Any]:
+    """An instant, none, or now and then something else."""
+    return st.integers(1, 20).flatmap(lambda n: st.sampled_from(ODD_INSTANTS) if n == 20 else maybe(instants()))
+
+
 def _ids(prefix: str, count: int) -> tuple[str, ...]:
     return tuple(f"{prefix}{n}" for n in range(1, count + 1))
 
 
 WALLETS = _ids("w", 4)
-REFERENCES = ("po_1", "po_2", "po_3", "r1", "r2")
+REFERENCES = ("po_1", "po_002", "po_3", "r1", "r2")
 
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "user_wallets": {
-        "user_id": mostly(WALLETS, (None, " ", " w1 "), 25),
+        "user_id": mostly((*WALLETS, 4), (None, " ", " w1 ", "\u00a0w1\u200b", 4.0, {"id": "w1"}), 15),
         "balance": mostly(BALANCES, BAD_BALANCES),
         "frozen_amount": mostly(("0", "5.00"), BAD_BALANCES, 25),
-        "is_deleted": mostly((None, None, None, False), (True,), 8),
-        "updated_at": maybe(instants()),
+        "currency": mostly((None, None, "KRW"), ("USD", " krw ", 410), 25),
+        "is_deleted": mostly((None, None, None, False, 0), (True, 1, "1", "yes"), 8),
+        "updated_at": update_times(),
     },
     "transaction_ledger": {
         "tx_id": mostly(_ids("t", 10), (None, " t1 "), 25),
-        "wallet_id": mostly(WALLETS, (None, "  "), 25),
+        "wallet_id": mostly((*WALLETS, "4"), (None, "  ", 4, 4.0, "w1\u3000"), 15),
         "type": mostly(ENTRY_TYPES, ("SURCHARGE", None, " CHARGE "), 12),
         "amount": mostly(AMOUNTS, BAD_AMOUNTS),
-        "related_id": mostly((None, *REFERENCES), ("",)),
-        "created_at": st.one_of(*[instants()] * 9, st.sampled_from((None, "soon"))),
-        "updated_at": st.one_of(st.none(), st.none(), instants()),
+        "currency": mostly((None, None, "KRW"), ("USD", ["KRW"]), 25),
+        "related_id": mostly((None, *REFERENCES), ("", "po_1\ufeff", {"type": "order"})),
+        "event_time": st.one_of(*[st.none()] * 9, instants()),
+        "created_at": st.one_of(*[instants()] * 12, st.sampled_from((None, *ODD_INSTANTS))),
+        "updated_at": update_times(),
     },
     "payment_orders": {
         "order_id": mostly(REFERENCES[:4], (None, 3)),
         "user_id": mostly(WALLETS, (None, " ")),
         "merchant_name": st.sampled_from((None, "cafe", "shop", " ")),
         "amount": mostly(AMOUNTS, BAD_AMOUNTS),
-        "status": mostly((*STATUSES, None), ("UNHEARD",), 10),
-        "created_at": st.one_of(*[instants()] * 9, st.none()),
-        "updated_at": maybe(instants()),
+        "currency": mostly((None, None, "KRW"), ("USD",), 25),
+        "status": mostly((*STATUSES, None), ("UNHEARD", {"code": "PAID"}), 10),
+        "created_at": st.one_of(*[instants()] * 9, st.sampled_from((None, *ODD_INSTANTS))),
+        "updated_at": update_times(),
     },
     "orders": {
         "order_id": mostly((1, 2, 3, "2"), (None, "x")),
@@ -107,7 +118,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "total_amount": mostly(AMOUNTS, BAD_AMOUNTS),
         "status": mostly((*STATUSES, None), ("UNHEARD",), 10),
         "created_at": st.one_of(*[instants()] * 9, st.none()),
-        "updated_at": maybe(instants()),
+        "updated_at": update_times(),
     },
     "order_items": {
         "item_id": mostly((1, 2, 3, 4, "4"), (None,)),
@@ -115,19 +126,19 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "product_id": mostly((1, 2, 3), (None,)),
         "quantity": mostly((1, 2, 3, None), (-1, "few", 0)),
         "price_at_purchase": mostly((*BALANCES, None), ("-5", "dear")),
-        "updated_at": maybe(instants()),
+        "updated_at": update_times(),
     },
     "products": {
         "product_id": mostly((1, 2, 3), (None,)),
         "product_name": st.sampled_from(("bean", None)),
         "category": st.sampled_from(("BEANS", "TEA", None, " ")),
         "price_krw": mostly((*BALANCES, None), ("-5", "dear")),
-        "is_display": st.sampled_from((True, False, None, "true", "maybe")),
-        "stock_quantity": st.just(1),
-        "updated_at": maybe(instants()),
+        "is_display": mostly((True, False, None, "true", 1), ("maybe",)),
+        "stock_quantity": mostly((1,), ("few",), 25),
+        "updated_at": update_times(),
     },
 }
-EXTRACTED = st.one_of(st.none(), instants())
+EXTRACTED = update_times()
 BROKEN_LINES = ("{", "[]", "no json", '{"tx_id": NaN}', '"text"', "", '{"user_id": "w1", "balance": "1"')
 WEIGHTS = ("transaction_ledger",) * 6 + ("user_wallets",) * 4 + ("payment_orders",) * 3 + SOURCES[3:]
 

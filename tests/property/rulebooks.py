@@ -67,6 +67,16 @@ CHANGES: dict[str, Mapping[str, Mapping[str, str]]] = {
     "more statuses": _changed(
         silver_payment_status_allowed_v1={"allowed_values": '["PAID", "PENDING", "REFUNDED", "UNHEARD"]'}
     ),
+    "an overdraft, and dollars from day 2": _changed(
+        silver_overdraft_allowed_default={"allowed_values": '["w[12]", "4"]'},
+        silver_currency_allowed_default={"allowed_values": '["KRW", "USD"]', "effective_start_ts": _from_day(2)},
+    ),
+    "nothing before day 1": _changed(
+        silver_earliest_instant_default={
+            "allowed_values": f'["{FIRST_DAY + timedelta(days=1)}"]',
+            "effective_start_ts": _from_day(2),
+        }
+    ),
     "lenient controls": _changed(
         ledger_recon_abs_default={"threshold": "100", "severity_map": '{"warn": 10, "crit": 100}'},
         ledger_supply_diff_default={"threshold": "50", "severity_map": ""},

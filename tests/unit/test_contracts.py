@@ -85,6 +85,8 @@ def test_required_keys_are_those_of_the_reference_and_the_load_stamps_the_same_c
             "source_extracted_at",
             "batch_id",
             "source_system",
+            "unreadable_columns",
+            "implausible_columns",
             "raw_json",
             "line_number",
             "ingest_seq",
@@ -133,7 +135,14 @@ def test_the_json_schema_is_valid_and_refuses_lines_without_a_required_key(table
 def test_the_json_schema_refuses_values_of_another_kind() -> None:
     validator = jsonschema.Draft202012Validator(json_schema(TABLES["products_raw"]))
     assert validator.is_valid({"product_id": 1, "price_krw": "10.00", "is_display": True, "updated_at": None})
-    for wrong in ({"price_krw": True}, {"is_display": 1}, {"updated_at": 1_767_225_600}, {"stock_quantity": [1]}):
+    assert validator.is_valid({"product_id": 1, "is_display": 0, "source_extracted_at": "2026-02-01T00:00:00Z"})
+    wrong_values: tuple[dict[str, object], ...] = (
+        {"price_krw": True},
+        {"is_display": []},
+        {"updated_at": 1_767_225_600},
+        {"stock_quantity": [1]},
+    )
+    for wrong in wrong_values:
         assert not validator.is_valid({"product_id": 1} | wrong), wrong
 
 
@@ -149,7 +158,7 @@ def test_each_expectation_follows_from_the_contract() -> None:
         ({"meta": {"exclusive_minimum": 10}}, 1, 1),
         ({"meta": {"exclusive_minimum": None, "minimum": 0}}, 1, 1),
         ({"meta": {"exclusive_minimum": None}}, 0, 1),
-        ({"data_type": "string", "meta": {"required": None}}, 0, 2),
+        ({"data_type": "string", "meta": {"required": None}}, 1, 2),
         ({"meta": {"allowed_values_rule": "silver/payment_status_allowed"}}, 1, 0),
         ({"name": "amount_krw", "meta": {"spellings": ["amount"]}}, 3, 3),
     ],

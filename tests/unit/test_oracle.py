@@ -140,8 +140,11 @@ def test_whole_numbers_booleans_and_texts() -> None:
         None,
         None,
     ]
-    assert [to_boolean(one) for one in (True, "FALSE", "yes", NumberText("1"))] == [True, False, None, None]
-    assert [to_text(one) for one in (NumberText("1.50"), True, [1], " a ")] == ["1.50", "true", None, " a "]
+    given = (True, "FALSE", "yes", NumberText("1"), NumberText("0.0"), "1", "1.0", NumberText("2"))
+    assert [to_boolean(one) for one in given] == [True, False, None, True, False, True, None, None]
+    assert [to_text(one) for one in (NumberText("1.50"), True, [1], " a ")] == ["1.5", "true", None, " a "]
+    numbers = ("1001", "1001.0", "1.001e3", "-0", "0e5", "-2.50e-1", "1e1001")
+    assert [to_text(NumberText(one)) for one in numbers] == ["1001", "1001", "1001", "0", "0", "-0.25", None]
 
 
 def test_timestamps() -> None:

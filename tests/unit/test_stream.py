@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from unittest import mock
 
 import pyarrow as pa
@@ -82,9 +83,49 @@ def test_a_change_keeps_every_digit_and_the_instant_of_the_database() -> None:
     assert message.line is not None
     assert parse_line(message.line) == {
         "user_id": "u",
-        "balance": "1.10",
+        "balance": "1.1",
         "frozen_amount": "0",
         "source_extracted_at": "1970-01-01T00:00:01.001000+00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("in_source", "of_event", "milliseconds"),
+    [
+        (1001, 2000, 1001),
+        (0, 2000, 2000),  # a connector that does not know it writes 0
+        ("0", 2000, 2000),
+        (-1, 2000, 2000),
+        (None, 2000, 2000),
+        (2000, 0, 2000),
+        # what is there and no instant is not passed over
+        ("soon", 2000, None),
+        ({"ms": 1}, 2000, None),
+        (1.5, 2000, None),
+        (0, 0, None),
+        (0, None, None),
+    ],
+)
+def test_a_zero_time_takes_the_next_field(in_source: object, of_event: object, milliseconds: int | None) -> None:
+    event = {"op": "u", "after": {"user_id": "u"}, "ts_ms": of_event, "source": {"ts_ms": in_source}}
+    message = read_message(CHANGES, None, json.dumps(event).encode())
+    assert message is not None
+    if milliseconds is None:
+        assert "an instant in milliseconds" in message.error
+    else:
+        at = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+        assert parse_line(message.line or "")["source_extracted_at"] == at
+
+
+def test_ids_and_flags_of_a_change_count_by_their_value() -> None:
+    text = '{"op":"u","after":{"user_id":1001.0,"is_deleted":1.0,"updated_at":1770001260000},"ts_ms":2000}'
+    message = read_message(CHANGES, None, text.encode())
+    assert message is not None
+    assert parse_line(message.line or "") == {
+        "user_id": "1001",
+        "is_deleted": "1",
+        "updated_at": "1770001260000",
+        "source_extracted_at": "1970-01-01T00:00:02+00:00",
     }
 
 
