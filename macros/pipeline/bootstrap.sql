@@ -7,11 +7,32 @@
         {%- for source in graph.sources.values() if source.source_name == 'bronze' -%}
             {%- do create_from_contract(source.database, source.schema, source.identifier, source.columns, source.description) -%}
         {%- endfor -%}
+        {%- do add_missing_bronze_columns() -%}
         {%- for node in graph.nodes.values()
                 if node.resource_type == 'model' and node.config.contract.enforced and node.config.materialized == 'incremental' -%}
             {%- do create_from_contract(node.database, node.schema, node.alias, node.columns, node.description, node.config) -%}
         {%- endfor -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#-
+  Adds to tables of Bronze that exist the columns that the contract has gained since. On Delta Lake the load does it, by
+  schema evolution: looking at every table would cost each run seconds.
+-#}
+{% macro add_missing_bronze_columns() -%} {{ return(adapter.dispatch('add_missing_bronze_columns', 'plura')()) }} {%- endmacro %}
+{% macro default__add_missing_bronze_columns() -%}{%- endmacro %}
+{% macro duckdb__add_missing_bronze_columns() -%}
+    {%- set existing = run_query(
+        "select table_name || '.' || column_name from information_schema.columns where table_schema = 'bronze'"
+    ).columns[0].values() -%}
+    {%- for source in graph.sources.values() if source.source_name == 'bronze' -%}
+        {%- for column in source.columns.values() if source.identifier ~ '.' ~ column.name not in existing -%}
+            {%- do run_query(
+                'alter table ' ~ api.Relation.create(schema=source.schema, identifier=source.identifier)
+                ~ ' add column ' ~ column.name ~ ' ' ~ engine_type(column.data_type)
+            ) -%}
+        {%- endfor -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 {% macro create_from_contract(database, schema, identifier, columns, description='', config={}) -%}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from python_jobs.load.lines import LONGEST_KEY, Lines, Malformed, parse_line, plain_text, scalar_text
+from python_jobs.load.values import BLANKS, kept, parsed
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,14 +31,6 @@ _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{
 _NUMBER = r"(?:0|-?[1-9][0-9]{0,14}|-?(?:0|[1-9][0-9]{0,8})\.(?:[0-9]{0,3}[1-9]|0))"
 _MEMBER = rf"[ \t\r]*{_STRING}[ \t\r]*:[ \t\r]*(?:{_STRING}|{_NUMBER}|true|false|null)[ \t\r]*"
 _PLAIN_OBJECT = rf"[ \t]*\{{{_MEMBER}(?:,{_MEMBER})*\}}[ \t]*"
-
-_BLANKS = r"e' \t\n\r\f' || chr(11)"
-_TIMESTAMP = r"\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?"
-# engines agree on instants from 1900 on, and a KST day has four digits in its year
-_FIRST_INSTANT, _LAST_INSTANT = "1900-01-01 00:00:00+00", "9999-12-31 14:59:59.999999+00"
-_DECIMAL = r"[+-]?0*\d{1,16}(\.\d{1,2}0*)?"
-_INTEGER = r"[+-]?\d+(\.0+)?"
-_EXPONENT = r"([+-]?)(\d+)(?:\.(\d+))?[eE]([+-]?\d{1,3})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,59 +68,6 @@ def create_tables(connection: duckdb.DuckDBPyConnection, tables: dict[str, Table
 def duckdb_type(column: Column) -> str:
     """Return the type of a column in DuckDB's words."""
     return "varchar" if column.data_type == "string" else column.data_type
-
-
-def typed(column: Column, text: str) -> str:
-    """Return the SQL expression that turns the JSON text of a value into the column's type, NULL where it does not fit.
-
-    Money is never rounded: more than two decimals, or more digits than the type holds, do not fit; exponents are taken
-    exactly. Booleans are true, false, 1 and 0. Timestamps without an offset are UTC, digits beyond microseconds are
-    cut, and instants before 1900 or after the KST year 9999 do not fit.
-    """
-    kind = column.data_type
-    if kind == "string":
-        return text
-    bare = f"trim({text}, {_BLANKS})"
-    if kind == "boolean":
-        return f"case when lower({bare}) in ('true', '1') then true when lower({bare}) in ('false', '0') then false end"
-    if kind == "timestamp":
-        instant = f"try_cast({bare} as timestamptz)"
-        limits = f"timestamptz '{_FIRST_INSTANT}' and timestamptz '{_LAST_INSTANT}'"
-        return f"case when {_is_instant(bare)} and {instant} between {limits} then cast({instant} as timestamp) end"
-    pattern = _INTEGER if kind in {"bigint", "int"} else _DECIMAL
-    written_out = _without_exponent(bare)
-    return (
-        f"case when regexp_full_match({bare}, '{pattern}') then {_cast_number(bare, kind)}"
-        f" when regexp_full_match({bare}, '{_EXPONENT}') and regexp_full_match({written_out}, '{pattern}')"
-        f" then {_cast_number(written_out, kind)} end"
-    )
-
-
-def _is_instant(text: str) -> str:
-    """SQL: whether a text is an instant of the calendar, however remote."""
-    return f"(regexp_full_match({text}, '{_TIMESTAMP}') and try_cast({text} as timestamptz) is not null)"
-
-
-def _cast_number(text: str, kind: str) -> str:
-    """SQL: text that matched the pattern of its type as a number, NULL when it is too large."""
-    return (
-        f"try_cast(split_part({text}, '.', 1) as {kind})"
-        if kind in {"bigint", "int"}
-        else f"try_cast({text} as {kind})"
-    )
-
-
-def _without_exponent(text: str) -> str:
-    """SQL: a number with exponent in plain digits, its point moved digit by digit so that nothing is rounded."""
-    parts = f"regexp_extract({text}, '{_EXPONENT}', ['sign', 'whole', 'fraction', 'exponent'])"
-    digits = "(n.whole || n.fraction)"
-    point = "(length(n.whole) + n.exponent::int)"
-    return (
-        f"list_transform([{parts}], lambda n: n.sign || case"
-        f" when {point} <= 0 then '0.' || repeat('0', -{point}) || {digits}"
-        f" when {point} >= length({digits}) then {digits} || repeat('0', {point} - length({digits}))"
-        f" else {digits}[:{point}] || '.' || {digits}[{point} + 1:] end)[1]"
-    )
 
 
 def insert_lines(connection: duckdb.DuckDBPyConnection, table: Table, lines: Lines, stamps: Stamps) -> tuple[int, int]:
@@ -248,6 +188,10 @@ def _key_of(column: Column) -> str:
     return f"key_of_{column.name}"
 
 
+def _parsed_of(column: Column) -> str:
+    return f"parsed_of_{column.name}"
+
+
 def _value_of(column: Column) -> str:
     return f"value_of_{column.name}"
 
@@ -261,53 +205,49 @@ def _insert_typed(connection: duckdb.DuckDBPyConnection, table: Table, texts: st
     columns = table.keyed_columns
     extracted_at, system = (_value_of(_column(table, name)) for name in ("source_extracted_at", "source_system"))
     unreadable, remote = _misfits(columns)
+    all_parsed = (f"{parsed(column, _text_of(column))} as {_parsed_of(column)}" for column in columns)
+    all_kept = (f"{kept(column, _parsed_of(column))} as {_value_of(column)}" for column in columns)
     row = connection.execute(
         f"insert into bronze.{table.name} by name"
         f" select {', '.join(f'{_value_of(column)} as {column.name}' for column in table.value_columns)},"
         f" $4 as ingested_at, coalesce({extracted_at}, $3) as source_extracted_at, $2 as batch_id,"
         f" {system} as source_system, {unreadable} as unreadable_columns, {remote} as implausible_columns,"
-        " raw_json, line_number, $1 + line_number as ingest_seq from"
-        f" (select *, {', '.join(f'{typed(column, _text_of(column))} as {_value_of(column)}' for column in columns)}"
-        f" from {texts})",
+        " raw_json, line_number, $1 + line_number as ingest_seq"
+        f" from (select *, {', '.join(all_kept)} from (select *, {', '.join(all_parsed)} from {texts}))",
         parameters,
     ).fetchone()
     return int(row[0]) if row else 0
 
 
-def _named(columns: tuple[Column, ...], condition_of: Callable[[Column], str]) -> str:
-    """SQL: the keys of the columns for which a condition holds, in their order and joined by commas, NULL for none."""
-    names = ", ".join(f"case when {condition_of(column)} then {_key_of(column)} end" for column in columns)
-    return (
-        f"nullif(array_to_string(list_filter([{names}], lambda name, i: list_position([{names}], name) = i), ','), '')"
-    )
-
-
 def _misfits(columns: tuple[Column, ...]) -> tuple[str, str]:
-    """SQL: the keys with a value that does not fit, and those with an instant that no engine has."""
-    typed_columns = [column for column in columns if column.data_type != "string"]
+    """SQL: the keys with a value that does not fit, and those with an instant that is not kept, joined by commas."""
 
     def is_misfit(column: Column) -> str:
-        return f"({_value_of(column)} is null and trim({_text_of(column)}, {_BLANKS}) <> '')"
+        return f"({_parsed_of(column)} is null and trim({_text_of(column)}, {BLANKS}) <> '')"
 
     def is_remote(column: Column) -> str:
-        text = f"trim({_text_of(column)}, {_BLANKS})"
-        return f"({is_misfit(column)} and coalesce({_is_instant(text)}, false))"
+        return f"({_parsed_of(column)} is not null and {_value_of(column)} is null)"
 
-    def is_unreadable(column: Column) -> str:
-        is_unfit = f"coalesce(list_contains(unfit, {_key_of(column)}), false)"
-        if column.data_type == "string":
-            return is_unfit
-        own = (
-            f"{is_misfit(column)} and not {is_remote(column)}" if column.data_type == "timestamp" else is_misfit(column)
+    def is_named_already(column: Column) -> str:
+        """Two columns may read one key, which is named once."""
+        earlier = [one for one in columns[: columns.index(column)] if set(one.spellings) & set(column.spellings)]
+        return " or ".join([*(f"{_key_of(column)} = {_key_of(one)}" for one in earlier), "false"])
+
+    def names(of: Iterable[Column], condition: Callable[[Column], str]) -> str:
+        parts = (
+            f"case when ({condition(column)}) and not ({is_named_already(column)}) then {_key_of(column)} end"
+            for column in of
         )
-        return f"({is_unfit} or ({own}))"
+        return f"nullif(concat_ws(',', {', '.join(parts)}), '')"
 
-    instants = tuple(column for column in columns if column.data_type == "timestamp")
-    # for nearly every line the first condition decides
-    any_misfit = " or ".join(is_misfit(column) for column in typed_columns)
+    instants = [column for column in columns if column.data_type == "timestamp"]
+    # for nearly every line these conditions decide, and no names are put together
+    any_misfit = " or ".join(is_misfit(column) for column in columns if column.data_type != "string")
+    any_remote = " or ".join(is_remote(column) for column in instants)
+    unreadable = names(columns, lambda column: f"list_contains(unfit, {_key_of(column)}) or {is_misfit(column)}")
     return (
-        f"case when unfit is not null or {any_misfit} then {_named(columns, is_unreadable)} end",
-        f"case when {any_misfit} then {_named(instants, is_remote)} end",
+        f"case when unfit is not null or {any_misfit} then {unreadable} end",
+        f"case when {any_remote} then {names(instants, is_remote)} end",
     )
 
 

@@ -159,7 +159,10 @@ class DeltaBronze:
         return {batch.batch_id: batch for batch in self.batches(batch.batch_id for batch in batches)}
 
     def append(self, batch: Batch, table: str, rows: DataFrame) -> None:
-        """Step 2: append rows of a batch to a table, once; ``rows`` has the table's columns except ``ingest_seq``."""
+        """Step 2: append rows of a batch to a table, once; ``rows`` has the table's columns except ``ingest_seq``.
+
+        A table that was created before the contract had a column gains it.
+        """
         from pyspark.sql import functions as F  # noqa: N812 - the name that PySpark's users know
 
         stamped = rows.withColumn("ingest_seq", F.lit(batch.batch_seq * SEQ_PER_BATCH) + F.col("line_number"))
@@ -169,6 +172,7 @@ class DeltaBronze:
                 .mode("append")
                 .option("txnAppId", batch.batch_id)
                 .option("txnVersion", batch.batch_seq)
+                .option("mergeSchema", "true")
                 .saveAsTable(f"bronze.{table}")
             )
         )

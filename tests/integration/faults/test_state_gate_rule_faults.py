@@ -240,7 +240,7 @@ def test_fault_54_there_is_one_reading_of_every_value(stated: Stated) -> None:
     assert lake.sql("select source_table, reason from silver.bad_records order by all") == [
         ("silver.ledger_entries", "missing_tx_or_wallet"),
         ("silver.order_events", "invalid_amount"),
-        ("silver.order_items", "missing_required_keys"),
+        ("silver.order_items", "invalid_item_id"),
         ("silver.wallet_snapshot", "missing_user_id"),
     ]
     assert lake.sql("select record_json from silver.bad_records where reason = 'invalid_amount'") == [(NULL_KEY,)]
