@@ -231,3 +231,22 @@ def test_messages_that_are_as_long_as_may_be_are_typed_in_bounded_memory_and_kee
     assert [row["order_id"] for row in rows] == [7, None, 7, 7, 7, 8]
     assert [row["line_number"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["line_number"] for row in rows if row["error"]] == [2]
+
+
+def test_messages_are_typed_as_lines_are() -> None:
+    """What is present and does not fit is named, of changes as of lines, and a number is one id."""
+    lines = Feed(topic="t", table="transaction_ledger_raw")
+    change = {"op": "u", "after": {"user_id": 7.0, "is_deleted": "perhaps"}, "ts_ms": 1_772_420_400_000}
+    for feed, value, wanted in (
+        (
+            lines,
+            {"tx_id": 1001.0, "related_id": {"id": 1}, "updated_at": 5, "created_at": "0001-01-01"},
+            {"tx_id": "1001", "unreadable_columns": "related_id,updated_at", "implausible_columns": "created_at"},
+        ),
+        (CHANGES, change, {"user_id": "7", "unreadable_columns": "is_deleted", "implausible_columns": None}),
+    ):
+        columns = {"key": pa.array([None], pa.binary()), "value": pa.array([json.dumps(value).encode()], pa.binary())}
+        batch = pa.record_batch(columns | {"partition": pa.array([0], pa.int32()), "offset": pa.array([0], pa.int64())})
+        span = Span(topic="t", partition=0, first=0, last=0, base=1)
+        (row,) = pa.Table.from_batches(typing_of(feed, TABLES, [span])(iter([batch]))).to_pylist()
+        assert {name: row[name] for name in wanted} == wanted
