@@ -39,7 +39,7 @@ _TONES = {
     "REFUND": "open",
 }
 """Colours of states, by the API's code; the others are plain."""
-_LONG = 32
+_LONG_WORD = re.compile(r"[^\s-]{13}")
 _SEPARATOR = re.compile(r"(?<=[_./:@?&=#+,;|~%])")
 _STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
@@ -65,8 +65,11 @@ def sign_in_address(following: str) -> str:
 
 
 def breakable(text: str) -> str:
-    """Return a text that may be wrapped after any separator in it, if it is a long one; after hyphens all may be."""
-    if len(text) <= _LONG:
+    """Return a text that may be wrapped after any separator in it, if it has a long word.
+
+    Browsers wrap after hyphens by themselves.
+    """
+    if not _LONG_WORD.search(text):
         return text
     return Markup("<wbr>").join(_SEPARATOR.split(text))
 
