@@ -21,6 +21,8 @@ PAGES: dict[str, tuple[str, int]] = {
     "transaction": (f"/console/tx/tx-pay-{UUID}", 200),
     "refund": (f"/console/tx/tx-refund-in-{UUID}", 200),
     "transaction without an order": ("/console/tx/charge", 200),
+    "transaction before its order": ("/console/tx/late", 200),
+    "transaction of something else": ("/console/tx/coupon", 200),
     "order": (f"/console/payment-orders/{ORDER}", 200),
     "order without entries": ("/console/payment-orders/po-empty", 200),
     "long ids": (f"/console/payment-orders/{LONG}", 200),
@@ -77,6 +79,7 @@ def fill(database: TestDatabase) -> None:
     ledger(database, "charge", wallet_id=PAYER, entry_type="CHARGE", amount="500000", amount_signed="500000")
     ledger(database, "hold", wallet_id=PAYER, entry_type="HOLD", amount="5", amount_signed="0")
     ledger(database, "late", wallet_id=PAYER, related_id="po-late")
+    ledger(database, "coupon", wallet_id=PAYER, related_id="c-1", related_type="COUPON")
     for status in ("FAILED", "PENDING", "WRITTEN_OFF_BY_THE_MERCHANT"):
         order(database, f"po-{status}", status=status)
         ledger(database, f"tx-{status}", wallet_id=PAYER, related_id=f"po-{status}", related_type="PAYMENT_ORDER")

@@ -183,7 +183,7 @@ def test_the_language_stays_through_signing_in(chromium: Browser, console: Admin
 
 
 @pytest.mark.parametrize("pasted", [" po-1 ", "po-1\n", '"po-1"', "\u00a0po-1\u200b", "\ufeff“po-1”\r\n"])
-def test_a_pasted_id_is_found_whatever_stands_around_it(chromium: Browser, bo: TestDatabase, pasted: str) -> None:
+def test_a_pasted_id_is_found_whatever_surrounds_it(chromium: Browser, bo: TestDatabase, pasted: str) -> None:
     payment(bo)
     with running(bo, AuthSettings(auth_mode="disabled")) as api, opened(chromium) as page:
         page.goto(f"{api.url}/console")

@@ -111,7 +111,7 @@ def test_the_page_after_the_provider_refused_has_a_search_box(modes: dict[str, A
         ("GET", "/console/audit/x", 404),
     ],
 )
-def test_what_no_page_answers_is_told_in_a_page(
+def test_what_no_page_answers_is_answered_with_an_error_page(
     modes: dict[str, AdminApi], mode: str, method: str, path: str, status: int
 ) -> None:
     page = modes[mode].client.request(method, path)
@@ -136,7 +136,7 @@ def test_a_form_that_is_not_ours_is_refused_in_a_page(modes: dict[str, AdminApi]
     [(UnavailableError(), 503, "Nothing was looked up"), (RuntimeError("secret"), 500, "correlation id")],
 )
 @pytest.mark.parametrize(("patched", "path"), [(TxService, "/console/tx/t"), (SearchService, "/console/search?q=t")])
-def test_an_outage_and_a_fault_are_told_in_a_page(
+def test_an_outage_and_a_fault_are_answered_with_a_page(
     modes: dict[str, AdminApi], mode: str, error: Exception, status: int, said: str, patched: type, path: str
 ) -> None:
     name = "entry" if patched is TxService else "find"
@@ -159,7 +159,7 @@ def test_a_fault_of_the_error_page_itself_is_still_answered(open_api: AdminApi) 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
-def test_a_browser_is_told_in_a_page_that_an_address_is_unknown(open_api: AdminApi) -> None:
+def test_a_browser_gets_a_page_for_an_unknown_address(open_api: AdminApi) -> None:
     page = open_api.client.get("/nowhere", headers=BROWSER)
     assert page.status_code == 404
     assert len(read(page).searches) == 1
@@ -167,7 +167,7 @@ def test_a_browser_is_told_in_a_page_that_an_address_is_unknown(open_api: AdminA
 
 
 @pytest.mark.parametrize("path", ["/admin/nowhere", "/admin/tx/none", "/admin/wallets/w/tx?limit=0"])
-def test_the_api_tells_problems_to_browsers_too(open_api: AdminApi, path: str) -> None:
+def test_the_api_answers_browsers_with_problems_too(open_api: AdminApi, path: str) -> None:
     answered = open_api.client.get(path, headers=BROWSER)
     assert answered.headers["content-type"] == "application/problem+json"
 
@@ -212,7 +212,7 @@ def test_without_a_console_the_root_leads_nowhere(api: AdminApi) -> None:
         "\u200b«po-1»\xa0",
     ],
 )
-def test_what_stands_around_a_pasted_id_does_not_matter(open_api: AdminApi, pasted: str) -> None:
+def test_what_surrounds_a_pasted_id_does_not_matter(open_api: AdminApi, pasted: str) -> None:
     payment(open_api.database)
     found = open_api.client.get("/console/search", params={"q": pasted})
     assert (found.status_code, found.headers.get("location")) == (303, "/console/payment-orders/po-1")
@@ -220,7 +220,7 @@ def test_what_stands_around_a_pasted_id_does_not_matter(open_api: AdminApi, past
     assert (row["resource_id"], row["result"]) == ("po-1", "FOUND")
 
 
-def test_what_stands_around_an_id_in_the_filter_of_the_audit_does_not_matter(open_api: AdminApi) -> None:
+def test_what_surrounds_an_id_in_the_filter_of_the_audit_does_not_matter(open_api: AdminApi) -> None:
     open_api.client.get("/console/tx/wanted", headers={"X-Actor-Id": "kim"})
     for params in ({"resource_id": ' "wanted"\n'}, {"actor_id": "\xa0kim\u200b"}, {"actor_id": " ", "resource_id": ""}):
         assert "wanted" in read(open_api.client.get("/console/audit", params=params)).text
@@ -296,7 +296,7 @@ def test_any_id_is_found_shown_and_linked(open_api: AdminApi, id_: str) -> None:
 
 @pytest.mark.parametrize("kind", ["tx", "payment-orders", "wallets"])
 @pytest.mark.parametrize("length", [256, 2000, 20_000])
-def test_too_long_an_id_is_told_in_a_page(open_api: AdminApi, kind: str, length: int) -> None:
+def test_too_long_an_id_is_answered_with_a_page(open_api: AdminApi, kind: str, length: int) -> None:
     for path in (f"/console/{kind}/{'x' * length}", f"/console/search?q={'x' * length}"):
         page = open_api.client.get(path)
         assert page.status_code == 422
@@ -314,6 +314,15 @@ def test_nothing_is_found_and_what_to_do_is_said(open_api: AdminApi) -> None:
     assert shown.searches[0]["value"] == "<i>none"
     page = open_api.client.get("/console/tx/po-1")
     assert "/console/search?q=po-1" in read(page).links
+
+
+@pytest.mark.parametrize("name", [name for name, (_, status) in PAGES.items() if status == 200])
+def test_no_link_leads_to_nothing(modes: dict[str, AdminApi], name: str) -> None:
+    client = modes["disabled"].client
+    links = {link for link in read(client.get(PAGES[name][0])).links if link != "#content" and "lang=" not in link}
+    assert "/console" in links
+    for link in links:
+        assert client.get(link).status_code in (200, 303), link
 
 
 # What entries say
@@ -338,7 +347,7 @@ def test_rows_of_a_wallet_have_signs_and_counterparties(modes: dict[str, AdminAp
         f"tx-refund-in-{UUID}": ("+28,000.00", PAYEE, ORDER),
         "charge": ("+500,000.00",),
         "hold": (" 0.00 ",),
-        "late": ("-10.00", "po-late", "Order not received"),
+        "late": ("-10.00", "po-late", "No order"),
         "tx-FAILED": ("Failed", "FAILED"),
         "tx-PENDING": ("In progress",),
         "tx-WRITTEN_OFF_BY_THE_MERCHANT": ("Unknown",),
@@ -432,6 +441,7 @@ def test_the_switch_leads_nowhere_else(open_api: AdminApi) -> None:
         assert answered.status_code == 303
         assert answered.headers["location"] == path
     assert httpx.get(f"{open_api.url}//evil.example.test/console?lang=ko").status_code == 404
+    assert httpx.get(f"{open_api.url}//evil.example.test/x?lang=ko", headers=BROWSER).status_code == 404
     assert open_api.client.post("/console/tx/t?lang=ko").status_code == 405
 
 

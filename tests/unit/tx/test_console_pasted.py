@@ -141,7 +141,7 @@ def test_control_characters_inside_an_id_are_refused(inside: str) -> None:
     assert caught.value.errors[0]["type"] == "string_pattern_mismatch"
 
 
-def test_an_id_is_as_long_as_it_is_without_what_stands_around_it() -> None:
+def test_an_id_is_as_long_as_it_is_without_what_surrounds_it() -> None:
     assert searched('  "' + "x" * 255 + '"\n') == ["x" * 255]
     assert searched("😀" * 255) == ["😀" * 255]
     with pytest.raises(InvalidRequestError) as caught:
