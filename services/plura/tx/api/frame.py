@@ -86,6 +86,6 @@ def _failure(visit: Visit) -> Response:
     error = ApiError("Internal Server Error")
     try:
         return (visit.tell_error or problem)(error, visit.correlation_id)
-    except Exception:
+    except Exception:  # noqa: BLE001  # every fault of the page, which is the second one, has this answer
         _LOG.exception("error page failed")
         return problem(error, visit.correlation_id)
