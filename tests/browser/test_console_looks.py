@@ -73,7 +73,7 @@ def signed_in(page: Page, api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1280])
+@pytest.mark.parametrize("width", [320, 390, 768, 1025, 1280])
 def test_words_stay_whole_and_nothing_reaches_beyond_the_window(
     chromium: Browser, console: AdminApi, width: int, language: str
 ) -> None:

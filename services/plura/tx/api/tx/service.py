@@ -22,7 +22,7 @@ class TxService:
             TxNotFoundError: there is none; that is recorded too.
             UnavailableError: it could not be looked up and recorded.
         """
-        return tx_response(await self.entry(visit))
+        return told(await self.entry(visit))
 
     async def entry(self, visit: Visit) -> TracedEntry:
         """Return the ledger entry that ``visit`` asks for, and record that. Errors are those of ``find``."""
@@ -32,7 +32,7 @@ class TxService:
         return TracedEntry._make(rows[0])
 
 
-def tx_response(entry: TracedEntry) -> AdminTxResponse:
+def told(entry: TracedEntry) -> AdminTxResponse:
     """Return the API's response for ``entry``."""
     sender, receiver = entry.sides
     return AdminTxResponse(
