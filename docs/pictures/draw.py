@@ -181,20 +181,33 @@ def draw_report(day: date, settings: LakeSettings) -> str:
 
 
 def shoot_console(folder: Path) -> dict[str, bytes]:
-    """Return pages of the console over the PostgreSQL in ``folder`` as PNG: a payment order, and the payer's wallet."""
+    """Return pages of the console over the PostgreSQL in ``folder`` as PNG.
+
+    A payment order and the payer's wallet in a wide window, and the order on a phone, in the dark and in Korean.
+    """
     there = Database(DatabaseSettings(database_url=None, pg_dir=folder))
     with there.connect("plura-pictures") as connection:
         _, order_id, wallet_id = complete_payment(connection)
-    paths = {
-        "console-order.png": f"/console/payment-orders/{order_id}",
-        "console-wallet.png": f"/console/wallets/{wallet_id}",
+    looks: dict[str, tuple[str, dict[str, Any]]] = {
+        "console-order.png": (
+            f"/console/payment-orders/{order_id}",
+            {"viewport": {"width": 1120, "height": 620}, "locale": "en-US"},
+        ),
+        "console-wallet.png": (
+            f"/console/wallets/{wallet_id}",
+            {"viewport": {"width": 1120, "height": 620}, "locale": "en-US"},
+        ),
+        "console-phone.png": (
+            f"/console/payment-orders/{order_id}",
+            {"viewport": {"width": 390, "height": 760}, "locale": "ko-KR", "color_scheme": "dark"},
+        ),
     }
     with admin_api(there) as url, sync_playwright() as playwright:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
-        page = browser.new_page(viewport={"width": 1060, "height": 440}, extra_http_headers={"X-Actor-Id": "j.kim"})
         found = {}
-        for name, path in paths.items():
+        for name, (path, look) in looks.items():
+            page = browser.new_page(**look, extra_http_headers={"X-Actor-Id": "j.kim"})
             page.goto(url + path)
             found[name] = page.screenshot()
         browser.close()

@@ -18,6 +18,7 @@ from plura.kit.auth.sealing import Sealer
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api.console.session import keep_session, name_of
 from tests.admin_api import AdminApi, auth_settings, ledger, order, payment, running, sign_in_settings
+from tests.console import sign_in
 from tests.postgres import TestDatabase
 
 
@@ -26,15 +27,6 @@ def own(bo: TestDatabase) -> Iterator[tuple[AdminApi, Provider]]:
     """The API with its console, and the provider that signs people in."""
     with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
         yield api, one
-
-
-def sign_in(api: AdminApi, following: str = "/console") -> httpx.Response:
-    """Go the way of a browser, and return the page that the provider's redirect ends on."""
-    begun = api.client.get("/console/login", params={"following": following})
-    assert begun.status_code == 303
-    granted = httpx.get(begun.headers["location"])
-    assert granted.status_code == 302
-    return api.client.get(granted.headers["location"])
 
 
 def text_of(page: httpx.Response) -> str:
@@ -46,7 +38,7 @@ def test_a_stranger_is_shown_the_way_to_sign_in(own: tuple[AdminApi, Provider]) 
     page = api.client.get("/console")
     assert page.status_code == 200
     assert '<a class="button" href="/console/login?following=/console">Sign in</a>' in page.text
-    assert "<form" not in page.text
+    assert 'action="/console/logout"' not in page.text
 
 
 def test_signing_in_ends_in_a_strict_cookie_that_no_script_can_read(own: tuple[AdminApi, Provider]) -> None:
@@ -111,7 +103,7 @@ def test_lookups_show_what_the_api_tells_and_are_recorded_alike(own: tuple[Admin
     sign_in(api)
     page = api.client.get("/console/tx/po-1-pay")
     shown = text_of(page)
-    for part in ("po-1-pay", "2026-02-05 12:00:00", "10.00", "SUCCESS SETTLED", "w-payer", "w-payee", "Haneul Coffee"):
+    for part in ("po-1-pay", "2026-02-05 12:00:00", "10.00", "Success SETTLED", "w-payer", "w-payee", "Haneul Coffee"):
         assert part in shown, part
     assert 'href="/console/payment-orders/po-1"' in page.text
     assert "w-payee" in text_of(api.client.get("/console/payment-orders/po-1"))
@@ -142,7 +134,7 @@ def test_what_is_not_there_is_told_in_a_page(own: tuple[AdminApi, Provider]) -> 
     page = api.client.get("/console/tx/none")
     assert page.status_code == 404
     assert page.headers["content-type"].startswith("text/html")
-    assert "tx_id not found" in page.text
+    assert "No transaction has the id" in text_of(page)
     assert page.headers["x-correlation-id"] in page.text
     assert api.audit()[-1]["result"] == "NOT_FOUND"
 
@@ -153,12 +145,12 @@ def test_pages_of_a_wallet_are_linked_and_bounded_by_korean_time(own: tuple[Admi
         ledger(api.database, f"t-{number:02}")
     sign_in(api)
     first = api.client.get("/console/wallets/w-1?start=2026-02-05T12:00&end=2026-02-05T12:00")
-    assert first.text.count("<tr>") == 51
+    assert first.text.count("<tr") == 51
     (link,) = re.findall(r'rel="next" href="([^"]*)"', first.text)
     second = api.client.get(link.replace("&amp;", "&"))
-    assert second.text.count("<tr>") == 11
+    assert second.text.count("<tr") == 11
     assert "t-59" in second.text
-    assert api.client.get("/console/wallets/w-1?start=2026-02-05T12:01").text.count("<tr>") == 0
+    assert api.client.get("/console/wallets/w-1?start=2026-02-05T12:01").text.count("<tr") == 0
     assert api.client.get("/console/wallets/w-1?start=soon").status_code == 422
     assert api.client.get("/console/wallets/w-1?start=0001-01-01T00:00").status_code == 422
 

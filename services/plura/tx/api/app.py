@@ -27,14 +27,15 @@ from plura.tx.api.audit import endpoints as audit
 from plura.tx.api.audit import schemas as audit_schemas
 from plura.tx.api.audit.service import AuditService
 from plura.tx.api.console import endpoints as console
-from plura.tx.api.errors import ApiError, InvalidRequestError, UnavailableError
+from plura.tx.api.console.middleware import PagesMiddleware
+from plura.tx.api.errors import ApiError, InvalidRequestError, StatusError, UnavailableError
 from plura.tx.api.frame import Frame
 from plura.tx.api.health import endpoints as health
 from plura.tx.api.health.service import HealthService
 from plura.tx.api.order import endpoints as order
 from plura.tx.api.order import schemas as order_schemas
 from plura.tx.api.order.service import OrderService
-from plura.tx.api.problems import problem, status_problem
+from plura.tx.api.problems import problem
 from plura.tx.api.refusals import Refusals
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.search import schemas as search_schemas
@@ -97,6 +98,7 @@ def create_app(
         app.include_router(resource.router)
     if auth.auth_mode == "disabled" or (sign_in is not None and sign_in.is_enabled):
         app.include_router(console.router, include_in_schema=False)
+        app.add_middleware(PagesMiddleware)
     openapi.install(app, _EXAMPLES)
     app.add_exception_handler(ApiError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -197,6 +199,6 @@ def _shortened(error: dict[str, Any]) -> dict[str, Any]:
 
 async def _status(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return status_problem(
-        error.status_code, str(error.detail), visit_of(request).correlation_id, dict(error.headers or {})
-    )
+    visit = visit_of(request)
+    answered = StatusError(error.status_code, str(error.detail), error.headers)
+    return (visit.tell_error or problem)(answered, visit.correlation_id)

@@ -51,6 +51,17 @@ _SIGN_OF = {
 """Direction of an entry without a signed amount, by its type; the same as in the lake's seed of entry types."""
 
 
+_PAYMENT_TYPES = frozenset({"PAYMENT", "RECEIVE"})
+_REFUND = "REFUND"
+
+
+class Sides(NamedTuple):
+    """Wallets that money went from and to, None where unknown."""
+
+    sender: str | None
+    receiver: str | None
+
+
 class TracedEntry(NamedTuple):
     """A row of ``bo.traced_entries``: an entry with its order and its pair."""
 
@@ -101,16 +112,56 @@ class TracedEntry(NamedTuple):
         return {"PAYMENT": self.receive_tx_id, "RECEIVE": self.payment_tx_id}.get(self.entry_type)
 
     @property
-    def own_side(self) -> tuple[str | None, str | None]:
-        """Sender and receiver as far as the entry alone tells, by its sign."""
-        signed = self.amount_signed
-        sign = _SIGN_OF.get(self.entry_type, 0) if signed is None else int(signed.compare(0))
-        return (self.wallet_id if sign < 0 else None), (self.wallet_id if sign > 0 else None)
+    def sign(self) -> int:
+        """Direction of the money, from the wallet (-1) or to it (1), 0 where neither amount nor type gives one."""
+        if self.amount_signed is None:
+            return _SIGN_OF.get(self.entry_type, 0)
+        return int(self.amount_signed.compare(0))
+
+    @property
+    def is_refund(self) -> bool:
+        """Whether the entry gives money back: ``REFUND_IN``, ``REFUND_OUT`` and other types with that word."""
+        return _REFUND in self.entry_type.upper()
+
+    @property
+    def sides(self) -> Sides:
+        """Wallets that the money went from and to.
+
+        Those of the payment, except for an entry that moves money against its direction: a refund goes from the payee
+        to the payer, and of any other such entry only the own wallet is known. An entry without a payment has its own
+        wallet on the side of its sign.
+        """
+        sign, wallet = self.sign, self.wallet_id
+        own = Sides(sender=wallet if sign < 0 else None, receiver=wallet if sign > 0 else None)
+        if not self.may_pay or not (self.payer_wallet_id or self.payee_wallet_id):
+            return own
+        payment = Sides(sender=self.payer_wallet_id, receiver=self.payee_wallet_id)
+        if self.entry_type in _PAYMENT_TYPES:
+            return payment
+        if self.is_refund:
+            sender = own.sender or _other_than(own.receiver, payment.receiver)
+            return Sides(sender=sender, receiver=own.receiver or _other_than(own.sender, payment.sender))
+        against = payment.receiver if sign < 0 else payment.sender
+        is_against = sign != 0 and wallet == against and payment.sender != payment.receiver
+        return own if is_against else payment
+
+    @property
+    def counterparty_wallet_id(self) -> str | None:
+        """The wallet that the money came from or went to, None where the rows do not tell."""
+        sender, receiver = self.sides
+        if self.wallet_id == sender:
+            return receiver
+        return sender if self.wallet_id == receiver else None
 
     @property
     def data_lag_sec(self) -> int:
         """Whole seconds from the entry's last change at the source to its row."""
         return max(0, int((self.ingested_at - (self.updated_at or self.event_time)).total_seconds()))
+
+
+def _other_than(wallet: str | None, other: str | None) -> str | None:
+    """Return ``other`` unless it is ``wallet``: nobody refunds oneself."""
+    return None if other == wallet else other
 
 
 def status_group(status: str | None) -> StatusGroup:

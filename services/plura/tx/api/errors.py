@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from http import HTTPStatus
+from typing import Any
 
 from plura.kit.errors import ServiceError
 
@@ -11,9 +12,9 @@ from plura.kit.errors import ServiceError
 class ApiError(ServiceError):
     """The request cannot be answered."""
 
-    status_code: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Internal Server Error"
+    status_code: int = 500
+    code: str = "internal_error"
+    title: str = "Internal Server Error"
 
     def __init__(
         self,
@@ -70,3 +71,13 @@ class UnavailableError(ApiError):
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": "2"})
+
+
+class StatusError(ApiError):
+    """A status that the framework decided on, like 405."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail, headers=headers)
+        self.status_code = status
+        self.title = HTTPStatus(status).phrase
+        self.code = self.title.lower().replace(" ", "_").replace("-", "_")

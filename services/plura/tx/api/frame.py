@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plura.kit.observability.correlation import correlation_id
@@ -68,7 +69,7 @@ class Frame:
             _LOG.exception("request failed", extra=fields(method=method, route=route))
             if status:
                 raise  # the answer is under way: only the connection can still tell
-            await problem(ApiError("Internal Server Error"), visit.correlation_id)(scope, receive, send_framed)
+            await _failure(visit)(scope, receive, send_framed)
         finally:
             inflight.dec()
             took = time.perf_counter() - visit.started
@@ -78,3 +79,13 @@ class Frame:
                 told = fields(method=method, route=route, status_code=status, milliseconds=round(took * 1000, 1))
                 _LOG.log(level, "request answered", extra=told)
             correlation_id.reset(token)
+
+
+def _failure(visit: Visit) -> Response:
+    """Return the answer to a request that failed; as a problem where its page fails too."""
+    error = ApiError("Internal Server Error")
+    try:
+        return (visit.tell_error or problem)(error, visit.correlation_id)
+    except Exception:  # noqa: BLE001  # every fault of the page, which is the second one, has this answer
+        _LOG.exception("error page failed")
+        return problem(error, visit.correlation_id)

@@ -82,8 +82,6 @@ AnyId = Annotated[
     Query(min_length=1, max_length=LONGEST_ID, pattern=PLAIN, description="Id of anything.", examples=["po-1"]),
 ]
 Filter = Annotated[str | None, Query(min_length=1, max_length=LONGEST_ID, pattern=PLAIN)]
-FormField = Annotated[str, Query(max_length=LONGEST_ID, pattern=PLAIN.replace("+", "*"))]
-"""A field of a form, which is sent blank where nothing was entered."""
 
 From = Annotated[
     _Instant | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -50,19 +49,6 @@ def problem(error: ApiError, correlation_id: str | None) -> Response:
         media_type=MEDIA_TYPE,
         headers=error.headers,
     )
-
-
-def status_problem(status: int, detail: str, correlation_id: str | None, headers: dict[str, str]) -> Response:
-    """Return the answer for a status that the framework decided on, like 405."""
-    title = HTTPStatus(status).phrase
-    body = problem_body(
-        status=status,
-        code=title.lower().replace(" ", "_").replace("-", "_"),
-        title=title,
-        detail=detail,
-        correlation_id=correlation_id,
-    )
-    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def problem_body(

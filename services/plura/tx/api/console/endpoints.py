@@ -6,15 +6,19 @@ import re
 import secrets
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from plura.kit.auth.errors import KeysUnavailableError, UnauthenticatedError
 from plura.kit.auth.sign_in import SignIn
 from plura.tx.api.audit import endpoints as audit
-from plura.tx.api.console.pages import KST, error_page, page, style
+from plura.tx.api.console.errors import SignInFailedError
+from plura.tx.api.console.formats import KST
+from plura.tx.api.console.pages import page, path_of, static
+from plura.tx.api.console.pasted import LONGEST_PASTED, PastedField, searched
+from plura.tx.api.console.reader import HOME, reader_of
 from plura.tx.api.console.session import (
     LOGIN,
     SESSION,
@@ -25,12 +29,11 @@ from plura.tx.api.console.session import (
     keep_session,
     name_of,
     session_of,
-    who,
 )
-from plura.tx.api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnauthorizedError, UnavailableError
+from plura.tx.api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnavailableError
 from plura.tx.api.gate import AUDITORS
 from plura.tx.api.order import endpoints as order
-from plura.tx.api.parameters import AnyId, Cursor, FormField, OrderId, TxId, WalletId, in_utc
+from plura.tx.api.parameters import Cursor, OrderId, TxId, WalletId, in_utc
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.services import Services, services_of
 from plura.tx.api.tx import endpoints as tx
@@ -41,34 +44,35 @@ CALLBACK = "/console/callback"
 ROWS = 50
 _OWN_PAGE = re.compile(r"/console(/[!-\[\]-~]*)?(\?[!-\[\]-~]*)?")
 _LONGEST_FORM = 4096
+_LONGEST_TIME = 40
 
 router = APIRouter()
 
-_PATHS = {"TX": "/console/tx/", "PAYMENT_ORDER": "/console/payment-orders/", "WALLET": "/console/wallets/"}
+
+@router.api_route("/", methods=["GET", "HEAD"])
+@router.get("/console/")
+async def start() -> Response:
+    """Lead to the console."""
+    return RedirectResponse(HOME, status_code=303)
 
 
-@router.get("/console")
+@router.get(HOME)
 async def home(request: Request) -> Response:
     """Show the search, or the way to sign in."""
-    services = services_of(request)
-    visit = visit_of(request)
-    if services.sign_in is not None and session_of(services, visit) is None:
-        return page(
-            "message",
-            title="Transaction lookup",
-            text="Sign in to look up transactions, orders and wallets. Every lookup is recorded.",
-            lines=[],
-            correlation_id=None,
-            sign_in_for="/console",
-            refresh=None,
-        )
-    return page("home", **who(services, visit))
+    reader = reader_of(request)
+    return page("sign_in" if reader.can_sign_in else "home", reader)
 
 
 @router.get("/console/style.css")
 async def style_sheet() -> Response:
-    """Tell how pages look."""
-    return style()
+    """Return the style sheet of the pages."""
+    return static("style.css")
+
+
+@router.get("/console/icon.svg")
+async def icon() -> Response:
+    """Return the icon of the pages."""
+    return static("icon.svg")
 
 
 @router.get("/console/login")
@@ -87,25 +91,16 @@ async def callback(request: Request, code: str = "", state: str = "") -> Respons
     """Take the reader back from the identity provider."""
     services = services_of(request)
     visit = visit_of(request)
-    visit.tell_error = error_page
     sign_in = _required(services)
     sealed = cookie_of(visit, name_of(LOGIN, sign_in.settings))
     try:
         session, seconds, following = await sign_in.finish(code=code, state=state, cookie=sealed)
     except UnauthenticatedError as error:
-        raise UnauthorizedError(str(error)) from None
+        raise SignInFailedError(str(error)) from None
     except KeysUnavailableError as error:
         raise UnavailableError(str(error)) from None
     # A redirect would still be the provider's doing, and the browser would hold the strict cookie back.
-    answer = page(
-        "message",
-        title="Signed in",
-        text="You are signed in.",
-        lines=[],
-        correlation_id=None,
-        sign_in_for=None,
-        refresh=following,
-    )
+    answer = page("signed_in", reader_of(request), following=following)
     keep_session(answer, sign_in.settings, session, seconds)
     forget(answer, sign_in.settings, LOGIN, CALLBACK)
     return answer
@@ -116,7 +111,6 @@ async def logout(request: Request) -> Response:
     """End the session, if the form is ours."""
     services = services_of(request)
     visit = visit_of(request)
-    visit.tell_error = error_page
     sign_in = _required(services)
     session = session_of(services, visit)
     given = parse_qs((await _form(request)).decode("utf-8", "replace")).get("csrf", [""])[0]
@@ -128,21 +122,29 @@ async def logout(request: Request) -> Response:
 
 
 @router.get("/console/search")
-async def find(q: AnyId, visit: Annotated[Visit, Depends(PageGate(search.SUBJECT))], request: Request) -> Response:
-    """Go to what an id names, or show the choice."""
+async def find(
+    visit: Annotated[Visit, Depends(PageGate(search.SUBJECT))],
+    request: Request,
+    q: Annotated[str, Query(max_length=LONGEST_PASTED)] = "",
+) -> Response:
+    """Go to what a pasted id names, or show the choice."""
     services = services_of(request)
-    found = await services.search.find(visit, query=q)
-    hits = [(hit.resource_type, _PATHS[hit.resource_type] + quote(hit.id, safe="")) for hit in found.results]
-    if len(hits) == 1:
-        return RedirectResponse(hits[0][1], status_code=303)
-    return page("search", **who(services, visit), query=q, hits=hits)
+    ids = searched(q)
+    for id_ in ids:
+        found = await services.search.find(visit, query=id_)
+        hits = [(hit.resource_type, path_of(hit.resource_type, id_)) for hit in found.results]
+        if len(hits) == 1:
+            return RedirectResponse(hits[0][1], status_code=303)
+        if hits:
+            return page("choice", reader_of(request), query=id_, hits=hits)
+    return page("nothing", reader_of(request), query=ids[0])
 
 
 @router.get("/console/tx/{tx_id:text}")
 async def show_tx(tx_id: TxId, visit: Annotated[Visit, Depends(PageGate(tx.SUBJECT))], request: Request) -> Response:
     """Show a transaction."""
-    services = services_of(request)
-    return page("tx", **who(services, visit), query=tx_id, tx=await services.tx.find(visit))
+    entry = await services_of(request).tx.entry(visit)
+    return page("tx", reader_of(request), query=tx_id, entry=entry)
 
 
 @router.get("/console/payment-orders/{order_id:text}")
@@ -153,9 +155,8 @@ async def show_order(
     cursor: Cursor = None,
 ) -> Response:
     """Show a payment order and its entries."""
-    services = services_of(request)
-    found = await services.order.find(visit, limit=ROWS, cursor=cursor)
-    return page("order", **who(services, visit), query=order_id, found=found)
+    found = await services_of(request).order.look_up(visit, limit=ROWS, cursor=cursor)
+    return page("order", reader_of(request), query=order_id, found=found, cursor=cursor)
 
 
 @router.get("/console/wallets/{wallet_id:text}")
@@ -168,24 +169,25 @@ async def show_wallet(
     cursor: Cursor = None,
 ) -> Response:
     """Show the entries of a wallet."""
-    services = services_of(request)
-    found = await services.wallet.find(
+    found = await services_of(request).wallet.page(
         visit, wallet_id=wallet_id, start=_kst(start, "start"), end=_kst(end, "end"), limit=ROWS, cursor=cursor
     )
-    return page("wallet", **who(services, visit), query=wallet_id, found=found, start=start, end=end)
+    reader = reader_of(request)
+    return page(
+        "wallet", reader, query=wallet_id, wallet_id=wallet_id, found=found, start=start, end=end, cursor=cursor
+    )
 
 
 @router.get("/console/audit")
 async def show_audit(
     visit: Annotated[Visit, Depends(PageGate(audit.SUBJECT, roles=AUDITORS))],
     request: Request,
-    actor_id: FormField = "",
-    resource_id: FormField = "",
+    actor_id: PastedField = "",
+    resource_id: PastedField = "",
     cursor: Cursor = None,
 ) -> Response:
     """Show who looked at what."""
-    services = services_of(request)
-    found = await services.audit.find(
+    found = await services_of(request).audit.find(
         visit,
         actor_id=actor_id or None,
         resource_id=resource_id or None,
@@ -194,7 +196,7 @@ async def show_audit(
         limit=ROWS,
         cursor=cursor,
     )
-    return page("audit", **who(services, visit), found=found, actor_id=actor_id, resource_id=resource_id)
+    return page("audit", reader_of(request), found=found, actor_id=actor_id, resource_id=resource_id, cursor=cursor)
 
 
 def _required(services: Services) -> SignIn:
@@ -207,11 +209,13 @@ def _kst(text: str, name: str) -> datetime | None:
     """Read a time of a form, KST unless it names a zone."""
     if not text:
         return None
+    error: dict[str, Any] = {"type": "datetime", "loc": ["query", name], "msg": "not a time"}
+    if len(text) > _LONGEST_TIME:
+        raise InvalidRequestError(errors=[error])
     try:
         read = datetime.fromisoformat(text)
         return in_utc(read if read.tzinfo else read.replace(tzinfo=KST))
     except ValueError:
-        error: dict[str, Any] = {"type": "datetime", "loc": ["query", name], "msg": "not a time"}
         raise InvalidRequestError(errors=[error]) from None
 
 

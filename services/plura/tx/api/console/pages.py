@@ -1,77 +1,125 @@
-"""Pages: templates, how values stand in them, and the headers that keep others out of them."""
+"""Pages: templates, what they can use, and the headers that protect them."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import Response
 
-from plura.tx.api.errors import ApiError, ForbiddenError
+from plura.tx.api.console import formats
+from plura.tx.api.console.catalogue import Language, Texts
+from plura.tx.api.console.pasted import LONGEST_PASTED
+from plura.tx.api.console.reader import Reader
+from plura.tx.api.entries import status_group
 
-KST = timezone(timedelta(hours=9), "KST")
-"""Korea has no daylight saving time."""
+PATHS = {"TX": "/console/tx/", "PAYMENT_ORDER": "/console/payment-orders/", "WALLET": "/console/wallets/"}
+"""Where the pages of ids begin, by what the id names."""
 
 _FOLDER = Path(__file__).parent / "templates"
-_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-_FORBIDDEN = (
-    "Lookups need the role ADMIN_READ or ADMIN_AUDIT, the audit needs ADMIN_AUDIT. Ask whoever administers the identity"
-    " provider for it, then sign in again."
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {"Content-Security-Policy": _POLICY, "X-Frame-Options": "DENY"}
-
-
-def _instant(value: datetime) -> str:
-    try:
-        return value.astimezone(KST).strftime("%Y-%m-%d %H:%M:%S")
-    except OverflowError:  # the last hours of the year 9999
-        return value.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _segment(value: str) -> str:
-    return quote(value, safe="")
-
+_TONES = {
+    "SUCCESS": "good",
+    "COMPLETE": "good",
+    "FOUND": "good",
+    "FAIL": "bad",
+    "UNAUTHENTICATED": "bad",
+    "FORBIDDEN": "bad",
+    "IN_PROGRESS": "open",
+    "INCOMPLETE": "open",
+    "INVALID": "open",
+    "REFUND": "open",
+}
+"""Colours of states, by the API's code; the others are plain."""
+_LONG_WORD = re.compile(r"[^\s-]{13}")
+_SEPARATOR = re.compile(r"(?<=[_./:@?&=#+,;|~%])")
+_STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
 _templates = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_templates.filters["instant"] = _instant
-_templates.filters["segment"] = _segment
 
 
-def page(name: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> Response:
-    """Return the page of a template; everything in ``values`` is escaped."""
-    shown = {"actor": None, "csrf": None, "is_auditor": False, "query": "", **values}
+def path_of(kind: str, id_: str) -> str:
+    """Return the path of the page of an id, whatever characters it has."""
+    return PATHS[kind] + quote(id_, safe="")
+
+
+def address(path: str, **parameters: str) -> str:
+    """Return ``path`` with those of ``parameters`` that are not blank."""
+    query = urlencode({name: value for name, value in parameters.items() if value}, quote_via=quote)
+    return f"{path}?{query}" if query else path
+
+
+def sign_in_address(following: str) -> str:
+    """Return the address that signs somebody in and leads to the page ``following``."""
+    return f"/console/login?following={quote(following)}"
+
+
+def breakable(text: str) -> str:
+    """Return a text that may be wrapped after any separator in it, if it has a long word.
+
+    Browsers wrap after hyphens by themselves.
+    """
+    if not _LONG_WORD.search(text):
+        return text
+    return Markup("<wbr>").join(_SEPARATOR.split(text))
+
+
+_templates.filters.update(
+    {
+        "kst": formats.kst,
+        "kst_plain": formats.kst_plain,
+        "utc": formats.utc,
+        "exact": formats.exact,
+        "amount": formats.amount,
+        "breakable": breakable,
+    }
+)
+_templates.globals.update(
+    {
+        "path_of": path_of,
+        "address": address,
+        "sign_in_address": sign_in_address,
+        "signed": formats.signed,
+        "status_group": status_group,
+        "tones": _TONES,
+        "languages": list(Language),
+        "longest_pasted": LONGEST_PASTED,
+    }
+)
+
+
+def page(
+    name: str, reader: Reader, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any
+) -> Response:
+    """Return the page of a template in the reader's language; everything in ``values`` is escaped."""
+    texts = Texts(reader.language)
+    shown = {
+        "reader": reader,
+        "t": texts,
+        "ago": partial(formats.ago, now=reader.now, texts=texts),
+        "duration": partial(formats.duration, texts=texts),
+        "query": "",
+        **values,
+    }
+    shown["parts"] = _templates.get_template("parts.html").make_module(shown)
     return Response(
         _templates.get_template(f"{name}.html").render(shown),
         status_code=status,
         media_type="text/html",
-        headers={**_HEADERS, **(headers or {})},
+        headers={**_HEADERS, "Content-Language": reader.language.value, **(headers or {})},
     )
 
 
-def style() -> Response:
-    """Return the style sheet of the pages."""
-    return Response((_FOLDER / "style.css").read_bytes(), media_type="text/css")
-
-
-def error_page(error: ApiError, correlation_id: str, *, following: str | None = None) -> Response:
-    """Return the page that tells of ``error``; ``following`` is the page behind the gate that was asked for."""
-    lines = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors or ()]
-    if isinstance(error, ForbiddenError) and following:
-        lines = [_FORBIDDEN]
-    headers = {name: value for name, value in error.headers.items() if name != "WWW-Authenticate"}
-    return page(
-        "message",
-        status=error.status_code,
-        headers=headers,
-        title=error.title,
-        text=error.detail,
-        lines=lines,
-        correlation_id=correlation_id,
-        sign_in_for=(following or "/console") if error.status_code in (401, 403) else None,
-        refresh=None,
-    )
+def static(name: str) -> Response:
+    """Return a file that pages load."""
+    return Response((_FOLDER / name).read_bytes(), media_type=_STATIC[name])

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
 
 from plura.kit.auth.errors import UnauthenticatedError
-from plura.kit.auth.principal import ADMIN_AUDIT, Principal
+from plura.kit.auth.principal import Principal
 from plura.kit.auth.sign_in import LOGIN_SECONDS, Session, SignInSettings
-from plura.tx.api.console.pages import error_page
 from plura.tx.api.gate import Gate
 from plura.tx.api.services import Services
-from plura.tx.api.visit import Visit, visit_of
+from plura.tx.api.visit import Visit
 
 SESSION, LOGIN = "plura_session", "plura_login"
 _PATH = "/console"
 
 
 class PageGate(Gate):
-    """The gate before a page: like the one before the API, but people come with a cookie and are told in pages."""
-
-    async def __call__(self, request: Request) -> Visit:
-        """Return the visit with its principal; errors are as those of ``Gate``."""
-        here = b"?".join(part for part in (request.scope["raw_path"], request.scope["query_string"]) if part)
-        visit_of(request).tell_error = partial(error_page, following=here.decode("latin-1"))
-        return await super().__call__(request)
+    """The gate before a page: like the one before the API, but people come with a cookie."""
 
     async def _identified(self, request: Request, visit: Visit) -> Principal:
         services: Services = request.app.state.services
@@ -47,17 +37,6 @@ def session_of(services: Services, visit: Visit) -> Session | None:
         return None
     sealed = cookie_of(visit, name_of(SESSION, services.sign_in.settings))
     return services.sign_in.session(sealed) if sealed else None
-
-
-def who(services: Services, visit: Visit) -> Mapping[str, Any]:
-    """Return what every page says of its reader."""
-    session = session_of(services, visit)
-    principal = session.principal if session else visit.principal
-    return {
-        "actor": principal and (principal.actor_id or "nobody"),
-        "csrf": session and session.csrf,
-        "is_auditor": principal is not None and principal.has_any(ADMIN_AUDIT),
-    }
 
 
 def cookie_of(visit: Visit, name: str) -> str:

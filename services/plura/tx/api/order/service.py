@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from plura.tx.api.entries import PairingStatus, TracedEntry, item, status_group
 from plura.tx.api.order.errors import OrderNotFoundError
 from plura.tx.api.order.schemas import AdminOrderResponse, OrderInfo
@@ -10,6 +12,15 @@ from plura.tx.api.statements import Statements
 from plura.tx.api.visit import Visit
 
 _ORDER_COLUMNS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundOrder:
+    """An order with a page of its ledger entries."""
+
+    order: OrderInfo
+    pairing_status: PairingStatus
+    page: Page
 
 
 class OrderService:
@@ -26,6 +37,17 @@ class OrderService:
             OrderNotFoundError: there is none; that is recorded too.
             UnavailableError: it could not be looked up and recorded.
         """
+        found = await self.look_up(visit, limit=limit, cursor=cursor)
+        return AdminOrderResponse(
+            order=found.order,
+            ledger_entries=[item(entry) for entry in found.page.entries],
+            pairing_status=found.pairing_status,
+            count=len(found.page.entries),
+            next_cursor=found.page.next_cursor,
+        )
+
+    async def look_up(self, visit: Visit, *, limit: int, cursor: str | None) -> FoundOrder:
+        """Return the order that ``find`` makes its response from. Errors are those of ``find``."""
         scope = ("order", visit.resource_id)
         parameters = {**visit.audited(), "limit": limit, **after(cursor, *scope)}
         rows = await self._statements.rows("order", "payment_orders", parameters)
@@ -38,7 +60,7 @@ class OrderService:
             pairing = PairingStatus.COMPLETE
         else:
             pairing = PairingStatus.INCOMPLETE if has_entries else PairingStatus.UNKNOWN
-        return AdminOrderResponse(
+        return FoundOrder(
             order=OrderInfo(
                 order_id=order_id,
                 user_id=user_id,
@@ -48,8 +70,6 @@ class OrderService:
                 status_group=status_group(status),
                 created_at=created_at,
             ),
-            ledger_entries=[item(entry) for entry in page.entries],
             pairing_status=pairing,
-            count=len(page.entries),
-            next_cursor=page.next_cursor,
+            page=page,
         )

@@ -22,17 +22,19 @@ class TxService:
             TxNotFoundError: there is none; that is recorded too.
             UnavailableError: it could not be looked up and recorded.
         """
+        return told(await self.entry(visit))
+
+    async def entry(self, visit: Visit) -> TracedEntry:
+        """Return the ledger entry that ``visit`` asks for, and record that. Errors are those of ``find``."""
         rows = await self._statements.rows("tx", "ledger_entries", visit.audited())
         if not rows:
             raise TxNotFoundError
-        return told(TracedEntry._make(rows[0]))
+        return TracedEntry._make(rows[0])
 
 
 def told(entry: TracedEntry) -> AdminTxResponse:
-    """Return what the API says of ``entry``."""
-    sender, receiver = entry.own_side
-    if entry.may_pay and (entry.payer_wallet_id or entry.payee_wallet_id):
-        sender, receiver = entry.payer_wallet_id, entry.payee_wallet_id
+    """Return the API's response for ``entry``."""
+    sender, receiver = entry.sides
     return AdminTxResponse(
         tx_id=entry.tx_id,
         event_time=entry.event_time,

@@ -34,14 +34,27 @@ class WalletService:
             InvalidRequestError: the range ends before it begins, or the cursor belongs to another list.
             UnavailableError: it could not be looked up and recorded.
         """
-        first, last = checked_range(start, end)
-        scope = ("wallet", wallet_id, first, last)
-        parameters = {**visit.audited(), "from": first, "to": last, "limit": limit, **after(cursor, *scope)}
-        rows = await self._statements.rows("wallet", "ledger_entries", parameters)
-        page = Page.of([TracedEntry._make(row) for row in rows], limit, *scope)
+        page = await self.page(visit, wallet_id=wallet_id, start=start, end=end, limit=limit, cursor=cursor)
         return AdminWalletTxResponse(
             wallet_id=wallet_id,
             entries=[item(entry) for entry in page.entries],
             count=len(page.entries),
             next_cursor=page.next_cursor,
         )
+
+    async def page(
+        self,
+        visit: Visit,
+        *,
+        wallet_id: str,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Page:
+        """Return the page that ``find`` makes its response from. Errors are those of ``find``."""
+        first, last = checked_range(start, end)
+        scope = ("wallet", wallet_id, first, last)
+        parameters = {**visit.audited(), "from": first, "to": last, "limit": limit, **after(cursor, *scope)}
+        rows = await self._statements.rows("wallet", "ledger_entries", parameters)
+        return Page.of([TracedEntry._make(row) for row in rows], limit, *scope)

@@ -1,0 +1,11 @@
+"""What can go wrong in the console alone."""
+
+from __future__ import annotations
+
+from plura.tx.api.errors import UnauthorizedError
+
+
+class SignInFailedError(UnauthorizedError):
+    """The sign-in failed"""  # noqa: D415  # the same style
+
+    code = "sign_in_failed"

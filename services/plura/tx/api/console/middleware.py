@@ -1,0 +1,74 @@
+"""What all pages have in common: errors are pages too, and any address can change the language."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from plura.tx.api.console.catalogue import Language
+from plura.tx.api.console.error_pages import error_page
+from plura.tx.api.console.reader import LANGUAGE_COOKIE, SWITCH, identify_reader, is_console_path
+from plura.tx.api.errors import ApiError
+from plura.tx.api.visit import visit_of
+
+_API = "/admin/"
+_YEAR_SECONDS = 365 * 86_400
+
+
+class PagesMiddleware:
+    """Serves errors as pages under ``/console``, and to browsers wherever there is nothing of the API."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or not _is_page(scope):
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        reader = await identify_reader(request)
+        visit = visit_of(request)
+
+        def tell_error(error: ApiError, correlation_id: str) -> Response:
+            return error_page(reader, visit, error, correlation_id)
+
+        visit.tell_error = tell_error
+        switched = _switched(scope)
+        await (switched or self._app)(scope, receive, send)
+
+
+def _is_page(scope: Scope) -> bool:
+    path: str = scope["path"]
+    if is_console_path(path):
+        return True
+    accepted = (value for name, value in scope["headers"] if name == b"accept")
+    return not path.startswith(_API) and any(b"text/html" in value for value in accepted)
+
+
+def _switched(scope: Scope) -> Response | None:
+    """Return the redirect to the same page in the language that the address asks for, None if it asks for none.
+
+    The choice is kept in a cookie. The redirect takes it out of the address: a link that is sent to somebody else does
+    not change the language there, and a lookup is not made and recorded twice.
+    """
+    if scope["method"] != "GET" or not is_console_path(scope["path"]):
+        return None
+    parts = scope["query_string"].decode("latin-1").split("&")
+    chosen = [language for language in Language if f"{SWITCH}={language}" in parts]
+    if not chosen:
+        return None
+    query = "&".join(part for part in parts if not part.startswith(f"{SWITCH}="))
+    path = scope["raw_path"].decode("latin-1")
+    answer = RedirectResponse(f"{path}?{query}" if query else path, status_code=303)
+    answer.set_cookie(
+        LANGUAGE_COOKIE,
+        chosen[0].value,
+        max_age=_YEAR_SECONDS,
+        path="/",
+        secure=scope["scheme"] == "https",
+        httponly=True,
+        samesite="lax",
+    )
+    return answer

@@ -1,0 +1,86 @@
+"""Who reads a page, in which language, and which page it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from fastapi import Request
+from starlette.types import Scope
+
+from plura.kit.auth.principal import ADMIN_AUDIT
+from plura.tx.api.console.catalogue import Language, preferred
+from plura.tx.api.console.session import cookie_of, session_of
+from plura.tx.api.services import services_of
+from plura.tx.api.visit import visit_of
+
+HOME = "/console"
+LANGUAGE_COOKIE = "plura_language"
+SWITCH = "lang"
+"""Parameter of any page's address that changes the language."""
+_LONGEST_ADDRESS = 4096
+_KEY = "plura.reader"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Somebody who reads a page."""
+
+    language: Language
+    now: datetime
+    address: str
+    """Path and query of the page; that of the start page where the request was not for a page of the console."""
+    can_sign_in: bool
+    """Whether nobody is signed in and somebody could."""
+    actor: str | None
+    csrf: str | None
+    is_auditor: bool
+
+    def address_in(self, language: Language) -> str:
+        """Return the address that shows this page in another language and keeps to that language."""
+        return self.address + ("&" if "?" in self.address else "?") + f"{SWITCH}={language}"
+
+
+def is_console_path(path: str) -> bool:
+    """Return whether a path is one of the console's, whether there is a page or not."""
+    return path == HOME or path.startswith(f"{HOME}/")
+
+
+async def identify_reader(request: Request) -> Reader:
+    """Find out who reads the page of ``request``, and remember it for ``reader_of``."""
+    services, visit = services_of(request), visit_of(request)
+    session = session_of(services, visit)
+    # nobody signs in where authentication is disabled: the caller may name itself
+    principal = session.principal if session else None
+    if services.sign_in is None:
+        principal = await services.authenticator.authenticate(visit.headers)
+    reader = Reader(
+        language=_language(cookie_of(visit, LANGUAGE_COOKIE), visit.headers.get("accept-language", "")),
+        now=datetime.now(UTC),
+        address=_address(request.scope),
+        can_sign_in=services.sign_in is not None and session is None,
+        actor=principal.actor_id if principal else None,
+        csrf=session.csrf if session else None,
+        is_auditor=principal is not None and principal.has_any(ADMIN_AUDIT),
+    )
+    request.scope[_KEY] = reader
+    return reader
+
+
+def reader_of(request: Request) -> Reader:
+    """Return who reads the page of ``request``."""
+    return cast("Reader", request.scope[_KEY])
+
+
+def _language(kept: str, accepted: str) -> Language:
+    try:
+        return Language(kept)
+    except ValueError:
+        return preferred(accepted)
+
+
+def _address(scope: Scope) -> str:
+    address = b"?".join(part for part in (scope["raw_path"], scope["query_string"]) if part).decode("latin-1")
+    is_page = scope["method"] == "GET" and is_console_path(scope["path"]) and len(address) <= _LONGEST_ADDRESS
+    return address if is_page else HOME
