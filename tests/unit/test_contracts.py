@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from python_jobs.contracts import RULES, SOURCES, Column, Table, json_schema, read_contracts
+from python_jobs.contracts import SOURCES, Column, Table, json_schema, read_contracts
+from python_jobs.rules.seed_file import RULES_FILE as RULES
 from python_jobs.validate import expectations
 from tests.conftest import SCENARIOS
 from tests.dbt_runs import PROJECT
