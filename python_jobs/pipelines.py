@@ -110,6 +110,8 @@ def run_pipelines(
             problem in the result.
     """
     started = datetime.now(UTC)
+    if refused := _refused_rules(request, manifest, started):
+        return refused
     try:
         if manifest is None:
             if progress is not None:
@@ -119,8 +121,6 @@ def run_pipelines(
         if request.target == "duckdb":
             _record_failure(request)
         raise
-    if refused := _refused_rules(request, manifest, started):
-        return refused
     selected = [f"tag:{PIPELINES[name]}" for name in PIPELINES if name in request.pipelines]
     arguments = [
         "build",
@@ -156,7 +156,7 @@ def run_pipelines(
     )
 
 
-def _refused_rules(request: RunRequest, manifest: Manifest, started: datetime) -> RunResult | None:
+def _refused_rules(request: RunRequest, manifest: Manifest | None, started: datetime) -> RunResult | None:
     """The result of a run whose rules cannot be read, before dbt begins; None where they can."""
     problem = project_rules(request.project_dir, manifest).problem
     if problem is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
 
+from python_jobs.rules.seed_file import read_rule_file
 from python_jobs.rules.versions import RuleReading, Version, column_faults, read_rules
 
 _SCHEMA = pa.schema(
@@ -25,26 +28,25 @@ _SCHEMA = pa.schema(
 )
 
 
-def rules_read(session: Any, *, rules: Any, entry_types: Any) -> Any:
-    """Read the rules as they were loaded.
+def rules_read(session: Any, *, rules: Any, rules_file: Any, entry_types: Any) -> Any:
+    """Read the rules: from their file where the model runs beside it, which shows what a table hides, else as loaded.
 
     Args:
         session: the session of the engine that dbt hands to Python models.
         rules: the seed ``rules``, native frame of the engine.
+        rules_file: one row with the ``path`` of the file (model ``int_rules_file``), likewise.
         entry_types: the seed ``entry_types``, likewise.
 
     Returns:
         A native frame with one row per version (``effective_start``: ISO 8601, UTC), or, where the rules cannot be
         read, one row whose ``fault`` says why in one line.
     """
-    loaded = nw.from_native(rules).lazy().collect("pyarrow")
-    types = nw.from_native(entry_types).lazy().select("entry_type").collect("pyarrow")
-    faults = column_faults(loaded.columns)
-    reading = (
-        RuleReading(faults=tuple(faults))
-        if faults
-        else read_rules(list(loaded.iter_rows(named=True)), entry_types=types["entry_type"].to_list())
-    )
+    types = set(_collected(entry_types)["entry_type"].to_list())
+    path = _collected(rules_file)["path"].to_list()[0]
+    if path is not None and Path(path).is_file():
+        reading = read_rule_file(Path(path), entry_types=types)
+    else:
+        reading = read_rule_table(_collected(rules), entry_types=types)
     rows = [_row(version) for version in reading.versions] or [{"fault": reading.problem}]
     if not hasattr(session, "createDataFrame"):
         return pa.Table.from_pylist(rows, schema=_SCHEMA)
@@ -53,6 +55,18 @@ def rules_read(session: Any, *, rules: Any, entry_types: Any) -> Any:
         [tuple(row.get(name) for name in _SCHEMA.names) for row in rows],
         ", ".join(f"{field.name} {types_of_spark[field.type]}" for field in _SCHEMA),
     )
+
+
+def read_rule_table(loaded: nw.DataFrame[Any], *, entry_types: Collection[str]) -> RuleReading:
+    """Read the rules as dbt has loaded them."""
+    faults = column_faults(loaded.columns)
+    if faults:
+        return RuleReading(faults=tuple(faults))
+    return read_rules(list(loaded.iter_rows(named=True)), entry_types=entry_types)
+
+
+def _collected(frame: Any) -> nw.DataFrame[Any]:
+    return nw.from_native(frame).lazy().collect("pyarrow")
 
 
 def _row(version: Version) -> dict[str, Any]:

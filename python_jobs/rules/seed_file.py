@@ -21,7 +21,7 @@ _OTHER_ENCODINGS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def project_rules(project_dir: Path, manifest: Manifest | None = None) -> RuleReading:
-    """Read the rules of a dbt project.
+    """Read the rules of a dbt project; one without the file has none, and does not parse.
 
     Args:
         project_dir: folder of the project.
@@ -32,6 +32,8 @@ def project_rules(project_dir: Path, manifest: Manifest | None = None) -> RuleRe
         rules, entry_types = (
             Path(manifest.nodes[f"seed.plura.{name}"].original_file_path) for name in ("rules", "entry_types")
         )
+    if not (project_dir / rules).exists():
+        return RuleReading()
     return read_rule_file(project_dir / rules, entry_types=_entry_types(project_dir / entry_types))
 
 

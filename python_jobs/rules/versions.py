@@ -80,19 +80,20 @@ def cell(text: str | None) -> str | None:
 
 def column_faults(columns: Sequence[str]) -> list[str]:
     """Return a line for each column that is missing, unknown or there twice."""
-    only = columns[0] if len(columns) == 1 else ""
-    for separator, name in {";": "semicolons", "\t": "tabs", "|": "bars"}.items():
-        if separator in only:
+    separators = {";": "semicolons", "\t": "tabs", "|": "bars"}
+    for separator, name in separators.items():
+        if len(columns) == 1 and separator in columns[0]:
             return [f"the columns are separated by {name} (allowed: commas)"]
-    faults = [
+    if not set(columns) & set(COLUMNS):
+        return [f"the first line does not name the columns (allowed: {listed(COLUMNS)})"]
+    missing = [name for name in COLUMNS if name not in columns]
+    faults = [f"without column {listed(missing)} (allowed: all of {listed(COLUMNS)})"] if missing else []
+    faults += [
         f"column {shown(name)} is read by nothing (allowed: {listed(COLUMNS)}{meant(name, COLUMNS)})"
         for name in columns
         if name not in COLUMNS
     ]
     faults += [f"column {name} is there twice (allowed: once)" for name in COLUMNS if columns.count(name) > 1]
-    missing = [name for name in COLUMNS if name not in columns]
-    if missing:
-        faults.append(f"without column {listed(missing)} (allowed: all of {listed(COLUMNS)})")
     return faults
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
     return [
         ("supply", "NO_DATA", "not computed")
         if supply is None
-        else ("supply", supply["verdict"], f"issued less wallets: {supply['diff_amount']:,} KRW"),
+        else ("supply", supply["verdict"], f"issued less wallets: {supply['diff_amount']:,} KRW{_opening_hint(supply)}"),
         ("reconciliation", verdict, f"wallets: {wallets or 'none'}"),
         ("data quality", min(severities, default="OK"), ", ".join(tags) or "no tag"),
         (
@@ -94,6 +95,14 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
             f"last run failed: {', '.join(failed)}" if failed else "last run of each succeeded",
         ),
     ]
+
+
+def _opening_hint(supply: dict[str, Any]) -> str:
+    """Names the rule that closes a difference which is the same on every day since the first; else nothing."""
+    opening = json.loads(supply.get("mismatch") or "{}").get("ledger/supply_opening")
+    if opening is None:
+        return ""
+    return f", the same on every day since the first: rule ledger/supply_opening would be {opening}"
 
 
 def _print_pipelines(console: Console, report: DayReport) -> None:

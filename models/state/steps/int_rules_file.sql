@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+
+select {{ seed_path('rules') }} as path
