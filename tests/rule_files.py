@@ -12,7 +12,7 @@ from tests.dbt_runs import PROJECT
 from tests.oracle.rules import read_csv
 
 DEFAULT = (PROJECT / "seeds" / "rules.csv").read_text(encoding="utf-8")
-ENTRY_TYPES = [row["entry_type"] for row in read_csv(PROJECT / "seeds" / "entry_types.csv")]
+ENTRY_TYPES = tuple(row["entry_type"] for row in read_csv(PROJECT / "seeds" / "entry_types.csv"))
 
 
 def read(content: str | bytes, folder: Path) -> RuleReading:

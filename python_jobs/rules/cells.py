@@ -23,8 +23,9 @@ _INSTANT = re.compile(
 )
 CALENDAR_START = datetime(1970, 1, 1, tzinfo=UTC)
 """From this instant on there are rules; it is the start of a rule that names none."""
-_CALENDAR_END = datetime(9999, 12, 31, tzinfo=UTC)
-INSTANTS = "an ISO date or instant from 1970-01-01 on, such as 2026-02-03 or 2026-02-03 00:00:00+09:00"
+_CALENDAR_END = datetime(9999, 1, 1, tzinfo=UTC)
+"""An open end is 9999-12-31."""
+INSTANTS = "an ISO date or instant from 1970 to 9998 UTC, such as 2026-02-03 or 2026-02-03 00:00:00+09:00"
 
 # white space of Unicode, and the characters without width that editors and spreadsheets leave behind
 _BLANKS = r"[\s\u200b-\u200f\u2060\ufeff]+"
@@ -180,7 +181,7 @@ def read_instant(text: str) -> datetime:
     except (ValueError, OverflowError):
         raise CellError(f"{shown(text)} is no instant", INSTANTS) from None
     if not CALENDAR_START <= instant < _CALENDAR_END:
-        raise CellError(f"{shown(text)} is before 1970-01-01 UTC or after 9999-12-30", INSTANTS)
+        raise CellError(f"{shown(text)} is outside the calendar of rules", INSTANTS)
     return instant
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
 
-from python_jobs.rules.seed_file import read_rule_file
 from python_jobs.rules.versions import RuleReading, Version, column_faults, read_rules
 
 _SCHEMA = pa.schema(
@@ -28,13 +26,12 @@ _SCHEMA = pa.schema(
 )
 
 
-def rules_read(session: Any, *, rules: Any, rules_file: Any, entry_types: Any) -> Any:
-    """Read the rules: from their file where the model runs beside it, which shows what a table hides, else as loaded.
+def rules_read(session: Any, *, rules: Any, entry_types: Any) -> Any:
+    """Read the rules as dbt has loaded them.
 
     Args:
         session: the session of the engine that dbt hands to Python models.
         rules: the seed ``rules``, native frame of the engine.
-        rules_file: one row with the ``path`` of the file (model ``int_rules_file``), likewise.
         entry_types: the seed ``entry_types``, likewise.
 
     Returns:
@@ -42,11 +39,7 @@ def rules_read(session: Any, *, rules: Any, rules_file: Any, entry_types: Any) -
         read, one row whose ``fault`` says why in one line.
     """
     types = set(_collected(entry_types)["entry_type"].to_list())
-    path = _collected(rules_file)["path"].to_list()[0]
-    if path is not None and Path(path).is_file():
-        reading = read_rule_file(Path(path), entry_types=types)
-    else:
-        reading = read_rule_table(_collected(rules), entry_types=types)
+    reading = read_rule_table(_collected(rules), entry_types=types)
     rows = [_row(version) for version in reading.versions] or [{"fault": reading.problem}]
     if not hasattr(session, "createDataFrame"):
         return pa.Table.from_pylist(rows, schema=_SCHEMA)
@@ -58,7 +51,7 @@ def rules_read(session: Any, *, rules: Any, rules_file: Any, entry_types: Any) -
 
 
 def read_rule_table(loaded: nw.DataFrame[Any], *, entry_types: Collection[str]) -> RuleReading:
-    """Read the rules as dbt has loaded them."""
+    """Read a table with the columns of the file."""
     faults = column_faults(loaded.columns)
     if faults:
         return RuleReading(faults=tuple(faults))

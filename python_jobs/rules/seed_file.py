@@ -82,8 +82,8 @@ def _read_table(text: str, entry_types: Collection[str] | None) -> RuleReading:
         for fields in reader:
             if len(fields) == len(columns):
                 rows.append(dict(zip(columns, fields, strict=True)))
-            elif any(map(cell, fields)):
-                name = f" (rule {fields[0]})" if fields[0] else ""
+            elif fields:  # an empty line has none
+                name = f" (rule {fields[0]})" if cell(fields[0]) else ""
                 faults.append(f"line {start}{name} has {len(fields)} fields (allowed: {len(columns)})")
             start = reader.line_num + 1
     except csv.Error as error:

@@ -134,10 +134,9 @@ def _rows(content: bytes) -> list[dict[str, str]]:
         raise NotReadError(str(error)) from None
     if not lines or sorted(lines[0]) != sorted(COLUMNS):
         _refuse("the columns")
-    rows = [line for line in lines[1:] if any(_text(cell) for cell in line)]
-    if any(len(line) != len(COLUMNS) for line in rows):
+    if any(len(line) != len(COLUMNS) for line in lines if line):
         _refuse("a row of another length")
-    return [dict(zip(lines[0], line, strict=True)) for line in rows]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:] if any(_text(cell) for cell in line)]
 
 
 def _text(cell: str) -> str | None:
@@ -275,18 +274,17 @@ def _limits(reader: str, text: str | None) -> dict[str, float] | None:
 
 
 def _values(reader: str, text: str | None, entry_types: Collection[str]) -> list[str] | None:
-    lists = {"texts": (1, None), "entry types": (1, None), "instant": (1, 1), "patterns": (0, None), "link": (1, 1)}
+    lists = {"texts": (1, 99), "entry types": (1, 99), "instant": (1, 1), "patterns": (0, 99), "link": (1, 1)}
     if reader not in lists:
         if text is not None:
             _refuse("values that nothing reads")
         return None
     values = _json(_plain(text) or "null")
     fewest, most = lists[reader]
-    if not isinstance(values, list) or len(values) < fewest or (most is not None and len(values) > most):
+    if not isinstance(values, list) or not fewest <= len(values) <= most:
         _refuse("no list of that length")
-    for value in values:
-        if not isinstance(value, str) or isinstance(value, Literal) or not _text_of_list(value):
-            _refuse("a value that is no text")
+    if not all(isinstance(value, str) and not isinstance(value, Literal) and _text_of_list(value) for value in values):
+        _refuse("a value that is no text")
     if len(set(values)) < len(values):
         _refuse("a value twice")
     if reader == "entry types" and not set(values) <= set(entry_types):
@@ -294,14 +292,18 @@ def _values(reader: str, text: str | None, entry_types: Collection[str]) -> list
     if reader == "instant":
         _instant(values[0])
     if reader in {"patterns", "link"}:
-        for value in values:
-            try:
-                groups = re.compile(value).groups
-            except re.error:
-                _refuse("no pattern")
-            if reader == "link" and groups != 1:
-                _refuse("not one group")
+        _check_patterns(values, {1} if reader == "link" else set(range(99)))
     return values
+
+
+def _check_patterns(values: list[str], groups: set[int]) -> None:
+    for value in values:
+        try:
+            found = re.compile(value).groups
+        except re.error:
+            _refuse("no pattern")
+        if found not in groups:
+            _refuse("another number of groups")
 
 
 def _text_of_list(value: str) -> bool:
@@ -316,16 +318,14 @@ def _instant(text: str | None) -> datetime:
     if re.search(r"[T ].*[+-]\d\d$", text):
         text += "00"
     for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f"):
-        for zone in ("", "%z"):
+        for read in (text, f"{text}+0000"):
             try:
-                read = datetime.strptime(text.replace("T", " "), form + zone)
+                instant = datetime.strptime(read.replace("T", " "), f"{form}%z").astimezone(UTC).replace(tzinfo=None)
             except ValueError:
                 continue
-            try:
-                instant = read.astimezone(UTC).replace(tzinfo=None) if read.tzinfo else read
             except OverflowError:
                 _refuse("outside the calendar")
-            if not FIRST <= instant < OPEN_END:
+            if not FIRST <= instant < datetime(9999, 1, 1):
                 _refuse("outside the calendar of rules")
             return instant
     _refuse("an instant that does not exist")

@@ -1,3 +1,0 @@
-{{ config(materialized='view') }}
-
-select {{ seed_path('rules') }} as path
