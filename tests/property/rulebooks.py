@@ -60,7 +60,7 @@ CHANGES: dict[str, Mapping[str, Mapping[str, str]]] = {
     ),
     "fewer entry types from day 2": _changed(
         silver_entry_type_allowed_v1={
-            "allowed_values": '["PAYMENT", "RECEIVE", "CHARGE", "SURCHARGE"]',
+            "allowed_values": '["PAYMENT", "RECEIVE", "CHARGE"]',
             "effective_start_ts": _from_day(2),
         }
     ),
