@@ -78,9 +78,7 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
     severities = [row["severity"] for row in report.quality if row["severity"]]
     failed = [row["pipeline_name"] for row in report.pipelines if row["status"] != "success"]
     return [
-        ("supply", "NO_DATA", "not computed")
-        if supply is None
-        else ("supply", supply["verdict"], f"issued less wallets: {supply['diff_amount']:,} KRW{_opening_hint(supply)}"),
+        ("supply", "NO_DATA", "not computed") if supply is None else ("supply", supply["verdict"], _difference(supply)),
         ("reconciliation", verdict, f"wallets: {wallets or 'none'}"),
         ("data quality", min(severities, default="OK"), ", ".join(tags) or "no tag"),
         (
@@ -97,12 +95,13 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
     ]
 
 
-def _opening_hint(supply: dict[str, Any]) -> str:
-    """Names the rule that closes a difference which is the same on every day since the first; else nothing."""
+def _difference(supply: dict[str, Any]) -> str:
+    """The difference of a day, with the rule that closes it where it is the same on every day since the first."""
+    text = f"issued less wallets: {supply['diff_amount']:,} KRW"
     opening = json.loads(supply.get("mismatch") or "{}").get("ledger/supply_opening")
     if opening is None:
-        return ""
-    return f", the same on every day since the first: rule ledger/supply_opening would be {opening}"
+        return text
+    return f"{text}, the same on every day since the first: rule ledger/supply_opening would be {opening}"
 
 
 def _print_pipelines(console: Console, report: DayReport) -> None:
