@@ -200,12 +200,8 @@ class _Members(list[tuple[str, Any]]):
     """The members of a JSON object, repeated ones included."""
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
-
-
 _decode = json.JSONDecoder(
-    parse_float=_NumberText, parse_int=_NumberText, parse_constant=_no_constant, object_pairs_hook=_Members
+    parse_float=_NumberText, parse_int=_NumberText, parse_constant=_NumberText, object_pairs_hook=_Members
 ).decode
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from python_jobs import pipelines
 from python_jobs.rules.catalog import COLUMNS
 from tests.rule_files import DEFAULT, read, row
 
@@ -80,3 +81,13 @@ def test_a_file_of_mistakes_still_gives_one_line(tmp_path: Path) -> None:
     assert found is not None
     assert found.count("rule ") == 5
     assert found.endswith(f"; and {rules - 5} more")
+
+
+def test_a_run_reads_the_file_before_dbt_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dbt ends in a stack trace on a file that is not UTF-8."""
+    monkeypatch.setattr(pipelines, "parse_project", lambda *_: pytest.fail("dbt was started"))
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "rules.csv").write_bytes(DEFAULT.encode("utf-16"))
+    result = pipelines.run_pipelines(pipelines.RunRequest(project_dir=tmp_path, warehouse=tmp_path / "plura.duckdb"))
+    assert result.problems == ("seeds/rules.csv cannot be read: it is written in UTF-16 (allowed: CSV in UTF-8)",)
+    assert not (tmp_path / "plura.duckdb").exists()
