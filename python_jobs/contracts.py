@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from python_jobs.rules import project_rules
+from python_jobs.warehouse import LakeError
+
 SOURCES = Path("models") / "bronze" / "_bronze__sources.yml"
-RULES = Path("seeds") / "rules.csv"
 
 
 META_KEYS = ("source_extracted_at", "source_system", "ingested_at")
@@ -57,7 +57,11 @@ class Table:
 
 
 def read_contracts(project_dir: Path) -> dict[str, Table]:
-    """Return the Bronze tables of the dbt project by name, in the order of the file."""
+    """Return the Bronze tables of the dbt project by name, in the order of the file.
+
+    Raises:
+        LakeError: the rules of the project cannot be read.
+    """
     document = yaml.safe_load((project_dir / SOURCES).read_text(encoding="utf-8"))
     allowed = _allowed_values(project_dir)
     tables = [_table(entry, allowed) for source in document["sources"] for entry in source["tables"]]
@@ -115,9 +119,8 @@ def _table(entry: dict[str, Any], allowed: dict[str, tuple[str, ...]]) -> Table:
 
 def _allowed_values(project_dir: Path) -> dict[str, tuple[str, ...]]:
     """Allowed values by ``domain/metric``, of the rule's latest version that holds for every table."""
-    values: dict[str, tuple[str, ...]] = {}
-    with (project_dir / RULES).open(encoding="utf-8", newline="") as file:
-        for rule in sorted(csv.DictReader(file), key=lambda row: row["effective_start_ts"]):
-            if rule["allowed_values"] and not rule["scope"]:
-                values[f"{rule['domain']}/{rule['metric']}"] = tuple(json.loads(rule["allowed_values"]))
-    return values
+    rules = project_rules(project_dir)
+    if rules.problem is not None:
+        raise LakeError(rules.problem)
+    versions = sorted(rules.versions, key=lambda version: version.valid_from)
+    return {f"{one.domain}/{one.metric}": one.values for one in versions if one.values and not one.scope}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from python_jobs.report import DuckDBReader, Reader
+from python_jobs.rules import project_rules
 from python_jobs.warehouse import LakeError, explain_text, open_duckdb
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def run_pipelines(
             problem in the result.
     """
     started = datetime.now(UTC)
+    if refused := _refused_rules(request, manifest, started):
+        return refused
     try:
         if manifest is None:
             if progress is not None:
@@ -147,10 +150,24 @@ def run_pipelines(
             problems += _gate_problems(opened)
     return RunResult(
         run_id=request.run_id,
-        seconds=(datetime.now(UTC) - started).total_seconds(),
+        seconds=_seconds_since(started),
         problems=tuple(problems),
         node_seconds={r.node.name: r.execution_time for r in (result.result or []) if hasattr(r, "node")},
     )
+
+
+def _refused_rules(request: RunRequest, manifest: Manifest | None, started: datetime) -> RunResult | None:
+    """The result of a run whose rules cannot be read, before dbt begins; None where they can."""
+    problem = project_rules(request.project_dir, manifest).problem
+    if problem is None:
+        return None
+    if request.target == "duckdb":
+        _record_failure(request)
+    return RunResult(run_id=request.run_id, seconds=_seconds_since(started), problems=(problem,), node_seconds={})
+
+
+def _seconds_since(started: datetime) -> float:
+    return (datetime.now(UTC) - started).total_seconds()
 
 
 def write_docs(project_dir: Path, warehouse: Path, target: str = "duckdb") -> Path:

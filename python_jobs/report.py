@@ -102,7 +102,11 @@ _QUERIES = {
     """,
     "supply": """
         select
-            issued_supply, wallet_total_balance, diff_amount, verdict, dq_tag, stale_wallet_count, max_snapshot_age_sec
+            issued_supply, wallet_total_balance, diff_amount, verdict, dq_tag, stale_wallet_count, max_snapshot_age_sec,
+            (
+                select max(message) from gold.exception_ledger
+                where date_kst = $day and exception_type = 'SUPPLY_MISMATCH' and resolved_at is null
+            ) as mismatch
         from gold.ledger_supply_balance_daily where date_kst = $day
     """,
     "recon": """

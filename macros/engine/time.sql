@@ -34,3 +34,12 @@
     explode(case when {{ low }} <= {{ high }} then sequence({{ low }}, {{ high }}) else array() end)
 {%- endmacro %}
 {% macro duckdb__explode_range(low, high) -%} unnest(range({{ low }}, {{ high }} + 1)) {%- endmacro %}
+
+{#-
+  The instant of an ISO 8601 text as UTC timestamp: with an offset (Z, +09:00, +0900, +09) that instant, without one UTC.
+  For texts that are known to be instants; NULL stays NULL.
+-#}
+{% macro utc_instant(text) -%} {{ adapter.dispatch('utc_instant', 'plura')(text) }} {%- endmacro %}
+{% macro default__utc_instant(text) -%} cast({{ text }} as timestamp) {%- endmacro %}
+{#- A timestamp of DuckDB knows no offset and drops it without a word. -#}
+{% macro duckdb__utc_instant(text) -%} cast(cast({{ text }} as timestamptz) as timestamp) {%- endmacro %}

@@ -14,8 +14,8 @@
         days.date_kst,
         rule.rule_id,
         rule.threshold,
-        {{ map_value('rule.severity_map', 'warn') }} as warn,
-        {{ map_value('rule.severity_map', 'crit') }} as crit,
+        {{ limit('rule', 'warn') }} as warn,
+        {{ limit('rule', 'crit') }} as crit,
         rule.allowed_values
     from {{ days }} as days
     left join {{ ref('rule_days') }} as rule
@@ -24,15 +24,29 @@
 {%- endmacro %}
 
 {#-
-  Severity of a value: crit before warn; the threshold counts as CRITICAL where the rule names no severities.
-  NULL when nothing is reached.
+  Limit of a severity (warn, crit, fail) by a rule, for every reader alike: severity_map names the limits; where it names
+  none, the threshold is the limit of crit and of fail. NULL where the rule has no such limit.
+-#}
+{% macro limit(rule, severity) -%}
+    {%- set map = rule ~ '.severity_map' -%}
+    {%- if severity == 'warn' -%}
+    {{ map_value(map, 'warn') }}
+    {%- else -%}
+    case
+        when coalesce({{ map_value(map, 'warn') }}, {{ map_value(map, 'crit') }}, {{ map_value(map, 'fail') }}) is null then {{ rule }}.threshold
+        else {{ map_value(map, severity) }}
+    end
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
+  Severity of a value by the limits of a rule (columns warn and crit): crit before warn; NULL when nothing is reached.
   `compare` is '>=' for data quality and '>' for controls.
 -#}
 {% macro severity(value, rule, compare) -%}
     case
         when {{ value }} {{ compare }} {{ rule }}.crit then 'CRITICAL'
         when {{ value }} {{ compare }} {{ rule }}.warn then 'WARN'
-        when {{ rule }}.crit is null and {{ rule }}.warn is null and {{ value }} {{ compare }} {{ rule }}.threshold then 'CRITICAL'
     end
 {%- endmacro %}
 

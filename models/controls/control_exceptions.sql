@@ -15,12 +15,41 @@ drifts as (
 
 ),
 
+standing_mismatches as (
+
+    select date_kst from {{ ref('exception_ledger') }}
+    where exception_type = 'SUPPLY_MISMATCH' and resolved_at is null
+
+),
+
+-- the opening that would leave no difference, where it is the same on every day from the first on
+openings as (
+
+    select
+        date_kst,
+        needed,
+        min(needed) over (order by date_kst) = max(needed) over (order by date_kst) as is_constant
+    from (
+        select date_kst, cast(wallet_total_balance - (issued_supply - opening_supply) as {{ money() }}) as needed
+        from {{ ref('ledger_supply_balance_daily') }}
+        where verdict in ('OK', 'MISMATCH', 'SUPPRESSED')
+    ) as compared
+
+),
+
+-- those that stand are looked at again: what was computed for earlier days since may speak against a constant difference
 mismatches as (
 
-    select supply.*
+    select
+        supply.*,
+        case when openings.is_constant then openings.needed end as missing_opening
     from {{ ref('ledger_supply_balance_daily') }} as supply
-    inner join days on supply.date_kst = days.date_kst and days.supply_due
+    inner join openings on supply.date_kst = openings.date_kst
     where supply.verdict = 'MISMATCH'
+        and (
+            supply.date_kst in (select due.date_kst from days as due where due.supply_due)
+            or supply.date_kst in (select standing.date_kst from standing_mismatches as standing)
+        )
 
 ),
 
@@ -59,7 +88,9 @@ found as (
         concat(
             '{"issued_supply": "', cast(issued_supply as string),
             '", "wallet_total_balance": "', cast(wallet_total_balance as string),
-            '", "diff_amount": "', cast(diff_amount as string), '"}'
+            '", "diff_amount": "', cast(diff_amount as string), '"',
+            case when missing_opening is null then '' else concat(', "ledger/supply_opening": "', cast(missing_opening as string), '"') end,
+            '}'
         ) as message,
         rule_id,
         cast(null as string) as subject,

@@ -120,7 +120,7 @@ judged as (
         diff_rule.rule_id,
         {{ severity('abs(measured.diff_amount)', 'diff_rule', '>') }} as severity,
         -- without a limit nothing is a mismatch, and only equal amounts are fine
-        coalesce(diff_rule.crit, diff_rule.warn, diff_rule.threshold) is not null or measured.diff_amount = 0 as is_limited_or_equal,
+        coalesce(diff_rule.crit, diff_rule.warn) is not null or measured.diff_amount = 0 as is_limited_or_equal,
         gate.dq_tag,
         coalesce(gate.is_suppressed, false) as is_suppressed
     from measured

@@ -48,9 +48,8 @@ ruled as (
     select
         figures.*,
         coalesce(scoped.rule_id, general.rule_id) as rule_id,
-        case when scoped.rule_id is not null then scoped.threshold else general.threshold end as threshold,
-        case when scoped.rule_id is not null then {{ map_value('scoped.severity_map', 'warn') }} else {{ map_value('general.severity_map', 'warn') }} end as warn,
-        case when scoped.rule_id is not null then {{ map_value('scoped.severity_map', 'crit') }} else {{ map_value('general.severity_map', 'crit') }} end as crit
+        case when scoped.rule_id is not null then {{ limit('scoped', 'warn') }} else {{ limit('general', 'warn') }} end as warn,
+        case when scoped.rule_id is not null then {{ limit('scoped', 'crit') }} else {{ limit('general', 'crit') }} end as crit
     from figures
     left join {{ ref('rule_days') }} as scoped
         on scoped.domain = 'dq' and scoped.metric = figures.metric and scoped.scope = figures.source_table

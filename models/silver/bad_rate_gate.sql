@@ -30,11 +30,7 @@ judged as (
         counted.total_rows,
         counted.bad_rows,
         coalesce({{ ratio('counted.bad_rows', 'counted.total_rows') }}, 0) as bad_rate,
-        coalesce(
-            case when scoped.rule_id is not null then coalesce(scoped.threshold, {{ map_value('scoped.severity_map', 'fail') }}) end,
-            general.threshold,
-            {{ map_value('general.severity_map', 'fail') }}
-        ) as threshold,
+        case when scoped.rule_id is not null then {{ limit('scoped', 'fail') }} else {{ limit('general', 'fail') }} end as threshold,
         coalesce(scoped_rows.threshold, general_rows.threshold, 1) as min_rows,
         coalesce(scoped.rule_id, general.rule_id) as rule_id
     from counted

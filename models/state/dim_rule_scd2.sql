@@ -1,5 +1,4 @@
 {{ config(materialized='table') }}
-{{- assert_rules_are_sound(ref('rule_edits')) }}
 
 with edits as (
 
@@ -14,7 +13,7 @@ versions as (
         rule_id,
         domain,
         metric,
-        nullif(scope, '') as scope,
+        scope,
         threshold,
         {{ parse_json('severity_map', 'map<string,double>') }} as severity_map,
         {{ parse_json('allowed_values', 'array<string>') }} as allowed_values,

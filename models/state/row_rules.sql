@@ -76,7 +76,7 @@ final as (
         max(case when metric = value_metric then allowed_values end) as allowed_values,
         -- no instant is accepted for which no rule holds
         greatest(
-            max(case when metric = 'earliest_instant' then cast({{ list_first('allowed_values') }} as timestamp) end),
+            max(case when metric = 'earliest_instant' then {{ utc_instant(list_first('allowed_values')) }} end),
             (select min({{ kst_day_start('spans.valid_from_day') }}) from spans)
         ) as earliest_instant,
         max(case when metric = 'currency_allowed' then allowed_values end) as currencies,

@@ -293,7 +293,7 @@ def test_tables_that_exist_gain_the_new_columns(lake: Lake, with_load: bool) -> 
 
 def test_the_day_before_the_calendar_of_rules_has_no_rows(lake: Lake) -> None:
     """The KST day 1970-01-01 began nine hours before the first rule."""
-    lake.seeds["rules"] = rulebook().replace("1990-01-01", "1960-01-01")
+    lake.seeds["rules"] = rulebook().replace("1990-01-01", "1970-01-01")
     lines = [entry(f"t{hour}", created_at=f"1970-01-01T{hour:02}:00:00Z") for hour in (0, 14, 15)]
     lake.load({"transaction_ledger": [*lines, entry("t69", created_at="1969-06-01")]})
     lake.run(pipelines=["silver"])

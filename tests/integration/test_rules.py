@@ -1,4 +1,4 @@
-"""Rules: business validity, what a change of rules recomputes, and what becomes of faulty rules."""
+"""Rules: business validity, and what a change of rules recomputes."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def ruled(new_lake: Callable[..., Lake]) -> Ruled:
     lake.checks = True
     run("from the second day", rules(from_day(TOLERANT, D2), from_day(NEW_STATUS, D2)))
     lake.checks = False
-    run("from the third day", rules(from_day(TOLERANT, D3), from_day(NEW_STATUS, D2)))
+    # the same instant in KST: neither an edit of its validity nor another one on any engine
+    third = TOLERANT.replace("{start}", f"{D3}T00:00:00+09:00")
+    run("from the third day", rules(third, from_day(NEW_STATUS, D2)))
     run("backfill", rules(from_day(TOLERANT, D3), from_day(NEW_STATUS, D2)), D1, D3)
     return result
 
@@ -136,59 +138,19 @@ def test_versions_are_half_open_and_the_snapshot_keeps_the_edits(ruled: Ruled) -
     assert edits == [(datetime(2026, 3, 2, 15), False, True), (datetime(2026, 3, 3, 15), True, True)]
 
 
-# Faulty rules
-
-FAULTY_RULES = """again,ledger,drift_abs,,5,,,,
-odd_limits,ledger,drift_abs,,5,{crit,,2026-03-03 00:00:00,
-odd_values,silver,entry_type_allowed,,,,CHARGE,2026-03-03 00:00:00,
-,ledger,drift_abs,,5,,,2026-03-04 00:00:00,"""
-FAULTY = {
-    "each by name": (
-        FAULTY_RULES,
-        "a rule of ledger/drift_abs has no rule_id",
-        "ledger_recon_abs_default and again are one rule from the same instant on: ledger drift_abs all 1970-01-01",
-        "severity_map of odd_limits is no JSON object of numbers: {crit",
-        "allowed_values of odd_values are no JSON array of texts: CHARGE",
-    ),
-    "unknown domain": ("odd,leger,drift_abs,,5,,,,", "nothing reads metric drift_abs of odd: domain leger knows none"),
-    "unknown metric": (
-        "odd,ledger,drift,,5,,,,",
-        "nothing reads metric drift of odd: domain ledger knows drift_abs, supply_diff_abs, supply_opening",
-    ),
-    "unknown scope": (
-        "odd,silver,bad_records_rate,silver.ledger,1,,,,",
-        "nothing reads odd for scope silver.ledger: bad_records_rate knows silver.wallet_snapshot, silver.ledger_",
-    ),
-    "scope without effect": (
-        "odd,ledger,drift_abs,gold.recon_daily_snapshot_flow,1000,,,,",
-        "nothing reads odd for scope gold.recon_daily_snapshot_flow: drift_abs knows no scope",
-    ),
-    "pattern without group": (
-        'odd,analytics,order_link_pattern,,,,"[""[0-9]+$""]",2026-03-03 00:00:00,',
-        "the pattern of odd has no group for the order id",
-    ),
-    "threshold is no number": (
-        "odd,ledger,drift_abs,,ten,,,2026-03-03 00:00:00,",
-        "CSV Error on Line: 28",
-        "odd,",
-        "threshold",
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTY)
-def test_faulty_rules_stop_the_run_with_a_clear_message(
-    ruled: Ruled, new_lake: Callable[..., Lake], fault: str
+def test_a_warehouse_of_an_earlier_version_keeps_its_history_of_edits(
+    ruled: Ruled, new_lake: Callable[..., Lake]
 ) -> None:
-    """The message names the file and the rule or line, nothing is computed, the published rules stay as they were."""
-    rule, *messages = FAULTY[fault]
-    lake = new_lake(seeds={"rules": rules(rule)})
+    """Its table of the seed had numbers and instants in columns of their types."""
+    lake = new_lake(checks=False, seeds=ruled.lake.seeds)
     shutil.copy(ruled.lake.warehouse, lake.warehouse)
-    before = lake.sql("select * from gold.dim_rule_scd2 order by all")
-    result = lake.run(D1, pipelines=["controls"])
-    assert len(result.problems) == 1
-    assert "rules" in result.problems[0]
-    assert [message for message in messages if message not in result.problems[0]] == []
-    assert lake.sql("select * from gold.dim_rule_scd2 order by all") == before
-    assert lake.sql("select status from gold.pipeline_state where pipeline_name = 'pipeline_b'") == [("failure",)]
-    assert dict(lake.sql("select date_kst, run_id from gold.pipeline_day")) == ruled.computed_by["backfill"]
+    lake.sql(
+        "create or replace table gold.rules as select * replace (cast(threshold as double) as threshold,"
+        " cast(effective_start_ts as timestamp) as effective_start_ts) from gold.rules"
+    )
+    edits = lake.sql("select * from gold.rule_edits order by all")
+    lake.run_clean(D1, pipelines=["silver"])
+    assert lake.sql("select * from gold.rule_edits order by all") == edits
+    assert lake.sql("select * from gold.dim_rule_scd2 order by all") == ruled.lake.sql(
+        "select * from gold.dim_rule_scd2 order by all"
+    )

@@ -334,7 +334,17 @@ def admin_index(tables: SilverTables, entry_types: Mapping[str, EntryType], days
     return rows
 
 
-def control_exceptions(recon_rows: Iterable[ReconRow], supply_rows: Iterable[SupplyRow]) -> list[ControlException]:
+def missing_opening(row: SupplyRow, comparable: Iterable[SupplyRow]) -> dict[str, str]:
+    """The opening that would leave no difference, where every day up to this one needs the same."""
+
+    def needed(one: SupplyRow) -> Decimal:
+        return one.wallet_total_balance - one.issued_supply + one.opening_supply
+
+    earlier = {needed(one) for one in comparable if one.date_kst <= row.date_kst}
+    return {"ledger/supply_opening": str(needed(row))} if len(earlier) == 1 else {}
+
+
+def control_exceptions(recon_rows: Iterable[ReconRow], supply_rows: Sequence[SupplyRow]) -> list[ControlException]:
     """Open exceptions of B-1 and B-2; only DRIFT and MISMATCH raise one."""
     found = [
         ControlException(
@@ -356,6 +366,7 @@ def control_exceptions(recon_rows: Iterable[ReconRow], supply_rows: Iterable[Sup
         for row in recon_rows
         if row.severity is not None and row.drift_abs is not None
     ]
+    comparable = [row for row in supply_rows if row.verdict in {"OK", "MISMATCH", "SUPPRESSED"}]
     found += [
         ControlException(
             date_kst=row.date_kst,
@@ -369,6 +380,7 @@ def control_exceptions(recon_rows: Iterable[ReconRow], supply_rows: Iterable[Sup
                     "wallet_total_balance": str(row.wallet_total_balance),
                     "diff_amount": str(row.diff_amount),
                 }
+                | missing_opening(row, comparable)
             ),
             rule_id=row.rule_id,
             subject=None,

@@ -346,7 +346,7 @@ def gate_breaches(tables: SilverTables, rules: Rules, as_of: datetime) -> list[G
         bad, seen = tables.bad_counts[table], tables.totals[table]
         if rule is None:
             continue
-        threshold = rule.threshold if rule.threshold is not None else rule.limits.get("fail")
+        threshold = rule.limits.get("fail", rule.threshold)
         if threshold is not None and seen >= min_rows and bad > threshold * seen:
             breaches.append(GateBreach(table=table, bad=bad, total=seen, threshold=threshold, rule_id=rule.rule_id))
     return breaches

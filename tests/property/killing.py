@@ -45,7 +45,8 @@ def _run_as_child(lake: Lake, run: Run, before: int | str | None, run_id: str, r
         nonlocal sent
         result = None
         for part in cursor.extract_statements(sql) if bindings is None else [sql]:
-            if sent == before or (isinstance(before, str) and before in part.query):
+            text = part if isinstance(part, str) else part.query
+            if sent == before or (isinstance(before, str) and before in text):
                 os.kill(os.getpid(), signal.SIGKILL)
             os.write(report, b".")
             sent += 1

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from tests.dbt_runs import PROJECT
-from tests.oracle.clock import day_start
 
 FIRST_DAY = date(2026, 3, 2)
 """First KST day of the histories."""
@@ -40,8 +39,8 @@ def _changed(**changes: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
 
 
 def _from_day(n: int, hour: int = 0) -> str:
-    """Start of validity in the seed: `hour` o'clock KST of the n-th day."""
-    return f"{day_start(FIRST_DAY + timedelta(days=n)) + timedelta(hours=hour):%Y-%m-%d %H:%M:%S}"
+    """Start of validity in the seed: `hour` o'clock KST of the n-th day, which every engine has to take for that."""
+    return f"{FIRST_DAY + timedelta(days=n)}T{hour:02}:00:00+09:00"
 
 
 CHANGES: dict[str, Mapping[str, Mapping[str, str]]] = {
@@ -103,7 +102,7 @@ CHANGES: dict[str, Mapping[str, Mapping[str, str]]] = {
         ledger_refunded_status_default={"allowed_values": '["REFUNDED", "CANCELLED"]'},
     ),
     "other links from day 3": _changed(
-        analytics_order_link_default={"allowed_values": '["po_([0-9])"]', "effective_start_ts": _from_day(3)}
+        analytics_order_link_default={"allowed_values": r'["po_(\\d)"]', "effective_start_ts": _from_day(3)}
     ),
     "strict guardrail": _changed(
         dq_freshness_day_ledger={"threshold": "3600", "severity_map": '{"warn": 3600, "crit": 7200}'},

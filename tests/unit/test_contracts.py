@@ -11,8 +11,10 @@ import jsonschema
 import pytest
 import yaml
 
-from python_jobs.contracts import RULES, SOURCES, Column, Table, json_schema, read_contracts
+from python_jobs.contracts import SOURCES, Column, Table, json_schema, read_contracts
+from python_jobs.rules.seed_file import RULES_FILE as RULES
 from python_jobs.validate import expectations
+from python_jobs.warehouse import LakeError
 from tests.conftest import SCENARIOS
 from tests.dbt_runs import PROJECT
 from tests.oracle import bronze as oracle
@@ -170,7 +172,9 @@ def test_changing_the_yaml_changes_the_suite(project: Path, changes: dict[str, A
     assert (len(after - before), len(before - after)) == (added, removed)
 
 
-def test_a_newer_version_of_a_rule_changes_the_suite(project: Path) -> None:
+@pytest.mark.parametrize("earlier", ["2026-05-31", "2026-06-01 08:59:59.999999+09:00", "2026-06-01T13:00:00+14:00"])
+def test_a_newer_version_of_a_rule_changes_the_suite(project: Path, earlier: str) -> None:
+    """Newer is a question of instants, not of their spelling."""
     before = suite(read_contracts(project)["payment_orders_raw"])
     rules = (project / RULES).read_text(encoding="utf-8").splitlines()
     header = rules[0].split(",")
@@ -181,8 +185,19 @@ def test_a_newer_version_of_a_rule_changes_the_suite(project: Path) -> None:
         "effective_start_ts": "2026-06-01 00:00:00",
         "allowed_values": '"[""PAID"", ""SETTLED""]"',
     }
-    text = "\n".join([rules[0], ",".join(newer[name] for name in header), *rules[1:]])
+    older = newer | {"rule_id": "older", "effective_start_ts": earlier, "allowed_values": '"[""PAID""]"'}
+    added = [",".join(version[name] for name in header) for version in (newer, older)]
+    text = "\n".join([rules[0], *added, *rules[1:]])
     (project / RULES).write_text(text, encoding="utf-8")
     difference = suite(read_contracts(project)["payment_orders_raw"]) ^ before
     assert len(difference) == 2
     assert any("SETTLED" in one for one in difference)
+
+
+def test_rules_that_cannot_be_read_are_named_in_one_line(project: Path) -> None:
+    text = (project / RULES).read_text(encoding="utf-8")
+    (project / RULES).write_text(f"{text}odd,ledger,drift_abs,,,,,,\n", encoding="utf-8")
+    with pytest.raises(
+        LakeError, match=r"^seeds/rules.csv cannot be read: rule odd: threshold is empty \(allowed: .*\)$"
+    ):
+        read_contracts(project)

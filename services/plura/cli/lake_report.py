@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -77,9 +78,7 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
     severities = [row["severity"] for row in report.quality if row["severity"]]
     failed = [row["pipeline_name"] for row in report.pipelines if row["status"] != "success"]
     return [
-        ("supply", "NO_DATA", "not computed")
-        if supply is None
-        else ("supply", supply["verdict"], f"issued less wallets: {supply['diff_amount']:,} KRW"),
+        ("supply", "NO_DATA", "not computed") if supply is None else ("supply", supply["verdict"], _difference(supply)),
         ("reconciliation", verdict, f"wallets: {wallets or 'none'}"),
         ("data quality", min(severities, default="OK"), ", ".join(tags) or "no tag"),
         (
@@ -94,6 +93,15 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
             f"last run failed: {', '.join(failed)}" if failed else "last run of each succeeded",
         ),
     ]
+
+
+def _difference(supply: dict[str, Any]) -> str:
+    """The difference of a day, with the rule that closes it where it is the same on every day since the first."""
+    text = f"issued less wallets: {supply['diff_amount']:,} KRW"
+    opening = json.loads(supply.get("mismatch") or "{}").get("ledger/supply_opening")
+    if opening is None:
+        return text
+    return f"{text}, the same on every day since the first: rule ledger/supply_opening would be {opening}"
 
 
 def _print_pipelines(console: Console, report: DayReport) -> None:
