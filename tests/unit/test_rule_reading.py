@@ -427,6 +427,7 @@ def test_every_metric_is_read_with_what_it_needs(tmp_path: Path) -> None:
     """The catalogue can be satisfied: a rule for each metric and scope."""
     values = {
         "entry_type_allowed": '["PAYMENT"]',
+        "currency_allowed": '["KRW", "USD"]',
         "order_link_pattern": '["x([0-9]+)"]',
         "earliest_instant": '["2000-01-01T00:00:00+09:00"]',
         "overdraft_allowed": '["@.*", "credit_[0-9]+"]',
