@@ -26,10 +26,13 @@ CALENDAR_START = datetime(1970, 1, 1, tzinfo=UTC)
 """From this instant on there are rules; it is the start of a rule that names none."""
 _CALENDAR_END = datetime(9999, 1, 1, tzinfo=UTC)
 """An open end is 9999-12-31."""
-INSTANTS = "an ISO date or instant from 1970 to 9998 UTC, such as 2026-02-03 or 2026-02-03 00:00:00+09:00"
+_EXAMPLES = "2026-02-03 or 2026-02-03 00:00:00+09:00"
 
-# white space of Unicode, and the characters without width that editors and spreadsheets leave behind
-_BLANKS = r"[\s\u200b-\u200f\u2060\ufeff]+"
+# white space and the characters without width that pages and spreadsheets leave behind, as around ids (macro trimmed)
+_BLANKS = (
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
+    r"\uffa0\ufff9-\ufffb]+"
+)
 _AROUND = re.compile(rf"^{_BLANKS}|{_BLANKS}$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST_SHOWN = 40
@@ -169,19 +172,24 @@ def read_values(text: str, values: Values) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read_instant(text: str) -> datetime:
+def read_instant(text: str, *, first: datetime = CALENDAR_START) -> datetime:
     """Return the instant (UTC) of an ISO date or instant; without an offset it is UTC.
 
+    Args:
+        text: the cell or value.
+        first: the earliest instant that is allowed.
+
     Raises:
-        CellError: it is none, does not exist, or lies outside the calendar of rules.
+        CellError: it is none, does not exist, or lies before ``first`` or after the calendar of rules.
     """
+    allowed = f"an ISO date or instant from {first.year:04} to 9998 UTC, such as {_EXAMPLES}"
     try:
         instant = datetime.fromisoformat(text if _INSTANT.fullmatch(text) else "")
         instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise CellError(f"{shown(text)} is no instant", INSTANTS) from None
-    if not CALENDAR_START <= instant < _CALENDAR_END:
-        raise CellError(f"{shown(text)} is outside the calendar of rules", INSTANTS)
+        raise CellError(f"{shown(text)} is no instant", allowed) from None
+    if not first <= instant < _CALENDAR_END:
+        raise CellError(f"{shown(text)} is outside the calendar of rules", allowed)
     return instant
 
 
@@ -192,7 +200,7 @@ def _check_value(value: str, values: Values) -> None:
     if values.kind is ValueKind.PATTERN and (problem := pattern_problem(value, groups=values.groups)):
         raise CellError(f"{shown(value)} {problem}", values.says)
     if values.kind is ValueKind.INSTANT:
-        read_instant(value)
+        read_instant(value, first=datetime.min.replace(tzinfo=UTC))
 
 
 class _Members(list[tuple[str, Any]]):

@@ -108,7 +108,7 @@ def test_the_command_stops_before_dbt_begins(rated: Lake, copy: Lake, fault: str
     assert set(copy.sql("select status, last_run_id from gold.pipeline_state")) == {("failure", "stopped")}
 
 
-@pytest.mark.parametrize("fault", ["unknown severities", "several", "entry type", "twice", "no rule"])
+@pytest.mark.parametrize("fault", ["unknown severities", "several", "threshold", "twice", "no rule"])
 def test_bare_dbt_stops_with_the_same_line(rated: Lake, copy: Lake, fault: str) -> None:
     text, named = FAULTY[fault]
     copy.seeds["rules"] = text

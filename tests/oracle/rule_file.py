@@ -164,7 +164,11 @@ def _tight(cell: str | None) -> str | None:
     return text
 
 
-INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u180e\u3164\ufeff\uffa0" + "".join(
+    chr(code)
+    for first, last in [(0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0xFE00, 0xFE0F), (0xFFF9, 0xFFFB)]
+    for code in range(first, last + 1)
+)
 
 
 def _version(row: dict[str, str]) -> Expected:
@@ -291,7 +295,7 @@ def _values(reader: str, text: str | None) -> list[str] | None:
     if reader == "currencies" and not all(len(value) == 3 and set(value) <= set(ascii_uppercase) for value in values):
         _refuse("no code of three capital letters")
     if reader == "instant":
-        _instant(values[0])
+        _instant(values[0], first=datetime(1, 1, 1))
     if reader in {"patterns", "link"}:
         _check_patterns(values, {1} if reader == "link" else set(range(99)))
     return values
@@ -311,7 +315,7 @@ def _text_of_list(value: str) -> bool:
     return bool(value.strip(INVISIBLE + " ")) and _tight(value) is not None
 
 
-def _instant(text: str | None) -> datetime:
+def _instant(text: str | None, *, first: datetime = FIRST) -> datetime:
     if text is None:
         return FIRST
     if not re.fullmatch(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?)?", text, re.ASCII):
@@ -326,7 +330,7 @@ def _instant(text: str | None) -> datetime:
                 continue
             except OverflowError:
                 _refuse("outside the calendar")
-            if not FIRST <= instant < datetime(9999, 1, 1):
+            if not first <= instant < datetime(9999, 1, 1):
                 _refuse("outside the calendar of rules")
             return instant
     _refuse("an instant that does not exist")

@@ -233,6 +233,8 @@ STATUSES, TYPES, LINK = "silver/payment_status_allowed", "silver/entry_type_allo
         (STATUSES, '["\u200b"]'),
         (STATUSES, '[" PAID"]'),
         (STATUSES, '["PAID\u00a0"]'),
+        (STATUSES, '["\u00adPAID\ufe0f"]'),
+        (STATUSES, '["\u3164"]'),
         (STATUSES, '["PAID\\n"]'),
         (STATUSES, '["PAID", "PAID"]'),
         (STATUSES, '["PAID", 1]'),
@@ -268,7 +270,7 @@ STATUSES, TYPES, LINK = "silver/payment_status_allowed", "silver/entry_type_allo
         ("silver/earliest_instant", '["1990-01-01", "2000-01-01"]'),
         ("silver/earliest_instant", "[]"),
         ("silver/earliest_instant", '["1990"]'),
-        ("silver/earliest_instant", '["1969-12-31"]'),
+        ("silver/earliest_instant", '["9999-01-01"]'),
         ("silver/earliest_instant", '["1990-02-30"]'),
         ("silver/currency_allowed", "[]"),
         ("ledger/payment_failed_status", "[]"),
@@ -417,10 +419,17 @@ def test_what_is_no_instant_of_the_calendar(tmp_path: Path, text: str) -> None:
     assert "2026-02-03 00:00:00+09:00" in found  # an example
 
 
+@pytest.mark.parametrize("text", ["1990-01-01", "1960-01-01", "0001-01-01", "2000-01-01T00:00:00+09:00"])
+def test_the_earliest_instant_may_be_before_the_calendar_of_rules(tmp_path: Path, text: str) -> None:
+    reading = read(DEFAULT + row("silver/earliest_instant", allowed_values=f'["{text}"]'), tmp_path)
+    assert [one.values for one in reading.versions if one.rule_id == "odd"] == [(text,)]
+
+
 def test_every_metric_is_read_with_what_it_needs(tmp_path: Path) -> None:
     """The catalogue can be satisfied: a rule for each metric and scope."""
     values = {
         "entry_type_allowed": '["PAYMENT"]',
+        "currency_allowed": '["KRW", "USD"]',
         "order_link_pattern": '["x([0-9]+)"]',
         "earliest_instant": '["2000-01-01T00:00:00+09:00"]',
         "overdraft_allowed": '["@.*", "credit_[0-9]+"]',
