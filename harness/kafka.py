@@ -165,6 +165,29 @@ class Broker:
             client.close()
         return topic
 
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic and wait until the broker knows it no more."""
+
+        client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            client.delete_topics([topic])
+            deadline = time.monotonic() + _START_SECONDS
+            while client.describe_topics([topic])[0]["error_code"] == 0:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"topic {topic} was not deleted")
+                time.sleep(0.02)
+        finally:
+            client.close()
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Let a topic have more partitions than before."""
+
+        client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            client.create_partitions({topic: total})
+        finally:
+            client.close()
+
     def delete_records(self, topic: str, before: dict[int, int]) -> None:
         """Remove the messages of partitions before an offset, as retention does."""
 

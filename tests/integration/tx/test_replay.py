@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaConsumer  # type: ignore[import-untyped]
 
 from harness.kafka import Broker
-from plura.tx.consumer.keeper import remove_old_dead_letters
+from plura.tx.consumer.heartbeat import remove_old_dead_letters
 from tests.commands import Plura
 from tests.postgres import TestDatabase
 from tests.transactions.oracle import LEDGER_TOPIC

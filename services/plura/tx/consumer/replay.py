@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from plura.kit.errors import ServiceError
+from plura.kit.kafka_client import ReadOnlyTopicsClient
 from plura.kit.queries import read_queries
 from plura.tx.consumer.ingest import Ingest
 from plura.tx.consumer.messages import BACKFILL_TOPICS, Message
@@ -22,6 +23,7 @@ from plura.tx.consumer.profiles import Profile
 _SQL = read_queries("plura.tx.db", "replay.sql")
 _CHUNK = 500
 _CONFIRM_SECONDS = 30
+_LARGEST_REQUEST = 2**31 - 1
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 _LAST_ID = 2**63 - 1
@@ -80,7 +82,7 @@ class IntoKafka:
         """
         lines = {topic: self.profile.topic_of(kind) for kind, topic in BACKFILL_TOPICS.items()}
         try:
-            with closing(KafkaProducer(**self.client_options, acks="all", enable_idempotence=True)) as producer:
+            with closing(self._producer()) as producer:
                 sent = [
                     producer.send(
                         lines.get(one.topic, one.topic),
@@ -95,6 +97,15 @@ class IntoKafka:
         except KafkaError as error:
             raise ServiceError(f"the brokers do not take the events: {' '.join(str(error).split())[:300]}") from error
         return [True] * len(messages)
+
+    def _producer(self) -> Any:
+        return KafkaProducer(
+            **self.client_options,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=_LARGEST_REQUEST,  # the topic's own limit decides
+            kafka_client=ReadOnlyTopicsClient,
+        )
 
 
 def replay(
