@@ -21,7 +21,9 @@ from plura.tx.consumer.messages import BACKFILL_TOPICS, Message
 from plura.tx.consumer.profiles import Profile
 
 _SQL = read_queries("plura.tx.db", "replay.sql")
-_CHUNK = 500
+_MOST_EVENTS = 500
+_MOST_BYTES = 1 << 24
+"""Bytes of the events that are at work at a time, unless one alone has more."""
 _CONFIRM_SECONDS = 30
 _LARGEST_REQUEST = 2**31 - 1
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
@@ -143,9 +145,11 @@ def _chunks(connection: Connection[TupleRow], selection: Selection) -> Iterator[
             "until": selection.until or _LATEST,
             "min_id": selection.min_id or 0,
             "max_id": selection.max_id or _LAST_ID,
-            "limit": min(_CHUNK, remaining),
+            "limit": min(_MOST_EVENTS, remaining),
+            "most_bytes": _MOST_BYTES,
         }
-        rows = connection.execute(_SQL["dead_letters"], wanted).fetchall()
+        with connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(_SQL["dead_letters"], wanted).fetchall()
         if not rows:
             return
         after_id, after_time = rows[-1][0], rows[-1][1]
