@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sys
 import threading
@@ -278,6 +279,8 @@ def _tell(summary: Summary) -> None:
 def _moment(option: str, given: str | None) -> datetime | None:
     if given is None:
         return None
+    if re.search(r"[.,][0-9]{7}", given):
+        raise typer.BadParameter(f"{given!r} is finer than a microsecond", param_hint=option)
     try:
         found = datetime.fromisoformat(given)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -8,8 +8,9 @@ import signal
 import time
 
 import pytest
+from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 
-from harness.kafka import free_ports
+from harness.kafka import Broker, free_ports
 from tests.transactions.stage import Stage, entry, order, until
 
 
@@ -207,3 +208,25 @@ def test_partitions_added_when_a_named_member_came_back_are_read(stage: Stage, w
     for number, one in enumerate(later):
         stage.broker.produce(stage.ledger, [(None, one[1])], partition=number % 3)
     stage.wait_for(*later, seconds=90)
+
+
+def test_no_topic_is_created_by_asking_for_it(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> None:
+    broker = Broker(work=tmp_path_factory.mktemp("creating"), jars=stage.broker.jars, creates_topics=True)
+    broker.format()
+    broker.start()
+    try:
+        producer = broker.producer()
+        producer.send("made-by-asking", b"x").get(timeout=30)  # such a broker does
+        producer.close()
+        stage.start(PLURA_KAFKA_BOOTSTRAP=broker.bootstrap)
+        until(
+            lambda: "consumer_topic_missing" in stage.status("/metrics")[1] and metric(stage, "consumer_topic_missing")
+        )
+        time.sleep(3)
+        client = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+        topics = client.list_topics()
+        client.close()
+        assert "made-by-asking" in topics
+        assert {stage.ledger, stage.orders} & set(topics) == set()
+    finally:
+        broker.stop()

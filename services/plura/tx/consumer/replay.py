@@ -106,6 +106,7 @@ class IntoKafka:
             acks="all",
             enable_idempotence=True,
             max_request_size=_LARGEST_REQUEST,  # the topic's own limit decides
+            max_block_ms=_CONFIRM_SECONDS * 1000,
             kafka_client=ReadOnlyTopicsClient,
         )
 
