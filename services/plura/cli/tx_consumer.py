@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import re
 import signal
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _RETRY_SECONDS = 1.0
+_ARENA_MAX = -8
+"""M_ARENA_MAX of glibc's mallopt."""
 _SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter. The one that writes needs it for moments between two waits for the
 database; by Python's default it would wait 5 ms each time for the one that reads events."""
@@ -128,6 +131,7 @@ def consume(
     process = ConsumerProcess(settings, kafka, database(), otlp)
     configure_logs(settings.log_level)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    _share_heaps()
     with (
         stopping_by_signals() as stopping,
         process.serving(stopping, most_messages=max_messages, most_idle_seconds=max_idle_seconds) as loop,
@@ -241,6 +245,15 @@ def _check_schema(there: Database) -> None:
             raise ServiceError(f"database {there.where} is not prepared: plura tx migrate does that")
     with there.connect("plura-tx-check", CONSUMER_ROLE) as connection:
         require_migrated(connection, SCHEMA, bo_migrations())
+
+
+def _share_heaps() -> None:
+    """Let the threads share two heaps, where the C library is glibc; by its default each reserves 64 MiB for its own.
+
+    A process whose address space is limited would run out of it although most of that is never used.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 @contextmanager

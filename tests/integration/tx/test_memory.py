@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -105,9 +104,16 @@ def test_an_event_larger_than_a_batch_is_stored_alone(stage: Stage) -> None:
     stage.wait_for(*((LEDGER_TOPIC, payload) for payload in events))
 
 
-def limited() -> None:
-    """Allow a process 700 MB of memory."""
-    resource.setrlimit(resource.RLIMIT_AS, (700 * 10**6, 700 * 10**6))
+def test_large_events_are_stored_within_a_limit_of_memory(stage: Stage) -> None:
+    send(stage, [large(number) for number in range(1200)])
+    within_limit = ["bash", "-c", f'ulimit -v {700_000_000 // 1024}; exec "$@"', "bash"]
+    with (stage.work / "limited.err").open("w") as err:
+        process = subprocess.Popen(
+            [*within_limit, *COMMAND, "tx", "consume"], env=stage.plura.environment, cwd=PROJECT, stderr=err, text=True
+        )
+    stage.processes.append(process)
+    until(lambda: stored(stage) == 1200 or process.poll() is not None)
+    assert process.poll() is None, (stage.work / "limited.err").read_text()[-500:]
 
 
 def measured(plura: Plura, *arguments: str | Path) -> tuple[int, int, str]:
