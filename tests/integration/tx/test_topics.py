@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from uuid import uuid4
 
 import pytest
 from kafka import KafkaAdminClient  # type: ignore[import-untyped]
@@ -174,6 +175,16 @@ def test_latest_begins_at_the_end_and_loses_nothing_from_then_on(stage: Stage) -
     new = [entry(number) for number in range(200, 210)]
     stage.produce(*new)
     stage.wait_for(*while_away, *new)
+
+
+def test_a_topic_that_the_group_waited_for_is_read_from_its_first_event_with_latest(stage: Stage) -> None:
+    stage.ledger = f"late-{uuid4().hex[:8]}"
+    stage.start(PLURA_LEDGER_TOPIC=stage.ledger, PLURA_CONSUMER_OFFSET_RESET="latest")
+    until(lambda: "consumer_topic_missing" in stage.status("/metrics")[1] and metric(stage, "consumer_topic_missing"))
+    stage.broker.create_topic(stage.ledger, partitions=2)
+    events = [entry(number) for number in range(20)]
+    stage.produce(*events)
+    stage.wait_for(*events)
 
 
 def test_latest_reads_on_at_the_first_event_that_is_left(stage: Stage) -> None:

@@ -271,6 +271,7 @@ class ConsumeLoop:
                 for topic in self.incarnations.see(self.monitor.topics):
                     self._begin_anew(consumer, topic)
                 self.tracker.see(self.monitor.topics, self.monitor.seen_at)
+                self.offset_reset.await_topics(self.state.missing_since)
             self._rewind(consumer, self.incarnations.check(consumer))
             try:
                 self.tracker.ask(consumer, self._waiting())

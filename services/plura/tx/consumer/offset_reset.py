@@ -43,7 +43,11 @@ class OffsetResetPolicy:
     topic_id: Callable[[str], str] = lambda _: ""
     """Returns the id of a topic, which is kept beside committed offsets."""
     followed: set[str] = field(default_factory=set)
-    """Topics that the group has read before."""
+    """Topics that the group has read before, or waits for."""
+
+    def await_topics(self, topics: Iterable[str]) -> None:
+        """Take note that topics do not exist: when they do, nothing of them is to be skipped."""
+        self.followed |= set(topics)
 
     def apply(self, consumer: Any, error: KafkaError) -> None:
         """Seek in the partitions that one of ``RESETS`` names.

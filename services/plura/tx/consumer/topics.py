@@ -106,12 +106,13 @@ class MemoryTopics:
     """The same in memory, for tests."""
 
     topics: dict[str, Topic | None] = field(default_factory=dict)
-    answers: bool = True
+    error: Exception | None = None
+    """Raised in place of an answer."""
 
     def look(self, names: Sequence[str]) -> Topics:
         """Return what was put in."""
-        if not self.answers:
-            raise KafkaError("no broker answers")
+        if self.error is not None:
+            raise self.error
         return {name: self.topics.get(name) for name in names}
 
     def close(self) -> None:
@@ -142,8 +143,9 @@ class TopicMonitor:
             try:
                 self.seen_at, self.topics = looking.result()
                 is_new = True
-            except (KafkaError, OSError) as error:
-                log.warning("topics unknown", extra=fields(said=str(error)[:300]))
+            except Exception as error:  # whatever went wrong, the next look is over a new connection
+                is_expected = isinstance(error, KafkaError | OSError)
+                log.warning("topics unknown", extra=fields(said=str(error)[:300]), exc_info=not is_expected)
         self._looking = self._thread.submit(self._look)
         return is_new
 
