@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,10 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 
-from plura.kit.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from plura.kit.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, program
 from plura.kit.private_folders import PlantedError, is_private, make_private, open_lock
 from tests.commands import Plura
+from tests.dbt_runs import PROJECT
 
 LONG = "a-path-that-is-too-long-for-the-socket-of-a-server-in-it/" * 2
 NOBODY = 65534
@@ -158,6 +161,26 @@ def test_what_is_read_for_a_message_is_no_link(place: Path, victim: Path) -> Non
     with pytest.raises(EmbeddedPostgresError) as refused:
         EmbeddedPostgres(place / "pg").start()
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_it_is_reached_by_psql_as_the_documents_say(place: Path, long: bool) -> None:
+    text = (PROJECT / "docs" / "tx" / "consumer.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^psql -U postgres .*$", text, re.MULTILINE)
+    folder = place / (LONG if long else "") / "data" / "pg"
+    server = EmbeddedPostgres(folder, fsync="off")
+    server.start()
+    try:
+        asked = subprocess.run(
+            ["bash", "-c", f"{command.replace('psql', str(program('psql')), 1)} -Atc 'select 40 + 2'"],
+            cwd=folder.parent.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert asked.stdout == "42\n", asked.stderr
+    finally:
+        server.stop("immediate")
 
 
 def test_after_a_crash_it_is_found_where_it_was(place: Path) -> None:
