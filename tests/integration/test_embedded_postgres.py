@@ -172,7 +172,7 @@ def test_it_is_reached_by_psql_as_the_documents_say(place: Path, long: bool) -> 
     server.start()
     try:
         asked = subprocess.run(
-            ["bash", "-c", f"{command.replace('psql', str(program('psql')), 1)} -Atc 'select 40 + 2'"],
+            ["/bin/bash", "-c", f"{command.replace('psql', str(program('psql')), 1)} -Atc 'select 40 + 2'"],
             cwd=folder.parent.parent,
             capture_output=True,
             text=True,

@@ -106,7 +106,7 @@ def test_an_event_larger_than_a_batch_is_stored_alone(stage: Stage) -> None:
 
 def test_large_events_are_stored_within_a_limit_of_memory(stage: Stage) -> None:
     send(stage, [large(number) for number in range(1200)])
-    within_limit = ["bash", "-c", f'ulimit -v {700_000_000 // 1024}; exec "$@"', "bash"]
+    within_limit = ["/bin/bash", "-c", f'ulimit -v {700_000_000 // 1024}; exec "$@"', "bash"]
     with (stage.work / "limited.err").open("w") as err:
         process = subprocess.Popen(
             [*within_limit, *COMMAND, "tx", "consume"], env=stage.plura.environment, cwd=PROJECT, stderr=err, text=True
