@@ -27,12 +27,14 @@ class Client:
 
     positions: dict[TopicPartition, int | None]
     answers: bool = True
+    seconds: float = 0
+    """What each answer takes."""
 
     def assignment(self) -> set[TopicPartition]:
         return set(self.positions)
 
     def position(self, partition: TopicPartition, timeout_ms: int) -> int | None:
-        assert timeout_ms
+        time.sleep(min(self.seconds, timeout_ms / 1000))
         if not self.answers:
             raise KafkaTimeoutError
         return self.positions[partition]
@@ -184,3 +186,10 @@ def test_nothing_changes_while_a_broker_does_not_answer(stage: Stage) -> None:
     with pytest.raises(KafkaTimeoutError):
         stage.tracker.ask(Client({TopicPartition(*PLACE): 1}, answers=False), [])
     assert stage.partition.end == 5
+
+
+def test_partitions_without_a_position_hold_up_the_loop_once(stage: Stage) -> None:
+    client = Client({TopicPartition("ledger", number): None for number in range(50)}, seconds=1.9)
+    began = time.monotonic()
+    stage.tracker.ask(client, [])
+    assert time.monotonic() - began < 3

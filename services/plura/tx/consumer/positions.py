@@ -76,7 +76,11 @@ class PartitionTracker:
             KafkaError: a broker does not answer, or the client does not know where to read on.
         """
         assigned = sorted(one for one in consumer.assignment() if one.topic not in self.state.missing_since)
-        positions = {one: consumer.position(one, timeout_ms=_TIMEOUT_MS) for one in assigned}
+        deadline = time.monotonic() + _TIMEOUT_MS / 1000  # for all of them: each may wait for a coordinator
+        positions = {}
+        for one in assigned:
+            remaining = max(0.0, deadline - time.monotonic())
+            positions[one] = consumer.position(one, timeout_ms=int(remaining * 1000))
         places = [(one.topic, one.partition) for one in assigned]
         self.state.assign(places, self.known)
         for place in places:
