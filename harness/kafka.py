@@ -48,7 +48,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
-auto.create.topics.enable=false
+auto.create.topics.enable={create}
 log.retention.check.interval.ms=1000
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
@@ -70,6 +70,8 @@ class Broker:
     work: Path
     jars: Path
     port: int = 0
+    creates_topics: bool = False
+    """Whether it makes a topic that a client asks for, as brokers do unless they are told not to."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -81,7 +83,12 @@ class Broker:
         """Choose ports and prepare the storage."""
         self.port, controller = free_ports(2)
         self.work.mkdir(parents=True, exist_ok=True)
-        settings = _PROPERTIES.format(broker=self.port, controller=controller, logs=self.work / "logs")
+        settings = _PROPERTIES.format(
+            broker=self.port,
+            controller=controller,
+            logs=self.work / "logs",
+            create=str(self.creates_topics).lower(),
+        )
         self._properties.write_text(settings, encoding="utf-8")
         with (self.work / "format.log").open("wb") as log:
             subprocess.run(
@@ -164,6 +171,29 @@ class Broker:
         finally:
             client.close()
         return topic
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic and wait until the broker knows it no more."""
+
+        client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            client.delete_topics([topic])
+            deadline = time.monotonic() + _START_SECONDS
+            while client.describe_topics([topic])[0]["error_code"] == 0:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"topic {topic} was not deleted")
+                time.sleep(0.02)
+        finally:
+            client.close()
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Let a topic have more partitions than before."""
+
+        client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            client.create_partitions({topic: total})
+        finally:
+            client.close()
 
     def delete_records(self, topic: str, before: dict[int, int]) -> None:
         """Remove the messages of partitions before an offset, as retention does."""

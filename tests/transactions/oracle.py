@@ -10,8 +10,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 LEDGER_TOPIC = "ledger.entry.upserted"
@@ -126,19 +126,19 @@ def _read(topic: str, payload: bytes) -> Values:
 
 def _ledger(event: Values) -> Values:
     values = dict(event)
-    values["entry_type"] = _first(event, ["entry_type", "type"], _text)
+    values["entry_type"] = _first(event, ["entry_type", "type"], _text, _blank)
     # created_at is a field of its own: it stands in, and contradicts nobody
-    at = _first(event, ["event_time", "source_created_at"], _time)
-    values["event_time"] = at if not _blank(at) else event.get("created_at")
-    values["version"] = _first(event, ["version", "source_version"], _version)
+    at = _first(event, ["event_time", "source_created_at"], _time, _null)
+    values["event_time"] = at if at is not None else event.get("created_at")
+    values["version"] = _first(event, ["version", "source_version"], _version, _null)
     created = [event.get("created_at"), event.get("source_created_at"), values["event_time"]]
-    values["created_at"] = next((one for one in created if not _blank(one)), None)
+    values["created_at"] = next((one for one in created if one is not None), None)
     return _typed(values, LEDGER, required=["tx_id", "wallet_id", "entry_type", "amount", "event_time"])
 
 
 def _order(event: Values) -> Values:
     values = dict(event)
-    values["version"] = _first(event, ["version", "source_version"], _version)
+    values["version"] = _first(event, ["version", "source_version"], _version, _null)
     return _typed(values, ORDER, required=["order_id", "amount", "status", "created_at"])
 
 
@@ -158,13 +158,11 @@ def _typed(values: Values, columns: tuple[str, ...], *, required: list[str]) -> 
             row[column] = _version(value)
         else:
             row[column] = _text(value, longest=LONGEST.get(column, 255), is_id=column in IDS)
-            if column in required and not value:
-                raise Bad("parse_error")
     return row
 
 
-def _first(event: Values, names: list[str], read: Any) -> Any:
-    given = [event[name] for name in names if not _blank(event.get(name))]
+def _first(event: Values, names: list[str], read: Any, is_missing: Any) -> Any:
+    given = [event[name] for name in names if not is_missing(event.get(name))]
     if len(given) > 1 and repr(given[0]) != repr(given[1]):
         try:
             same = read(given[0]) == read(given[1])
@@ -193,34 +191,71 @@ def _blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.strip() == "")
 
 
+def _null(value: Any) -> bool:
+    return value is None
+
+
 def _text(value: Any, longest: int = 255, *, is_id: bool = False) -> str:
-    if isinstance(value, list | dict):
+    if not isinstance(value, str):
         raise Bad("parse_error")
-    text = str(float(value) if isinstance(value, Decimal) else value).strip()
-    if "\0" in text or any(0xD800 <= ord(one) < 0xE000 for one in text):
+    codes = [ord(one) for one in value]
+    too_long = len(codes) > longest
+    has_controls = any(code < 32 or 127 <= code < 160 for code in codes)
+    if is_id and has_controls and 0 not in codes:
+        raise Bad("parse_error")
+    if too_long and not (is_id and 0 in codes):
+        raise Bad("parse_error")
+    if 0 in codes or any(0xD800 <= code < 0xE000 for code in codes):
         raise Bad("internal_error")
-    if len(text) > longest or (is_id and any(ord(one) in [*range(32), *range(127, 160)] for one in text)):
-        raise Bad("parse_error")
-    return text
+    return value.strip()
 
 
 def _time(value: Any) -> datetime:
+    """Read by hand: the calendar of ``datetime``, and nothing else of it."""
+    if not isinstance(value, str):
+        raise Bad("parse_error")
+    zone, rest = timedelta(0), value
+    if value.endswith("Z"):
+        rest = value[:-1]
+    elif len(value) > 19 and value[-6] in "+-" and value[-3] == ":":
+        hours, minutes = _digits(value[-5:-3]), _digits(value[-2:])
+        if hours > 23 or minutes > 59:
+            raise Bad("parse_error")
+        zone = timedelta(hours=hours, minutes=minutes) * (1 if value[-6] == "+" else -1)
+        rest = value[:-6]
+    whole, point, fraction = rest.partition(".")
+    if [whole[place : place + 1] for place in (4, 7, 10, 13, 16)] != ["-", "-", "T", ":", ":"] or len(whole) != 19:
+        raise Bad("parse_error")
+    if point and len(fraction) not in range(1, 7):
+        raise Bad("parse_error")
+    numbers = [_digits(whole[start:end]) for start, end in ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19))]
+    year, month, day, hour, minute, second = numbers
     try:
-        found = datetime.fromisoformat(value.strip().upper())
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, AttributeError, OverflowError):
+        local = datetime(year, month, day, hour, minute, second, _digits(fraction.ljust(6, "0")), tzinfo=UTC)
+    except ValueError:
         raise Bad("parse_error") from None
+    if zone and year in (1, 9999):
+        raise Bad("parse_error")
+    return local - zone
+
+
+def _digits(text: str) -> int:
+    if not text or set(text) - set("0123456789"):
+        raise Bad("parse_error")
+    return int(text)
 
 
 def _amount(value: Any, *, signed: bool) -> Decimal:
-    if isinstance(value, bool | list | dict):
+    if isinstance(value, str):
+        sign, unsigned = (-1, value[1:]) if signed and value.startswith("-") else (1, value)
+        whole, point, cents = unsigned.partition(".")
+        _digits(whole)
+        if len(whole) > 16 or (len(whole) > 1 and whole[0] == "0") or (point and len(cents) not in (1, 2)):
+            raise Bad("parse_error")
+        return Decimal(sign * (_digits(whole) * 100 + _digits(cents.ljust(2, "0")))).scaleb(-2) + 0
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise Bad("parse_error")
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise Bad("parse_error") from None
-    if not number.is_finite():
-        raise Bad("parse_error")
+    number = Decimal(value)
     if not -(10**16) < number < 10**16:
         raise Bad("internal_error")
     if number != round(number, 2) or (number < 0 and not signed):
@@ -229,10 +264,19 @@ def _amount(value: Any, *, signed: bool) -> Decimal:
 
 
 def _version(value: Any) -> int:
-    try:
+    if isinstance(value, str):
+        unsigned = value.removeprefix("-")
+        if len(unsigned) > 19 or (unsigned[:1] == "0" and value != "0"):
+            raise Bad("parse_error")
+        number = _digits(unsigned) * (-1 if value.startswith("-") else 1)
+    elif isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise Bad("parse_error")
+    elif abs(value) >= 10**19:
+        raise Bad("internal_error")
+    elif value != int(value):
+        raise Bad("parse_error")
+    else:
         number = int(value)
-    except (ValueError, TypeError):
-        raise Bad("parse_error") from None
     if not -(2**63) <= number < 2**63:
         raise Bad("internal_error")
     return number

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
 from harness.kafka import Broker
+from plura.kit.queries import read_queries
+from plura.tx.db import API_ROLE
 from tests.commands import COMMAND, Plura
 from tests.dbt_runs import PROJECT
 from tests.postgres import TestDatabase
@@ -22,6 +24,7 @@ from tests.transactions.oracle import LEDGER_TOPIC, ORDER_TOPIC, State, state_of
 from tests.transactions.storing import Event, state_in
 
 PATIENCE = 60
+_FRESHNESS = read_queries("plura.tx.db", "lookups.sql")["consumers"]
 
 
 @dataclass
@@ -80,6 +83,20 @@ class Stage:
             return found
         finally:
             consumer.close()
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """Return the offsets that the group has committed in our topics."""
+        client = KafkaAdminClient(bootstrap_servers=self.broker.bootstrap)
+        try:
+            group = self.plura.settings["KAFKA_GROUP_ID"]
+            offsets = client.list_group_offsets([group])[group]
+        finally:
+            client.close()
+        return {(place.topic, place.partition): one.offset for place, one in offsets.items() if one.offset >= 0}
+
+    def freshness(self) -> dict[str, float]:
+        """Return how far each topic is behind, as the API tells it."""
+        return {topic: seconds for topic, seconds, _ in self.database.sql(_FRESHNESS, role=API_ROLE)}
 
     def state(self) -> State:
         """Return what the tables hold."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -24,10 +26,13 @@ from plura.tx.consumer.refusals import Code
 if TYPE_CHECKING:
     from plura.kit.database import Database
     from plura.tx.consumer.backfill import Summary
-    from plura.tx.consumer.watch import Watch
+    from plura.tx.consumer.process import ConsumerProcess
+    from plura.tx.consumer.state import Place, StoredState
 
 INTERRUPTED = 130
 _RETRY_SECONDS = 1.0
+_ARENA_MAX = -8
+"""M_ARENA_MAX of glibc's mallopt."""
 _SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter. The one that writes needs it for moments between two waits for the
 database; by Python's default it would wait 5 ms each time for the one that reads events."""
@@ -116,87 +121,25 @@ def consume(
     docs/tx/consumer.md. /healthz, /readyz and /metrics are served on PLURA_METRICS_PORT; PLURA_OTLP_ENDPOINT names a
     collector that metrics are pushed to.
     """
-    from uuid import uuid4
-
-    from prometheus_client import CollectorRegistry
-
     from plura.cli.options import required_kafka
     from plura.kit.observability.logs import configure_logs
-    from plura.kit.observability.otlp import MetricsPusher, OtlpSettings
-    from plura.tx.consumer.events import EventReader
-    from plura.tx.consumer.ingest import Ingest
-    from plura.tx.consumer.keeper import Keeper
-    from plura.tx.consumer.loop import ConsumeLoop, Limits
-    from plura.tx.consumer.measuring import Measuring
-    from plura.tx.consumer.placing import Placing
+    from plura.kit.observability.otlp import OtlpSettings
+    from plura.tx.consumer.process import ConsumerProcess
     from plura.tx.consumer.settings import ConsumerSettings
-    from plura.tx.consumer.status import StatusServer
-    from plura.tx.consumer.store import PostgresStore
-    from plura.tx.consumer.watch import Watch
-    from plura.tx.db import CONSUMER_ROLE
 
     settings, kafka, otlp = read_settings(ConsumerSettings), required_kafka(), read_settings(OtlpSettings)
-    profile = settings.profile()
-    there = database()
+    process = ConsumerProcess(settings, kafka, database(), otlp)
     configure_logs(settings.log_level)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    member = settings.consumer_member or f"consumer-{uuid4().hex[:8]}"
-    watch, registry = Watch(), CollectorRegistry()
-    measuring = Measuring(
-        registry=registry,
-        profile_id=profile.profile_id,
-        watch=watch,
-        slow_seconds=there.settings.db_slow_query_ms / 1000,
-    )
-    pusher = MetricsPusher(otlp, registry, "tx-lookup-service.consumer")
-    store = PostgresStore(lambda: there.connect("plura-tx-consumer", CONSUMER_ROLE), measuring.queried)
-    keeper = Keeper(
-        connect=lambda: there.connect("plura-tx-keeper", CONSUMER_ROLE),
-        group_id=settings.kafka_group_id,
-        member=member,
-        retention_days=settings.dlq_retention_days,
-    )
-    for topic in profile.topics:
-        measuring.watch_topic(topic)
-    with stopping_by_signals() as stopping:
-        ingest = Ingest(reader=EventReader(profile), store=store, stopping=stopping, told=measuring.told)
-        status = StatusServer(
-            settings.metrics_host,
-            settings.metrics_port,
-            registry=registry,
-            lives=lambda: {"loop": watch.lives()},
-            ready=lambda: {"database": ingest.available.is_set(), "broker": watch.broker_answers()},
-        )
-        loop = ConsumeLoop(
-            topics=list(profile.topics),
-            client_options=kafka.client_options() | settings.client_options(member),
-            ingest=ingest,
-            watch=watch,
-            measuring=measuring,
-            keeper=keeper,
-            placing=Placing(start=settings.consumer_offset_reset, lost=measuring.lost),
-            limits=Limits(
-                batch_events=settings.consumer_batch_events,
-                batch_seconds=settings.consumer_batch_ms / 1000,
-                poll_seconds=settings.consumer_poll_timeout_ms / 1000,
-                most_bad=settings.consumer_most_bad,
-                most_bad_in_a_row=settings.consumer_most_bad_in_a_row,
-                most_messages=max_messages,
-                most_idle_seconds=max_idle_seconds,
-            ),
-        )
-        say(f"consuming {', '.join(profile.topics)}; status on port {status.port}")
-        pusher.start()
-        try:
-            _await_schema(there, watch, stopping)
-            ingest.available.set()
-            loop.run()
-        finally:
-            status.close()
-            pusher.close()
-            keeper.close()
-            store.close()
-    say(f"{measuring.stored:,} events stored, {measuring.bad:,} put aside")
+    _share_heaps()
+    with (
+        stopping_by_signals() as stopping,
+        process.serving(stopping, most_messages=max_messages, most_idle_seconds=max_idle_seconds) as loop,
+    ):
+        say(f"consuming {', '.join(loop.topics)}; status on port {process.port}")
+        process.load(_await_database(process, stopping))
+        loop.run()
+    say(f"{process.metrics.stored:,} events stored, {process.metrics.bad:,} put aside")
 
 
 def replay_dlq(
@@ -271,8 +214,8 @@ def require_schema(there: Database) -> None:
         _check_schema(there)
 
 
-def _await_schema(there: Database, watch: Watch, stopping: threading.Event) -> None:
-    """Check that the database is migrated, as soon as it answers or until the process is to stop.
+def _await_database(process: ConsumerProcess, stopping: threading.Event) -> dict[Place, StoredState]:
+    """Return what the database knows of the group, as soon as it answers; nothing if the process is to stop before.
 
     Raises:
         ServiceError: it is not migrated.
@@ -280,17 +223,17 @@ def _await_schema(there: Database, watch: Watch, stopping: threading.Event) -> N
     import psycopg
 
     while not stopping.is_set():
-        watch.looped_at = time.time()
+        process.state.looped_at = time.monotonic()
         try:
-            with database_problems(there):
-                _check_schema(there)
+            with database_problems(process.database):
+                _check_schema(process.database)
+                return process.heartbeat.stored()
         except ServiceError as error:
             if not isinstance(error.__cause__, psycopg.OperationalError):
                 raise
             log.warning("database unavailable", extra=fields(said=str(error)))
             stopping.wait(_RETRY_SECONDS)
-        else:
-            return
+    return {}
 
 
 def _check_schema(there: Database) -> None:
@@ -302,6 +245,15 @@ def _check_schema(there: Database) -> None:
             raise ServiceError(f"database {there.where} is not prepared: plura tx migrate does that")
     with there.connect("plura-tx-check", CONSUMER_ROLE) as connection:
         require_migrated(connection, SCHEMA, bo_migrations())
+
+
+def _share_heaps() -> None:
+    """Let the threads share two heaps, where the C library is glibc; by its default each reserves 64 MiB for its own.
+
+    A process whose address space is limited would run out of it although most of that is never used.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 @contextmanager
@@ -340,6 +292,8 @@ def _tell(summary: Summary) -> None:
 def _moment(option: str, given: str | None) -> datetime | None:
     if given is None:
         return None
+    if re.search(r"[.,][0-9]{7}", given):
+        raise typer.BadParameter(f"{given!r} is finer than a microsecond", param_hint=option)
     try:
         found = datetime.fromisoformat(given)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

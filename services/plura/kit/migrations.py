@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -12,6 +13,7 @@ from psycopg.rows import TupleRow
 from plura.kit.errors import ServiceError
 from plura.kit.queries import sql_files
 
+_DIGEST = re.compile(r"\A-- digest: ([0-9a-f]{64})$", re.MULTILINE)
 _LOCK_SPACE = 0x706C7572
 """First key of the advisory locks under which a schema is migrated; the second one is made of its name."""
 
@@ -28,6 +30,8 @@ class Migration:
     name: str
     text: LiteralString
     digest: str
+    """SHA-256 of the text, by which databases know it. A text that came to do the same in another way begins with the
+    line ``-- digest: …`` of the first one: databases that were migrated by that are up to date."""
 
 
 def read_migrations(package: str) -> list[Migration]:
@@ -43,7 +47,8 @@ def read_migrations(package: str) -> list[Migration]:
         if not number.isdigit() or int(number) != expected:
             raise ValueError(f"{file.name}: migration {expected:04} was expected")
         text = file.read_text(encoding="utf-8")
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        first = _DIGEST.search(text)
+        digest = first[1] if first else hashlib.sha256(text.encode()).hexdigest()
         found.append(Migration(number=expected, name=name, text=text, digest=digest))
     return found
 

@@ -167,3 +167,10 @@ def test_what_is_wrong_is_said(plura: Plura, tmp_path: Path, bo: TestDatabase) -
     plura.settings["PLURA_DATABASE_URL"] = bo.server.url_of("postgres")
     plura.settings["EVENT_PROFILE_ID"] = "nsc-dev-v1"
     assert "migrat" in plura("tx", "backfill", "--ledger-file", file).error
+
+
+def test_a_range_finer_than_a_microsecond_is_refused(plura: Plura, tmp_path: Path) -> None:
+    file = written(tmp_path / "ledger.jsonl", entries(1))
+    outcome = plura("tx", "backfill", "--ledger-file", file, "--since", "2026-02-03T00:00:00.123456789Z")
+    assert outcome.code == 2
+    assert "finer than a microsecond" in outcome.err

@@ -12,7 +12,7 @@ import pytest
 from kafka import KafkaConsumer  # type: ignore[import-untyped]
 
 from harness.kafka import Broker
-from plura.tx.consumer.keeper import remove_old_dead_letters
+from plura.tx.consumer.heartbeat import remove_old_dead_letters
 from tests.commands import Plura
 from tests.postgres import TestDatabase
 from tests.transactions.oracle import LEDGER_TOPIC
@@ -124,6 +124,30 @@ def test_published_again_with_key_and_headers(
         ledger: (b"k\xff", b"\xffnot json", [("h", b"\x00"), ("h", b"")]),
         orders: (None, b"[]", []),
     }
+
+
+def test_a_large_event_is_published_again(plura: Plura, bo: TestDatabase, writer: Writer, broker: Broker) -> None:
+    ledger = broker.create_topic(max_message_bytes=str(8 << 20))
+    plura.settings |= {"PLURA_KAFKA_BOOTSTRAP": broker.bootstrap, "PLURA_LEDGER_TOPIC": ledger}
+    payload = b"x" * (5 << 20)
+    writer.ingest.write_messages(writer.messages([(ledger, payload), (ledger, b"small")]))
+    assert plura("tx", "replay-dlq").out == "2 events published again, 0 still bad\n"
+    consumer = KafkaConsumer(
+        ledger, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5000
+    )
+    assert [one.value for one in consumer] == [payload, b"small"]
+    consumer.close()
+    assert bo.sql(UNMARKED) == [(0,)]
+
+
+def test_nothing_is_published_to_a_topic_that_does_not_exist(
+    plura: Plura, bo: TestDatabase, writer: Writer, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plura.tx.consumer.replay._CONFIRM_SECONDS", 3)
+    plura.settings |= {"PLURA_KAFKA_BOOTSTRAP": broker.bootstrap, "PLURA_LEDGER_TOPIC": f"none-{uuid4().hex[:8]}"}
+    writer.ingest.write_messages(writer.messages([(plura.settings["PLURA_LEDGER_TOPIC"], b"{")]))
+    assert plura("tx", "replay-dlq").code == 1
+    assert bo.sql(UNMARKED) == [(1,)]
 
 
 def test_old_dead_letters_are_removed(bo: TestDatabase, writer: Writer) -> None:

@@ -119,6 +119,26 @@ def test_the_kafka_client_is_heard_when_something_is_wrong(lines: StringIO, leve
     assert [json.loads(line)["event"] for line in lines.getvalue().splitlines()] == heard
 
 
+def test_a_line_that_the_kafka_client_repeats_is_written_once_a_minute(
+    lines: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("plura.kit.observability.logs.time.monotonic", lambda: now)
+    for _ in range(3):
+        logging.getLogger("kafka.cluster").error("Topic %s not found in cluster metadata", "a")
+    logging.getLogger("kafka.cluster").error("Topic %s not found in cluster metadata", "b")
+    for _ in range(2):
+        logging.getLogger("plura.test").warning("ours")
+    now += 61
+    logging.getLogger("kafka.cluster").error("Topic %s not found in cluster metadata", "a")
+    for number in range(2000):
+        logging.getLogger("kafka.cluster").error("line %s", number)
+    told = [json.loads(line)["event"] for line in lines.getvalue().splitlines()]
+    a, b = (f"Topic {name} not found in cluster metadata" for name in "ab")
+    assert told[:5] == [a, b, "ours", "ours", a]
+    assert len(told) == 2005
+
+
 @pytest.mark.parametrize("level", ["", "loud"])
 def test_an_unknown_level_counts_as_info(lines: StringIO, level: str) -> None:
     configure_logs(level, lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from typing import Any, TextIO
 from plura.kit.observability.correlation import correlation_id
 
 _FIELDS = "plura_fields"
+_REPEAT_SECONDS = 60.0
+_MOST_REMEMBERED = 500
 
 
 class JsonFormatter(logging.Formatter):
@@ -37,6 +40,27 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class KafkaRepeats(logging.Filter):
+    """Lets a line of the Kafka client pass once a minute: it repeats some ten times a second."""
+
+    def __init__(self) -> None:
+        """Begin with no line seen."""
+        super().__init__()
+        self._passed: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is to be written."""
+        if not record.name.startswith("kafka"):
+            return True
+        line, now = (record.name, record.getMessage()), time.monotonic()
+        if now - self._passed.get(line, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
+            return False
+        if len(self._passed) >= _MOST_REMEMBERED:
+            self._passed.clear()
+        self._passed[line] = now
+        return True
+
+
 def fields(**values: Any) -> Mapping[str, dict[str, Any]]:
     """Return what ``extra`` of a log call takes to add ``values`` to its line."""
     return {_FIELDS: values}
@@ -46,10 +70,12 @@ def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send all logs of this process to ``stream`` as JSON; an unknown level counts as INFO.
 
     The Kafka client is heard from WARNING on unless the level is DEBUG: it tells of each connection and each try,
-    dozens of lines a second while a broker is away, and ours would be lost among them.
+    dozens of lines a second while a broker is unavailable, and ours would be lost among them.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     known = logging.getLevelNamesMapping().get(level.strip().upper(), logging.INFO)
+    if known > logging.DEBUG:
+        handler.addFilter(KafkaRepeats())
     logging.basicConfig(handlers=[handler], level=known, force=True)
     logging.getLogger("kafka").setLevel(known if known <= logging.DEBUG else max(known, logging.WARNING))

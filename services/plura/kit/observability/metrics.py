@@ -114,6 +114,15 @@ class ConsumerMetrics:
             ["topic"],
             registry=registry,
         )
+        self.missing = Gauge(
+            "consumer_topic_missing", "1 while the topic does not exist, else 0.", ["topic"], registry=registry
+        )
+        self.recreated = Counter(
+            "consumer_topic_recreated_total",
+            "Times that the topic was deleted and made anew; it was read from its first record.",
+            ["topic"],
+            registry=registry,
+        )
         self.version_missing = Counter(
             "consumer_version_missing_total",
             "Events that carry neither updated_at nor a version.",

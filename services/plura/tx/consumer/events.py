@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,11 +13,13 @@ from plura.tx.consumer.contract import LEDGER, Kind, Type
 from plura.tx.consumer.messages import BACKFILL_TOPICS
 from plura.tx.consumer.profiles import Profile
 from plura.tx.consumer.refusals import RefusedError, parse_error
-from plura.tx.consumer.values import READERS, TEXTS, agree, is_missing
+from plura.tx.consumer.values import READERS, TEXTS, agree, is_blank
 
 PAYMENT_ORDER_TYPES = (None, "", "PAYMENT_ORDER")
 """Values of related_type with which an entry belongs to a payment order."""
 
+_TEXTS = frozenset({*TEXTS, None})
+"""Types of fields for which blank text is no value; ``None`` is that of a name that no field has."""
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _DIGEST_BYTES = 16
@@ -64,8 +65,6 @@ class _Plan(NamedTuple):
     read: Callable[[Any], Any]
     cell: Callable[[Any], str]
     stand_ins: tuple[str, ...]
-    names_something: bool
-    """Whether 0 and false are no value: it is required, and a text."""
 
 
 class _Names(NamedTuple):
@@ -75,6 +74,8 @@ class _Names(NamedTuple):
     names: tuple[str, ...]
     rivals: tuple[str, ...]
     """Names that are no fields themselves: what comes under them must not contradict the field."""
+    is_text: bool
+    """Whether blank text counts as not given; for other fields it is a bad value."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,11 @@ class EventReader:
         if reading is None:
             raise RefusedError("unsupported_topic", f"profile {self.profile.profile_id} knows no topic {topic[:200]}")
         values, hits = _canonical(reading, event)
-        lacking = [name for name in reading.required if is_missing(values.get(name))]
+        lacking = [
+            name
+            for name in reading.required
+            if (value := values.get(name)) is None or (is_blank(value) and reading.types.get(name) in _TEXTS)
+        ]
         if lacking:
             raise parse_error(f"missing: {', '.join(lacking)}")
         return reading.kind.name, _row(reading, values), hits
@@ -126,7 +131,12 @@ def _reading(profile: Profile, kind: Kind) -> _Reading:
     return _Reading(
         kind=kind,
         names=tuple(
-            _Names(field, names, tuple(name for name in names if name not in types) if field in types else ())
+            _Names(
+                field,
+                names,
+                tuple(name for name in names if name not in types) if field in types else (),
+                types.get(field) in _TEXTS,
+            )
             for field, names in profile.aliases[kind.name].items()
         ),
         required=tuple(dict.fromkeys([*profile.core_required[kind.name], *contract])),
@@ -137,7 +147,6 @@ def _reading(profile: Profile, kind: Kind) -> _Reading:
                 read=READERS[field.type],
                 cell=_CELLS[field.type],
                 stand_ins=field.stand_ins,
-                names_something=field.required and field.type in TEXTS,
             )
             for field in kind.fields
         ),
@@ -152,10 +161,15 @@ def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, A
     """
     values = dict(event)
     hits = []
-    for field, names, rivals in reading.names:
-        if field == names[0] and not is_missing(event.get(field)) and not any(map(event.__contains__, rivals)):
-            continue  # it came under its own name alone, as nearly always
-        given = [name for name in names if name in event and not is_missing(event[name])]
+    for field, names, rivals, is_text in reading.names:
+        own = event.get(field)
+        if own is not None and field == names[0] and not (is_text and is_blank(own)):
+            for rival in rivals:
+                if rival in event:
+                    break
+            else:
+                continue  # it came under its own name alone, as nearly always
+        given = [name for name in names if (value := event.get(name)) is not None and not (is_text and is_blank(value))]
         if not given:
             continue
         first = given[0]
@@ -172,12 +186,10 @@ def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, A
 def _row(reading: _Reading, values: Mapping[str, Any]) -> Row:
     typed: dict[str, Any] = {}
     cells = []
-    for name, read, cell, stand_ins, names_something in reading.plans:
+    for name, read, cell, stand_ins in reading.plans:
         value = values.get(name)
-        if stand_ins and is_missing(value):
-            value = next((values[other] for other in stand_ins if not is_missing(values.get(other))), None)
-        if names_something and not value:
-            raise parse_error(f"missing: {name}")
+        if value is None and stand_ins:
+            value = next((found for other in stand_ins if (found := values.get(other)) is not None), None)
         if value is None:
             typed[name] = None
             cells.append(_NULL)
@@ -208,10 +220,6 @@ def _text_cell(value: str) -> str:
     return value if value.isprintable() and "\\" not in value else value.translate(_ESCAPES)
 
 
-def _amount_cell(value: Decimal) -> str:
-    return format(value, "f")
-
-
 @lru_cache(maxsize=1024)
 def _time_cell(value: datetime) -> str:
     # the times of an event are often one; without its zone, which is UTC, one is written in half the time
@@ -222,8 +230,8 @@ _CELLS: Mapping[Type, Callable[[Any], str]] = {
     Type.ID: _text_cell,
     Type.WORD: _text_cell,
     Type.NAME: _text_cell,
-    Type.AMOUNT: _amount_cell,
-    Type.SIGNED_AMOUNT: _amount_cell,
+    Type.AMOUNT: str,
+    Type.SIGNED_AMOUNT: str,
     Type.TIME: _time_cell,
     Type.VERSION: str,
 }

@@ -4,96 +4,50 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
-from kafka.errors import CorruptRecordError, FencedInstanceIdError, KafkaError  # type: ignore[import-untyped]
+from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from kafka.errors import (  # type: ignore[import-untyped]
+    CorruptRecordError,
+    FencedInstanceIdError,
+    KafkaError,
+    UnsupportedCodecError,
+)
 from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
 from plura.kit.errors import ServiceError
+from plura.kit.kafka_client import ReadOnlyTopicsClient
 from plura.kit.observability.logs import fields
-from plura.tx.consumer.assigning import KnowingAssignor
-from plura.tx.consumer.batches import Batch, add
-from plura.tx.consumer.events import EventReader
+from plura.tx.consumer.assignor import KnownTopicsAssignor
+from plura.tx.consumer.gathering import Gathered, Limits
+from plura.tx.consumer.heartbeat import Heartbeat
+from plura.tx.consumer.incarnations import Incarnations
 from plura.tx.consumer.ingest import Ingest, StoppedError
-from plura.tx.consumer.keeper import Keeper
-from plura.tx.consumer.measuring import Measuring
-from plura.tx.consumer.messages import Message
-from plura.tx.consumer.placing import MISPLACED, Placing
-from plura.tx.consumer.watch import Place, Watch
+from plura.tx.consumer.metrics import MetricsRecorder
+from plura.tx.consumer.offset_reset import RESETS, OffsetResetPolicy
+from plura.tx.consumer.positions import PartitionTracker
+from plura.tx.consumer.rebalances import RebalanceListener
+from plura.tx.consumer.state import ConsumerState, Place
+from plura.tx.consumer.topics import TopicMonitor
 
 _ASK_SECONDS = 1.0
-"""How often the broker is asked for the ends of the partitions, and the state is kept."""
-_ASK_TIMEOUT_MS = 2000
+"""How often the broker is asked for the topics and the ends of their partitions, and the state is kept."""
 _BUSY_POLL_MS = 10
 """Longest poll while a batch is gathered or written, so that neither waits for the other."""
 _RETRY_SECONDS = 1.0
+_REJOIN_SECONDS = 60.0
 _CLOSE_MS = 5000
+_UNREADABLE = (CorruptRecordError, UnsupportedCodecError)
+"""After one of these the client never gets past the record."""
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True)
-class Limits:
-    """When a batch is full, and when the consumer ends; 0 and None are no limit."""
-
-    batch_events: int
-    batch_seconds: float
-    poll_seconds: float
-    most_bad: int = 0
-    most_bad_in_a_row: int = 0
-    most_messages: int | None = None
-    most_idle_seconds: float | None = None
-
-
 class TooManyBadError(ServiceError):
     """So many bad events that something else is wrong."""
-
-
-@dataclass
-class Gathered:
-    """Messages that belong into one batch."""
-
-    messages: list[Message] = field(default_factory=list)
-    ends: dict[Place, int] = field(default_factory=dict)
-    """Offset behind the last message of each partition."""
-    first_at: dict[Place, float] = field(default_factory=dict)
-    """Time of the first message of each partition."""
-    since: float = 0.0
-    batch: Batch = field(default_factory=Batch)
-    """What was read of the messages so far."""
-
-    def take(self, place: Place, records: Sequence[Any]) -> None:
-        """Add records of a partition, at least one."""
-        if not self.messages:
-            self.since = time.monotonic()
-        if place not in self.first_at:
-            # a producer whose clock is ahead must not hide that we are behind
-            self.first_at[place] = min(records[0].timestamp / 1000, time.time())
-        self.ends[place] = records[-1].offset + 1
-        self.messages += [
-            Message(one.topic, one.value, one.key, one.headers, one.partition, one.offset) for one in records
-        ]
-
-    def read(self, reader: EventReader) -> None:
-        """Read the messages that have come since the last time."""
-        for message in islice(self.messages, len(self.batch.messages), None):
-            add(self.batch, reader, message)
-
-    def without(self, gone: set[Place]) -> Gathered:
-        """Return the same without the messages of some partitions."""
-        kept = [one for one in self.messages if (one.topic, one.partition) not in gone]
-        return Gathered(
-            messages=kept,
-            ends={place: end for place, end in self.ends.items() if place not in gone},
-            first_at={place: at for place, at in self.first_at.items() if place not in gone},
-            since=self.since,
-        )
 
 
 @dataclass
@@ -104,59 +58,37 @@ class Work:
     done: Future[None]
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes which partitions are ours no more; it is called in the client's own thread, which nothing may hold up.
-
-    The client keeps its position in a partition that is ours before and after a rebalance, although it announces every
-    one as revoked. So only what is not assigned again is gone, and what was gathered of the others has to be kept.
-    """
-
-    def __init__(self) -> None:
-        self.gone: deque[set[Place]] = deque()
-        self.assigned = False
-        self._owned: set[Place] = set()
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        pass  # what becomes of them is known when the rebalance is over
-
-    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """Take note that others may have read on: the client forgets its positions."""
-        self.gone.append({(one.topic, one.partition) for one in lost})
-        self._owned = set()
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        now = {(one.topic, one.partition) for one in assigned}
-        self.gone.append(self._owned - now)
-        self._owned = now
-        self.assigned = True
-
-
 @dataclass(kw_only=True)
 class ConsumeLoop:
     """Consumes until it is told to stop.
 
-    An offset is committed only when everything before it is stored or put aside. While the database is away the
-    partitions are paused and polling goes on, so that the group keeps this member. While the broker is away it waits.
+    An offset is committed only when everything before it is stored or put aside. While the database is unavailable the
+    partitions are paused and polling goes on, so that the group keeps this member. While the broker is unavailable it
+    waits.
     """
 
     topics: list[str]
     client_options: Mapping[str, Any]
     ingest: Ingest
-    watch: Watch
-    measuring: Measuring
-    keeper: Keeper
-    placing: Placing
+    state: ConsumerState
+    metrics: MetricsRecorder
+    heartbeat: Heartbeat
+    offset_reset: OffsetResetPolicy
+    monitor: TopicMonitor
     limits: Limits
+    tracker: PartitionTracker
+    incarnations: Incarnations
     connect: Callable[..., Any] = KafkaConsumer
 
     def __post_init__(self) -> None:
         """Begin with nothing gathered."""
-        self._listener = _Listener()
+        self._listener = RebalanceListener()
         self._gathered = Gathered()
+        self._largest = 0
         self._work: Work | None = None
         self._uncommitted: dict[Place, int] = {}
-        self._behind_since: dict[Place, float] = {}
         self._asked = 0.0
+        self._rejoined_at = 0.0
         self._stored_at = time.monotonic()
         self._unreadable: ServiceError | None = None
 
@@ -183,10 +115,16 @@ class ConsumeLoop:
 
     def _connected(self) -> Any | None:
         """Return a client once a broker answers, None if the process is to stop before that."""
+        assignor = KnownTopicsAssignor(lambda: self.monitor.topics)
         while not self.ingest.stopping.is_set():
-            self.watch.looped_at = time.time()
+            self.state.looped_at = time.monotonic()
+            self.monitor.look()
             try:
-                consumer = self.connect(**self.client_options, partition_assignment_strategy=[KnowingAssignor])
+                consumer = self.connect(
+                    **self.client_options,
+                    partition_assignment_strategy=[assignor],
+                    kafka_client=ReadOnlyTopicsClient,
+                )
                 consumer.subscribe(self.topics, listener=self._listener)
             except (KafkaError, OSError) as error:
                 log.warning("no broker answers", extra=fields(said=str(error)[:300]))
@@ -196,18 +134,19 @@ class ConsumeLoop:
         return None
 
     def _round(self, consumer: Any, writer: ThreadPoolExecutor) -> None:
-        self.watch.looped_at = time.time()
-        full = len(self._gathered.messages) >= self.limits.batch_events
+        self.state.looped_at = time.monotonic()
+        full = self._gathered.is_full(self.limits)
         if full and self._work is not None:
             wait([self._work.done], _BUSY_POLL_MS / 1000)  # until then there is nothing else to do
         try:
-            assigned = consumer.assignment()
-            if full:
-                consumer.pause(*assigned)
-            elif paused := consumer.paused() & assigned:
-                consumer.resume(*paused)
-            most = max(1, self.limits.batch_events - len(self._gathered.messages))
-            records = self._read(consumer, timeout_ms=0 if full else self._poll_ms(), max_records=most)
+            records = self._poll(consumer, full=full)
+            self._take_rebalances()
+            for partition, some in records.items():
+                self._gathered.take((partition.topic, partition.partition), some)
+            self._settle()
+            self._submit(writer)
+            self._end_if_unreadable()
+            self._commit(consumer)
         except FencedInstanceIdError:
             raise ServiceError(
                 "another process consumes under our name: PLURA_CONSUMER_MEMBER is to be unique"
@@ -216,16 +155,19 @@ class ConsumeLoop:
             log.warning("broker refused", extra=fields(said=str(error)[:300]))
             self.ingest.stopping.wait(_RETRY_SECONDS)
             return
-        self._give_up_gone()
-        for partition, some in records.items():
-            self._gathered.take((partition.topic, partition.partition), some)
-        self._settle()
-        self._submit(writer)
-        self._end_if_unreadable()
-        self._commit(consumer)
         if time.monotonic() - self._asked > _ASK_SECONDS:
             self._asked = time.monotonic()
             self._ask(consumer)
+
+    def _poll(self, consumer: Any, *, full: bool) -> Mapping[TopicPartition, list[Any]]:
+        """Let the client do its work; while a batch is full it gives no records."""
+        assigned = consumer.assignment()
+        if full:
+            consumer.pause(*assigned)
+        elif paused := consumer.paused() & assigned:
+            consumer.resume(*paused)
+        room = self._gathered.room(self.limits, self._largest)
+        return self._read(consumer, timeout_ms=0 if full else self._poll_ms(), max_records=room)
 
     def _read(self, consumer: Any, **limits: int) -> Mapping[TopicPartition, list[Any]]:
         """Poll; not after a record that cannot be read, because the client would never return."""
@@ -234,13 +176,13 @@ class ConsumeLoop:
             return {}
         try:
             records: Mapping[TopicPartition, list[Any]] = consumer.poll(**limits)
-        except CorruptRecordError as error:
+        except _UNREADABLE as error:
             places = sorted(consumer.assignment() - consumer.paused())
-            told = ", ".join(f"{one.topic}-{one.partition} at {consumer.position(one)}" for one in places)
-            self._unreadable = ServiceError(f"a record cannot be read: {told}: {error}")
+            named = ", ".join(f"{one.topic}-{one.partition} at {consumer.position(one)}" for one in places)
+            self._unreadable = ServiceError(f"a record cannot be read: {named}: {error}")
             return {}
-        except MISPLACED as error:
-            self.placing.place(consumer, error)
+        except RESETS as error:
+            self.offset_reset.apply(consumer, error)
             return {}
         return records
 
@@ -264,8 +206,9 @@ class ConsumeLoop:
         if self._work is not None or not gathered.messages:
             return
         waited = time.monotonic() - gathered.since
-        if len(gathered.messages) >= self.limits.batch_events or waited >= self.limits.batch_seconds:
+        if gathered.is_full(self.limits) or waited >= self.limits.batch_seconds:
             self._work = Work(gathered, writer.submit(self.ingest.write, gathered.batch))
+            self._largest = gathered.largest
             self._gathered = Gathered()
 
     def _settle(self) -> None:
@@ -278,30 +221,34 @@ class ConsumeLoop:
         except StoppedError:
             return
         self._stored_at = time.monotonic()
-        for place, end in work.gathered.ends.items():
-            self._uncommitted[place] = end
-            if state := self.watch.partitions.get(place):
-                state.position = end
-        limits, bad = self.limits, self.measuring
+        self._uncommitted |= work.gathered.ends
+        self.tracker.stored(work.gathered.ends)
+        limits, bad = self.limits, self.metrics
         if 0 < limits.most_bad <= bad.bad or 0 < limits.most_bad_in_a_row <= bad.bad_in_a_row:
             raise TooManyBadError(f"{bad.bad} bad events, {bad.bad_in_a_row} of them in a row: something else is wrong")
 
-    def _give_up_gone(self) -> None:
-        """Forget what is not stored of partitions that others read now; they begin where we committed."""
-        while self._listener.gone:
-            gone = self._listener.gone.popleft()
-            self._gathered = self._gathered.without(gone)
-            if self._work is not None:
-                self._work.gathered = self._work.gathered.without(gone)
-            for place in gone:
-                self._uncommitted.pop(place, None)
-                self.watch.partitions.pop(place, None)
-                self._behind_since.pop(place, None)
+    def _take_rebalances(self) -> None:
+        """Forget how far we are in partitions that others read now; they begin where we committed."""
+        gone, new = self._listener.changes()
+        self.state.joined = self._listener.is_member
+        self.incarnations.assigned(gone, new)
+        self._forget(gone)
+        self.tracker.gone(gone)
+
+    def _forget(self, places: Iterable[Place]) -> None:
+        """Do not commit what was read of some partitions."""
+        for place in places:
+            self._uncommitted.pop(place, None)
+        self._gathered.disown(places)
+        if self._work is not None:
+            self._work.gathered.disown(places)
 
     def _commit(self, consumer: Any) -> None:
-        if self._uncommitted:
-            offsets, self._uncommitted = self._uncommitted, {}
-            consumer.commit_async(_offsets(offsets), callback=self._committed)
+        ready = {place: end for place, end in self._uncommitted.items() if self.incarnations.is_checked(place)}
+        if ready:
+            consumer.commit_async(self._offsets(ready), callback=self._committed)
+            for place in ready:
+                del self._uncommitted[place]
 
     def _committed(self, offsets: Any, response: Any) -> None:
         """See that a commit that failed is made again, unless a later one has overtaken it."""
@@ -309,53 +256,68 @@ class ConsumeLoop:
             log.warning("offsets not committed", extra=fields(said=str(response)[:300]))
             for partition, offset in offsets.items():
                 place = (partition.topic, partition.partition)
-                if place in self.watch.partitions:
+                held = self.incarnations.topic_id(partition.topic)
+                if place in self.state.partitions and offset.metadata == held:
                     self._uncommitted.setdefault(place, offset.offset)
 
-    def _ask(self, consumer: Any) -> None:
-        """Ask the broker for the ends of our partitions, and keep the state."""
-        try:
-            partitions = sorted(consumer.assignment())
-            # a member without a partition asks as well: that the broker answers is what makes it ready
-            asked = partitions or [TopicPartition(self.topics[0], 0)]
-            ends = consumer.end_offsets(asked, timeout_ms=_ASK_TIMEOUT_MS)
-            positions = {one: consumer.position(one, timeout_ms=_ASK_TIMEOUT_MS) for one in partitions}
-        except MISPLACED as error:
-            self.placing.place(consumer, error)
-            return
-        except (KafkaError, ValueError) as error:
-            log.warning("ends of partitions unknown", extra=fields(said=str(error)[:300]))
-            return
-        now = time.time()
-        self.watch.assigned((one.topic, one.partition) for one in partitions)
-        for one in partitions:
-            self._look(one, ends[one], positions[one], now)
-        if self._listener.assigned:
-            self.watch.asked_at, self.watch.joined = now, True
-        self.measuring.lags()
-        self.keeper.beat(self.watch.rows())
+    def _offsets(self, ends: Mapping[Place, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+        topic_id = self.incarnations.topic_id
+        return {TopicPartition(*place): OffsetAndMetadata(end, topic_id(place[0]), -1) for place, end in ends.items()}
 
-    def _look(self, partition: TopicPartition, end: int, position: int | None, now: float) -> None:
-        """Take the state of a partition as it is now."""
-        place = (partition.topic, partition.partition)
-        state = self.watch.partitions[place]
-        parts = [*([self._work.gathered] if self._work else []), self._gathered]
-        waiting = [part.first_at[place] for part in parts if place in part.first_at]
-        if not waiting and position is not None:
-            state.position = position  # all that was read is stored
-        state.end, state.asked_at = end, now
-        if state.caught_up():
-            self._behind_since.pop(place, None)
-            state.oldest_at = None
-        else:
-            since = self._behind_since.setdefault(place, now)
-            state.oldest_at = waiting[0] if waiting else since
+    def _ask(self, consumer: Any) -> None:
+        """See what the brokers say about our topics, and keep the state."""
+        try:
+            if self.monitor.look():
+                for topic in self.incarnations.see(self.monitor.topics):
+                    self._begin_anew(consumer, topic)
+                self.tracker.see(self.monitor.topics, self.monitor.seen_at)
+                self.offset_reset.await_topics(self.state.missing_since)
+            self._rewind(consumer, self.incarnations.check(consumer))
+            try:
+                self.tracker.ask(consumer, self._waiting())
+            except RESETS as error:
+                self.offset_reset.apply(consumer, error)
+                return
+        except (KafkaError, ValueError) as error:
+            log.warning("positions unknown", extra=fields(said=str(error)[:300]))
+            return
+        self.metrics.lags()
+        self.heartbeat.beat(self.state.partitions, self.monitor.topics)
+        self._rejoin_for(consumer, self.heartbeat.unread)
+
+    def _rejoin_for(self, consumer: Any, unread: Iterable[Place]) -> None:
+        """Have the group share its partitions anew if it overlooks some.
+
+        Only the leader of a group notices that a topic grew. A leader that is killed and comes back under its name is
+        given what it had, and is not told that it leads: then nobody notices. When it joins again it is told.
+        """
+        if unread and time.monotonic() - self._rejoined_at > _REJOIN_SECONDS:
+            self._rejoined_at = time.monotonic()
+            log.warning("partitions are read by nobody: joining again", extra=fields(partitions=sorted(unread)))
+            consumer._coordinator.request_rejoin()  # noqa: SLF001  # the client has no public way
+
+    def _waiting(self) -> list[Gathered]:
+        """Messages that are not stored yet, the oldest first."""
+        return [*([self._work.gathered] if self._work else []), self._gathered]
+
+    def _begin_anew(self, consumer: Any, topic: str) -> None:
+        """Read a topic that was made anew from its first record."""
+        self.metrics.recreated(topic)
+        self.tracker.recreated(topic)
+        self._forget([place for place in self._uncommitted if place[0] == topic])
+        self._rewind(consumer, {(one.topic, one.partition) for one in consumer.assignment() if one.topic == topic})
+
+    def _rewind(self, consumer: Any, places: set[Place]) -> None:
+        """Read partitions from their first record."""
+        self._forget(places)
+        for place in places:
+            consumer.seek_to_beginning(TopicPartition(*place))
 
     def _ends(self) -> bool:
         limits = self.limits
         if self.ingest.stopping.is_set():
             return True
-        if limits.most_messages is not None and self.measuring.stored + self.measuring.bad >= limits.most_messages:
+        if limits.most_messages is not None and self.metrics.stored + self.metrics.bad >= limits.most_messages:
             return True
         is_idle = self._work is None and not self._gathered.messages
         idle = time.monotonic() - self._stored_at
@@ -366,15 +328,15 @@ class ConsumeLoop:
         if self._work is not None:
             try:
                 self._work.done.result()
-                for place, end in self._work.gathered.ends.items():
-                    self._uncommitted[place] = end
+                self._uncommitted |= self._work.gathered.ends
             except StoppedError as error:
-                log.warning("stopped while the database is away", extra=fields(said=str(error)))
+                log.warning("stopped while the database is unavailable", extra=fields(said=str(error)))
             self._work = None
-        self._give_up_gone()
+        self._take_rebalances()
+        ready = {place: end for place, end in self._uncommitted.items() if self.incarnations.is_checked(place)}
         try:
-            if self._uncommitted:
-                consumer.commit(_offsets(self._uncommitted), timeout_ms=_CLOSE_MS)
+            if ready:
+                consumer.commit(self._offsets(ready), timeout_ms=_CLOSE_MS)
         except KafkaError as error:
             log.warning("offsets not committed", extra=fields(said=str(error)[:300]))
 
@@ -384,7 +346,3 @@ class ConsumeLoop:
             consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
         except KafkaError as error:
             log.warning("group not left", extra=fields(said=str(error)[:300]))
-
-
-def _offsets(ends: Mapping[Place, int]) -> dict[TopicPartition, OffsetAndMetadata]:
-    return {TopicPartition(*place): OffsetAndMetadata(end, "", -1) for place, end in ends.items()}

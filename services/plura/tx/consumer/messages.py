@@ -33,6 +33,14 @@ class Message(NamedTuple):
     file_digest: bytes | None = None
     line: int | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of its value, its key and its headers."""
+        size = len(self.value or b"") + len(self.key or b"")
+        for name, value in self.headers:
+            size += len(name) + len(value or b"")
+        return size
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:

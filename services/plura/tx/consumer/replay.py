@@ -14,14 +14,18 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from plura.kit.errors import ServiceError
+from plura.kit.kafka_client import ReadOnlyTopicsClient
 from plura.kit.queries import read_queries
 from plura.tx.consumer.ingest import Ingest
 from plura.tx.consumer.messages import BACKFILL_TOPICS, Message
 from plura.tx.consumer.profiles import Profile
 
 _SQL = read_queries("plura.tx.db", "replay.sql")
-_CHUNK = 500
+_MOST_EVENTS = 500
+_MOST_BYTES = 1 << 24
+"""Bytes of the events that are at work at a time, unless one alone has more."""
 _CONFIRM_SECONDS = 30
+_LARGEST_REQUEST = 2**31 - 1
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 _LAST_ID = 2**63 - 1
@@ -80,7 +84,7 @@ class IntoKafka:
         """
         lines = {topic: self.profile.topic_of(kind) for kind, topic in BACKFILL_TOPICS.items()}
         try:
-            with closing(KafkaProducer(**self.client_options, acks="all", enable_idempotence=True)) as producer:
+            with closing(self._producer()) as producer:
                 sent = [
                     producer.send(
                         lines.get(one.topic, one.topic),
@@ -95,6 +99,16 @@ class IntoKafka:
         except KafkaError as error:
             raise ServiceError(f"the brokers do not take the events: {' '.join(str(error).split())[:300]}") from error
         return [True] * len(messages)
+
+    def _producer(self) -> Any:
+        return KafkaProducer(
+            **self.client_options,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=_LARGEST_REQUEST,  # the topic's own limit decides
+            max_block_ms=_CONFIRM_SECONDS * 1000,
+            kafka_client=ReadOnlyTopicsClient,
+        )
 
 
 def replay(
@@ -132,9 +146,11 @@ def _chunks(connection: Connection[TupleRow], selection: Selection) -> Iterator[
             "until": selection.until or _LATEST,
             "min_id": selection.min_id or 0,
             "max_id": selection.max_id or _LAST_ID,
-            "limit": min(_CHUNK, remaining),
+            "limit": min(_MOST_EVENTS, remaining),
+            "most_bytes": _MOST_BYTES,
         }
-        rows = connection.execute(_SQL["dead_letters"], wanted).fetchall()
+        with connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(_SQL["dead_letters"], wanted).fetchall()
         if not rows:
             return
         after_id, after_time = rows[-1][0], rows[-1][1]

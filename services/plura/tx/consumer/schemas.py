@@ -1,8 +1,8 @@
 """The contracts of the events for those who produce them: JSON Schema for each kind, AsyncAPI for the topics.
 
-``python -m plura.tx.consumer.schemas FOLDER`` writes them. They are stricter than the service, which also reads numbers
-as ids and more spellings of times: an event that is valid here is stored, unless two names of a field contradict each
-other.
+``python -m plura.tx.consumer.schemas FOLDER`` writes them. They say what the service says: an event is put aside if and
+only if it is not valid here, but for two names of a field that contradict each other and for half characters (lone
+surrogates), of which no schema can speak.
 """
 
 from __future__ import annotations
@@ -14,52 +14,62 @@ from pathlib import Path
 from typing import Any
 
 from plura.tx.consumer.contract import KINDS, Field, Kind, Type
+from plura.tx.consumer.patterns import AMOUNT, CONTROL, INSTANT, NOT_BLANK, NUL, SIGNED_AMOUNT, VERSION
 from plura.tx.consumer.profiles import Profile, read_profile
-from plura.tx.consumer.values import LONGEST_NAME, LONGEST_WORD
+from plura.tx.consumer.values import LONGEST_NAME, LONGEST_WORD, TEXTS
 from plura.tx.db import LONGEST_ID
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
-_NO_NUL = r"^[^\u0000]*$"
-_NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
-_INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?$"
-_DIGITS = r"[0-9]{1,16}(\.[0-9]{1,2})?$"
-_GIVEN = {"type": "string", "pattern": r"\S"}
+_LAST_LINE_END = {"pattern": r"\n"}
+"""Some validators let ``$`` match before a line end that ends the text."""
+_GIVEN_TEXT = {"type": "string", "pattern": NOT_BLANK}
+_GIVEN = {"not": {"type": "null"}}
 _MOST = 10**16
 
 _VALUES: Mapping[Type, dict[str, Any]] = {
-    Type.ID: {"type": "string", "maxLength": LONGEST_ID, "pattern": _NO_CONTROLS},
-    Type.WORD: {"type": "string", "maxLength": LONGEST_WORD, "pattern": _NO_NUL},
-    Type.NAME: {"type": "string", "maxLength": LONGEST_NAME, "pattern": _NO_NUL},
+    Type.ID: {"type": "string", "maxLength": LONGEST_ID, "not": {"pattern": CONTROL}},
+    Type.WORD: {"type": "string", "maxLength": LONGEST_WORD, "not": {"pattern": NUL}},
+    Type.NAME: {"type": "string", "maxLength": LONGEST_NAME, "not": {"pattern": NUL}},
     Type.AMOUNT: {
         "anyOf": [
-            {"type": "string", "pattern": "^" + _DIGITS},
+            {"type": "string", "pattern": AMOUNT, "not": _LAST_LINE_END},
             {"type": "number", "minimum": 0, "exclusiveMaximum": _MOST, "multipleOf": 0.01},
         ]
     },
     Type.SIGNED_AMOUNT: {
         "anyOf": [
-            {"type": "string", "pattern": "^-?" + _DIGITS},
+            {"type": "string", "pattern": SIGNED_AMOUNT, "not": _LAST_LINE_END},
             {"type": "number", "exclusiveMinimum": -_MOST, "exclusiveMaximum": _MOST, "multipleOf": 0.01},
         ]
     },
-    Type.TIME: {"type": "string", "format": "date-time", "pattern": _INSTANT},
-    Type.VERSION: {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
+    Type.TIME: {"type": "string", "pattern": INSTANT, "not": _LAST_LINE_END},
+    Type.VERSION: {
+        "anyOf": [
+            {"type": "string", "pattern": VERSION, "not": _LAST_LINE_END},
+            {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
+        ]
+    },
 }
 
 
 def json_schema(kind: Kind, profile: Profile) -> dict[str, Any]:
     """Return the JSON Schema of a kind of event under a profile."""
     names = profile.aliases[kind.name]
+    fields = {field.name: field for field in kind.fields}
+    required = list(
+        dict.fromkeys([*(name for name, field in fields.items() if field.required), *profile.core_required[kind.name]])
+    )
+    aliased = [name for name in required if len(names.get(name, ())) > 1]
+    plain = [name for name in required if name not in aliased]
     properties: dict[str, Any] = {}
     for field in kind.fields:
-        properties[field.name] = _property(field, None)
+        properties[field.name] = {"description": field.about, **_values(field, is_given=field.name in plain)}
+    for field in kind.fields:
         for alias in names.get(field.name, ()):
-            properties.setdefault(alias, _property(field, alias))
-    # of the fields whose own description comes later, that one stands
-    properties.update({field.name: _property(field, None) for field in kind.fields})
-    required = [field.name for field in kind.fields if field.required]
-    aliased = [name for name in required if len(names.get(name, ())) > 1]
+            other_name = {"description": f"Another name of {field.name}.", **_values(field, is_given=False)}
+            properties.setdefault(alias, other_name)
+    for name in plain:
+        properties.setdefault(name, {"description": "Required.", **_given(None)})
     schema: dict[str, Any] = {
         "$schema": _DIALECT,
         "$id": f"{kind.event}.v1.json",
@@ -67,12 +77,12 @@ def json_schema(kind: Kind, profile: Profile) -> dict[str, Any]:
         "description": f"{kind.about} Unknown fields are ignored.",
         "type": "object",
         "properties": properties,
-        "required": [name for name in required if name not in aliased],
+        "required": plain,
         "examples": [{field.name: field.example for field in kind.fields}],
     }
     if aliased:
         schema["allOf"] = [
-            {"anyOf": [{"required": [name], "properties": {name: _GIVEN}} for name in names[field]]}
+            {"anyOf": [{"required": [name], "properties": {name: _given(fields.get(field))}} for name in names[field]]}
             for field in aliased
         ]
     return schema
@@ -130,15 +140,20 @@ def published() -> dict[str, str]:
     return {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()}
 
 
-def _property(field: Field, alias: str | None) -> dict[str, Any]:
+def _values(field: Field, *, is_given: bool) -> dict[str, Any]:
+    """What may stand under a name of a field; ``is_given`` demands a value, and of a text one that is not blank."""
     values = _VALUES[field.type]
-    if field.required and field.type in (Type.WORD, Type.NAME):
-        values = {**values, "pattern": _NOT_BLANK}
-    about = field.about if alias is None else f"Another name of {field.name}."
-    if not (field.required and alias is None):
-        nothing = {"type": "null"}
-        values = {"anyOf": [*values["anyOf"], nothing]} if "anyOf" in values else {"anyOf": [values, nothing]}
-    return {"description": about, **values}
+    if is_given:
+        return {**values, "pattern": NOT_BLANK} if field.type in TEXTS else values
+    nothing = {"type": "null"}
+    return {"anyOf": [*values["anyOf"], nothing]} if "anyOf" in values else {"anyOf": [values, nothing]}
+
+
+def _given(field: Field | None) -> dict[str, Any]:
+    """That a name has a value, whether or not it is a good one; ``None`` is a name that no field has."""
+    if field is None:
+        return {"not": {"anyOf": [{"type": "null"}, {"type": "string", "not": _GIVEN_TEXT}]}}
+    return _GIVEN_TEXT if field.type in TEXTS else _GIVEN
 
 
 if __name__ == "__main__":

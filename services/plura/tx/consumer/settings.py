@@ -43,12 +43,15 @@ class ConsumerSettings(ServiceSettings):
     consumer_member: str = Field(default="", description="Name of this member, kept over restarts; blank: a new one.")
     consumer_poll_timeout_ms: int = Field(default=1000, ge=1)
     consumer_offset_reset: Literal["earliest", "latest"] = Field(
-        default="earliest", description="Where a partition is begun that has no committed offset in its log."
+        default="earliest", description="Where a group begins a topic that it has not read before."
     )
     consumer_session_timeout_ms: int = Field(
         default=6000, ge=1000, description="A member that is not heard of for so long loses its partitions."
     )
     consumer_batch_events: int = Field(default=1000, ge=1, description="Events of a transaction at most.")
+    consumer_batch_bytes: int = Field(
+        default=16 << 20, ge=1, description="Bytes of the messages of a transaction at most, unless one alone has more."
+    )
     consumer_batch_ms: int = Field(default=100, ge=0, description="Time to gather events for a transaction.")
     consumer_most_bad_in_a_row: int = Field(default=0, ge=0, description="Stop after so many bad events; 0: never.")
     consumer_most_bad: int = Field(default=0, ge=0, description="Stop after so many bad events in all; 0: never.")
@@ -86,12 +89,13 @@ class ConsumerSettings(ServiceSettings):
             "client_id": member,
             "group_id": self.kafka_group_id,
             "enable_auto_commit": False,
-            "auto_offset_reset": "none",  # Placing does it, and tells what is lost
+            "auto_offset_reset": "none",  # OffsetResetPolicy does it, and reports what is lost
             "isolation_level": "read_committed",
-            "allow_auto_create_topics": False,
             "max_poll_records": self.consumer_batch_events,
             "fetch_max_wait_ms": 250,
-            "max_partition_fetch_bytes": 4 << 20,
+            # what was fetched and not yet polled is held as well
+            "fetch_max_bytes": self.consumer_batch_bytes,
+            "max_partition_fetch_bytes": min(4 << 20, self.consumer_batch_bytes),
             "session_timeout_ms": self.consumer_session_timeout_ms,
             "heartbeat_interval_ms": self.consumer_session_timeout_ms // 3,
             "request_timeout_ms": 15_000,

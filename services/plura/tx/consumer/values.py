@@ -1,11 +1,17 @@
-"""JSON values of events as typed values; what cannot be one is refused with the reason."""
+"""JSON values of events as typed values; what cannot be one is refused with the reason.
+
+The published schemas (``schemas``) say the same in JSON Schema: what they refuse is refused here, and nothing else but
+half characters (lone surrogates), which no pattern of JSON Schema can name.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from plura.tx.consumer.contract import Type
@@ -20,6 +26,13 @@ _VERSION_LIMIT = 2**63
 _MOST_VERSION_DIGITS = 19
 """Longer ones are not even computed: 1e999999999 is short as text and endless as a whole number."""
 _CENT = Decimal("0.01")
+_AMOUNT = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,2})?")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-]{_CLOCK})?")
+_FINER = re.compile(r"[.,][0-9]{7}")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NUL = "a text has a NUL character"
 
 
 def _refuse_constant(name: str) -> Any:
@@ -51,25 +64,24 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
     return found
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a value counts as not given: null or blank text."""
-    return value is None or (isinstance(value, str) and not value.strip())
+def is_blank(value: Any) -> bool:
+    """Whether a value is text of nothing but white space."""
+    return isinstance(value, str) and not value.strip()
 
 
 def read_id(value: Any) -> str:
-    """Return text that identifies something.
+    """Return text that identifies something, without the white space around it.
 
     Raises:
         RefusedError: it is too long, has control characters, or is no text.
     """
-    text = _text(value, LONGEST_ID)
-    if not text.isprintable() and any(ord(one) < 32 or 127 <= ord(one) < 160 for one in text):  # noqa: PLR2004
-        raise parse_error("an id has control characters")
-    return text
+    if isinstance(value, str) and not value.isprintable() and _CONTROLS.search(value):
+        raise internal_error(_NUL) if "\x00" in value else parse_error("an id has control characters")
+    return _text(value, LONGEST_ID)
 
 
 def read_word(value: Any) -> str:
-    """Return short text.
+    """Return short text, without the white space around it.
 
     Raises:
         RefusedError: it is too long, or no text.
@@ -78,7 +90,7 @@ def read_word(value: Any) -> str:
 
 
 def read_name(value: Any) -> str:
-    """Return text of a line.
+    """Return text of a line, without the white space around it.
 
     Raises:
         RefusedError: it is too long, or no text.
@@ -87,24 +99,24 @@ def read_name(value: Any) -> str:
 
 
 def read_signed_amount(value: Any) -> Decimal:
-    """Return a decimal number of two places.
+    """Return a decimal number of two places: a JSON number of that value, or text of digits and a point.
 
     Raises:
         RefusedError: it is no number, has more places than two, or more than 16 digits before them.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+    if isinstance(value, str):
+        if not _AMOUNT.fullmatch(value):
+            raise parse_error(f"an amount is not written as 123.45: {value[:40]!r}")
+        rounded = Decimal(value).quantize(_CENT)
+    elif isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise parse_error(f"an amount is {_kind(value)}")
-    try:
+    else:
         number = Decimal(value)
-    except InvalidOperation:
-        raise parse_error(f"an amount is no number: {value[:40] if isinstance(value, str) else value!r}") from None
-    if not number.is_finite():
-        raise parse_error(f"an amount is {number}")
-    if number and number.adjusted() >= _AMOUNT_DIGITS:
-        raise internal_error("an amount is out of range")
-    rounded = number.quantize(_CENT)
-    if rounded != number:
-        raise parse_error(f"an amount has more than two places: {str(number)[:40]}")
+        if number and number.adjusted() >= _AMOUNT_DIGITS:
+            raise internal_error("an amount is out of range")
+        rounded = number.quantize(_CENT)
+        if rounded != number:
+            raise parse_error(f"an amount has more than two places: {str(number)[:40]}")
     return rounded or abs(rounded)  # there is no -0.00
 
 
@@ -115,8 +127,8 @@ def read_amount(value: Any) -> Decimal:
         RefusedError: it is not.
     """
     number = read_signed_amount(value)
-    if number < 0:
-        raise parse_error("an amount is negative")
+    if number < 0 or (not number and isinstance(value, str) and value[0] == "-"):
+        raise parse_error("an amount has a sign")
     return number
 
 
@@ -124,31 +136,47 @@ def read_time(value: Any) -> datetime:
     """Return an instant in UTC.
 
     Raises:
-        RefusedError: it is no text in ISO 8601.
+        RefusedError: it is no text of the form 2026-02-13T01:02:03.456Z, or finer than a microsecond: what would be cut
+            off might decide which of two events is the latest.
     """
     if not isinstance(value, str):
         raise parse_error(f"a time is {_kind(value)}")
+    return _instant(value)
+
+
+@lru_cache(maxsize=1024)
+def _instant(text: str) -> datetime:
+    if not _TIME.fullmatch(text):
+        finer = _FINER.search(text)
+        said = "has more than six fractional digits" if finer else "is not written as 2026-02-13T01:02:03.456Z"
+        raise parse_error(f"a time {said}: {text[:40]!r}")
     try:
-        found = datetime.fromisoformat(value.strip())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise parse_error(f"a time is not in ISO 8601: {value[:40]!r}") from None
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise parse_error(f"a time is not in the calendar: {text!r}") from None
+    offset = found.utcoffset()
+    if offset and found.year in (MINYEAR, MAXYEAR):
+        raise parse_error(f"a time of the first or the last year is not in UTC: {text!r}")
+    return found.astimezone(UTC) if offset else found.replace(tzinfo=UTC)
 
 
 def read_version(value: Any) -> int:
-    """Return a whole number of 64 bits; decimals lose what is behind the point.
+    """Return a whole number of 64 bits: a JSON number of that value, or text of digits.
 
     Raises:
-        RefusedError: it is no number, or out of range.
+        RefusedError: it is no whole number, or out of range.
     """
-    if not isinstance(value, str | int | Decimal):
+    if isinstance(value, str):
+        if not _WHOLE.fullmatch(value):
+            raise parse_error(f"a version is not written as 123: {value[:40]!r}")
+    elif isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise parse_error(f"a version is {_kind(value)}")
-    if isinstance(value, Decimal) and value and value.adjusted() >= _MOST_VERSION_DIGITS:
-        raise internal_error("a version is out of range")
-    try:
-        number = int(value)
-    except ValueError:
-        raise parse_error(f"a version is no whole number: {str(value)[:40]!r}") from None
+    elif isinstance(value, Decimal):
+        if value and value.adjusted() >= _MOST_VERSION_DIGITS:
+            raise internal_error("a version is out of range")
+        if value != value.to_integral_value():
+            raise parse_error(f"a version is no whole number: {str(value)[:40]}")
+    number = int(value)
     if not -_VERSION_LIMIT <= number < _VERSION_LIMIT:
         raise internal_error("a version is out of range")
     return number
@@ -178,24 +206,18 @@ def agree(one: Any, other: Any, type_: Type) -> bool:
 
 
 def _text(value: Any, longest: int) -> str:
-    if isinstance(value, str):
-        text = value.strip()
-    elif isinstance(value, Decimal):
-        text = str(float(value))
-    elif isinstance(value, bool | int):
-        text = str(value)
-    else:
+    if not isinstance(value, str):
         raise parse_error(f"a text is {_kind(value)}")
-    if not text.isascii():
+    if len(value) > longest:
+        raise parse_error(f"a text is longer than {longest} characters")
+    if not value.isascii():
         try:
-            text.encode()
+            value.encode()
         except UnicodeEncodeError:
             raise internal_error("a text has half a character") from None
-    if "\x00" in text:
-        raise internal_error("a text has a NUL character")
-    if len(text) > longest:
-        raise parse_error(f"a text is longer than {longest} characters")
-    return text
+    if "\x00" in value:
+        raise internal_error(_NUL)
+    return value.strip()
 
 
 def _kind(value: Any) -> str:

@@ -1,11 +1,13 @@
 -- Statements of the consumer beside its batches.
 
 -- name: keep_state
+-- Ages are measured by the consumer and turned into times here: only the clock of this server is compared with itself.
 insert into bo.consumer_state (
     group_id, topic, partition, member, position, end_offset, oldest_uncommitted_at, polled_at
 ) values (
-    %(group_id)s, %(topic)s, %(partition)s, %(member)s, %(position)s, %(end_offset)s, %(oldest_uncommitted_at)s,
-    %(polled_at)s
+    %(group_id)s, %(topic)s, %(partition)s, %(member)s, %(position)s, %(end_offset)s,
+    clock_timestamp() - make_interval(secs => %(waiting_seconds)s),
+    clock_timestamp() - make_interval(secs => %(asked_seconds)s)
 )
 on conflict (group_id, topic, partition) do update set
     member = excluded.member,
@@ -13,6 +15,33 @@ on conflict (group_id, topic, partition) do update set
     end_offset = excluded.end_offset,
     oldest_uncommitted_at = excluded.oldest_uncommitted_at,
     polled_at = excluded.polled_at
+
+-- name: add_partition
+-- A partition that nobody has read yet: from now on it is seen if nobody does.
+insert into bo.consumer_state (group_id, topic, partition, member, position, end_offset, polled_at)
+values (%(group_id)s, %(topic)s, %(partition)s, %(member)s, null, %(end_offset)s, clock_timestamp())
+on conflict do nothing
+
+-- name: end_partitions
+-- Partitions that a topic made anew has no more: nothing of them will ever be stored.
+update bo.consumer_state
+set position = end_offset, oldest_uncommitted_at = null, polled_at = clock_timestamp()
+where group_id = %(group_id)s and topic = %(topic)s and partition >= %(partitions)s
+
+-- name: unread_partitions
+select topic, partition from bo.consumer_state
+where group_id = %(group_id)s and position is null and polled_at < clock_timestamp() - interval '30 seconds'
+
+-- name: stored_state
+select
+    topic, partition, position, end_offset,
+    extract(epoch from clock_timestamp() - oldest_uncommitted_at)::float8 as waiting_seconds,
+    extract(epoch from clock_timestamp() - polled_at)::float8 as asked_seconds
+from bo.consumer_state
+where group_id = %(group_id)s
+
+-- name: clock
+select extract(epoch from clock_timestamp())::float8
 
 -- name: remove_old_dead_letters
 -- A few thousand at a time, so that no lock is held for long.

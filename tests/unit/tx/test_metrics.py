@@ -7,9 +7,10 @@ from collections import Counter
 from prometheus_client import CollectorRegistry
 
 from plura.tx.consumer.batches import Batch
-from plura.tx.consumer.measuring import Measuring
+from plura.tx.consumer.clock import DatabaseClock
+from plura.tx.consumer.metrics import MetricsRecorder
+from plura.tx.consumer.state import ConsumerState
 from plura.tx.consumer.store import Written
-from plura.tx.consumer.watch import Watch
 
 
 def skipping(types: Counter[str]) -> Batch:
@@ -18,11 +19,11 @@ def skipping(types: Counter[str]) -> Batch:
 
 def test_free_text_of_producers_makes_a_bounded_number_of_series() -> None:
     registry = CollectorRegistry()
-    measuring = Measuring(registry=registry, profile_id="p", watch=Watch())
+    metrics = MetricsRecorder(registry=registry, profile_id="p", state=ConsumerState(), clock=DatabaseClock())
     nothing = Written(changed={}, less_information={})
-    measuring.told(skipping(Counter({"COUPON": 2})), nothing)
-    measuring.told(skipping(Counter(str(number) for number in range(1000))), nothing)
-    measuring.told(skipping(Counter({"COUPON": 3})), nothing)
+    metrics.told(skipping(Counter({"COUPON": 2})), nothing)
+    metrics.told(skipping(Counter(str(number) for number in range(1000))), nothing)
+    metrics.told(skipping(Counter({"COUPON": 3})), nothing)
     name = "pairing_skipped_non_payment_order_total"
     samples = {
         sample.labels["related_type"]: sample.value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
@@ -11,8 +10,9 @@ from prometheus_client import CollectorRegistry
 from plura.kit.observability.logs import fields
 from plura.kit.observability.metrics import ConsumerMetrics, DatabaseMetrics, PairingMetrics
 from plura.tx.consumer.batches import Batch
+from plura.tx.consumer.clock import DatabaseClock
+from plura.tx.consumer.state import ConsumerState
 from plura.tx.consumer.store import Written
-from plura.tx.consumer.watch import Watch
 
 _MOST_TYPES = 50
 _OTHER_TYPES = "other"
@@ -21,12 +21,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
-class Measuring:
+class MetricsRecorder:
     """Metrics of a consumer, and counts of bad events since its start."""
 
     registry: CollectorRegistry
     profile_id: str
-    watch: Watch
+    state: ConsumerState
+    clock: DatabaseClock
     slow_seconds: float = 0.0
     """Statements that take longer are logged; 0 logs none."""
     bad: int = 0
@@ -46,12 +47,14 @@ class Measuring:
 
     def watch_topic(self, topic: str) -> None:
         """Let a topic be seen before its first message: an alert cannot fire on what is not there."""
-        self._consumer.freshness.labels(topic).set_function(lambda: self.watch.freshness(topic))
+        self._consumer.freshness.labels(topic).set_function(lambda: self.state.freshness(topic))
+        self._consumer.missing.labels(topic).set_function(lambda: float(topic in self.state.missing_since))
         for status in ("success", "error"):
             self._consumer.messages.labels(topic, status)
         for counter in (
             self._consumer.dlq,
             self._consumer.lost,
+            self._consumer.recreated,
             self._consumer.version_missing,
             self._consumer.less_information,
         ):
@@ -69,17 +72,21 @@ class Measuring:
         """Count offsets whose records were deleted before they were read."""
         self._consumer.lost.labels(topic).inc(offsets)
 
+    def recreated(self, topic: str) -> None:
+        """Count that a topic was made anew."""
+        self._consumer.recreated.labels(topic).inc()
+
     def lags(self) -> None:
         """Take the lag of each partition that is ours, and forget the others."""
         self._consumer.kafka_lag.clear()
-        for (topic, partition), state in self.watch.partitions.items():
+        for (topic, partition), state in self.state.partitions.items():
             self._consumer.kafka_lag.labels(topic, str(partition)).set(state.lag())
 
     def told(self, batch: Batch, written: Written) -> None:
         """Count a batch that was committed, and log what was put aside."""
         for letter in batch.dead:
             log.warning("event put aside", extra=fields(**letter.traces()))
-        now = time.time()
+        now = self.clock.now()
         for topic, counts in batch.counts.items():
             good = counts.messages - counts.refused
             self._consumer.messages.labels(topic, "success").inc(good)

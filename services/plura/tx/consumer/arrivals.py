@@ -1,0 +1,71 @@
+"""When the messages of a partition arrived, as far as its consumers have seen the log grow.
+
+Producers put a time into each record, and it may be anything: 0, -1, seconds, a clock that is wrong, or the time of an
+old event that is sent again. So it decides only between the two moments between which a consumer saw the record appear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_MOST_RUNS = 256
+_FIRST_RECORD = 1_293_840_000.0
+"""Kafka was published in 2011: what claims to be older is no number of milliseconds since 1970."""
+
+
+@dataclass
+class _Run:
+    """A time in which the log did not grow."""
+
+    first_at: float
+    last_at: float
+    end: int
+
+
+@dataclass
+class Arrivals:
+    """How far the log reached when; all times are of one clock."""
+
+    _runs: list[_Run] = field(default_factory=list)
+
+    def observe(self, at: float, end: int) -> None:
+        """Take note that the log ended at an offset. One that became shorter was made anew: what was before is void."""
+        runs = self._runs
+        if runs and (end < runs[-1].end or at < runs[-1].last_at):
+            runs.clear()
+        if runs and end == runs[-1].end:
+            runs[-1].last_at = at
+            return
+        runs.append(_Run(at, at, end))
+        if len(runs) > _MOST_RUNS:  # of a long backlog a coarse history will do
+            del runs[1:-1:2]
+
+    def forget(self, position: int) -> None:
+        """Forget what only dates messages before an offset."""
+        before = sum(run.end <= position for run in self._runs)
+        del self._runs[: max(0, before - 1)]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._runs.clear()
+
+    def arrived(self, offset: int, claimed_at: float | None = None) -> float | None:
+        """Return when the message at an offset arrived, ``None`` if the log was not seen to reach it.
+
+        ``claimed_at`` is the time that its record carries, if it is one.
+        """
+        seen = next((number for number, run in enumerate(self._runs) if run.end > offset), None)
+        if seen is None:
+            return None
+        latest = self._runs[seen].first_at
+        earliest = self._runs[seen - 1].last_at if seen else None
+        if claimed_at is not None:
+            return min(latest, claimed_at if earliest is None else max(earliest, claimed_at))
+        return latest if earliest is None else earliest
+
+
+def claimed(milliseconds: int | None) -> float | None:
+    """Return the time in a record as seconds since the epoch, ``None`` if it cannot be one."""
+    if milliseconds is None or milliseconds / 1000 < _FIRST_RECORD:
+        return None
+    return milliseconds / 1000
