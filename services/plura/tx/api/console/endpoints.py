@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,19 +17,28 @@ from plura.tx.api.console.pages import KST, error_page, page, style
 from plura.tx.api.console.session import (
     LOGIN,
     SESSION,
+    START,
     PageGate,
     cookie_of,
     forget,
     keep_login,
     keep_session,
     name_of,
+    own_page,
     session_of,
     who,
 )
-from plura.tx.api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnauthorizedError, UnavailableError
+from plura.tx.api.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    SessionEndedError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from plura.tx.api.gate import AUDITORS
 from plura.tx.api.order import endpoints as order
-from plura.tx.api.parameters import AnyId, Cursor, FormField, OrderId, TxId, WalletId, in_utc
+from plura.tx.api.parameters import AnyId, Cursor, FormField, OrderId, TxId, WalletId, in_utc, lacks_plus
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.services import Services, services_of
 from plura.tx.api.tx import endpoints as tx
@@ -39,7 +47,6 @@ from plura.tx.api.wallet import endpoints as wallet
 
 CALLBACK = "/console/callback"
 ROWS = 50
-_OWN_PAGE = re.compile(r"/console(/[!-\[\]-~]*)?(\?[!-\[\]-~]*)?")
 _LONGEST_FORM = 4096
 
 router = APIRouter()
@@ -52,14 +59,15 @@ async def home(request: Request) -> Response:
     """Show the search, or the way to sign in."""
     services = services_of(request)
     visit = visit_of(request)
-    if services.sign_in is not None and session_of(services, visit) is None:
+    visit.tell_error = error_page
+    if services.sign_in is not None and not await _is_signed_in(services, visit):
         return page(
             "message",
             title="Transaction lookup",
             text="Sign in to look up transactions, orders and wallets. Every lookup is recorded.",
             lines=[],
             correlation_id=None,
-            sign_in_for="/console",
+            sign_in_for=START,
             refresh=None,
         )
     return page("home", **who(services, visit))
@@ -72,11 +80,11 @@ async def style_sheet() -> Response:
 
 
 @router.get("/console/login")
-async def login(request: Request, following: str = "/console") -> Response:
+async def login(request: Request, following: str = START) -> Response:
     """Send the reader to the identity provider."""
     services = services_of(request)
     sign_in = _required(services)
-    where, sealed = sign_in.begin(following if _OWN_PAGE.fullmatch(following) else "/console")
+    where, sealed = sign_in.begin(own_page(following))
     answer = RedirectResponse(where, status_code=303)
     keep_login(answer, sign_in.settings, sealed)
     return answer
@@ -96,7 +104,6 @@ async def callback(request: Request, code: str = "", state: str = "") -> Respons
         raise UnauthorizedError(str(error)) from None
     except KeysUnavailableError as error:
         raise UnavailableError(str(error)) from None
-    # A redirect would still be the provider's doing, and the browser would hold the strict cookie back.
     answer = page(
         "message",
         title="Signed in",
@@ -107,13 +114,13 @@ async def callback(request: Request, code: str = "", state: str = "") -> Respons
         refresh=following,
     )
     keep_session(answer, sign_in.settings, session, seconds)
-    forget(answer, sign_in.settings, LOGIN, CALLBACK)
+    forget(answer, sign_in.settings, LOGIN)
     return answer
 
 
 @router.post("/console/logout")
 async def logout(request: Request) -> Response:
-    """End the session, if the form is ours."""
+    """End the session in this browser and wherever else its cookie may be, if the form is ours."""
     services = services_of(request)
     visit = visit_of(request)
     visit.tell_error = error_page
@@ -122,7 +129,8 @@ async def logout(request: Request) -> Response:
     given = parse_qs((await _form(request)).decode("utf-8", "replace")).get("csrf", [""])[0]
     if session is None or not secrets.compare_digest(session.csrf.encode(), given.encode()):
         raise ForbiddenError
-    answer = RedirectResponse("/console", status_code=303)
+    await services.sessions.end(session)
+    answer = RedirectResponse(START, status_code=303)
     forget(answer, sign_in.settings, SESSION)
     return answer
 
@@ -197,6 +205,17 @@ async def show_audit(
     return page("audit", **who(services, visit), found=found, actor_id=actor_id, resource_id=resource_id)
 
 
+async def _is_signed_in(services: Services, visit: Visit) -> bool:
+    session = session_of(services, visit)
+    if session is None:
+        return False
+    try:
+        await services.sessions.require_open(session)
+    except SessionEndedError:
+        return False
+    return True
+
+
 def _required(services: Services) -> SignIn:
     if services.sign_in is None:
         raise NotFoundError
@@ -211,7 +230,8 @@ def _kst(text: str, name: str) -> datetime | None:
         read = datetime.fromisoformat(text)
         return in_utc(read if read.tzinfo else read.replace(tzinfo=KST))
     except ValueError:
-        error: dict[str, Any] = {"type": "datetime", "loc": ["query", name], "msg": "not a time"}
+        hint = ": the + before an offset is written %2B in a query" if lacks_plus(text) else ""
+        error: dict[str, Any] = {"type": "datetime", "loc": ["query", name], "msg": f"not a time{hint}"}
         raise InvalidRequestError(errors=[error]) from None
 
 
