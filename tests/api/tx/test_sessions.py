@@ -131,8 +131,6 @@ def test_a_token_that_is_over_makes_no_session_that_is_dropped_at_once(
     page = sign_in(api)
     assert page.status_code == status
     assert ("plura_session" in page.headers.get("set-cookie", "")) is (status == 200)
-    if status == 401:
-        assert "expired" in page.text
 
 
 @pytest.mark.parametrize("url", ["https://admin.example.test", "http://127.0.0.1:8000"])
@@ -206,7 +204,7 @@ def test_a_cookie_is_worth_nothing_after_signing_out(own: tuple[AdminApi, Provid
         assert page.status_code == 401, path
         assert "Sign in first" in page.text
         assert "0f-admin" not in page.text
-        assert "w-1" not in page.text.replace(quote(path, safe="/"), "")
+        assert "10.00" not in page.text
     assert "Sign in to look up" in httpx.get(f"{api.url}/console", headers=copied).text
     rows = api.audit()[before:]
     assert {(row["result"], row["actor_id"]) for row in rows} == {("UNAUTHENTICATED", None)}

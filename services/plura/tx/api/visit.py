@@ -20,8 +20,8 @@ from plura.kit.observability import correlation
 from plura.tx.api.errors import ApiError
 from plura.tx.db import LONGEST_ID
 
-LONGEST_QUERY = 16_384
-"""Bytes of a query; a longer one is not read. Two filters and a cursor of the longest ids are half as long."""
+LONGEST_QUERY = 32_768
+"""Bytes of a query; a longer one is not read. Two filters and a cursor of the longest ids are a quarter as long."""
 _KEY = "plura.visit"
 _MASK = "***"
 _LONGEST = 2000
