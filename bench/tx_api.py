@@ -38,6 +38,7 @@ _AUDITED: dict[str, Any] = {
     "user_agent": "bench",
     "correlation_id": "5f0c1d0e-8a35-4b0e-9f2b-6f3f4be0a111",
     "elapsed_ms": 1,
+    "session": None,
 }
 
 

@@ -13,11 +13,12 @@ MOST_VISIBLE_MS = 250
 LEAST_LOOKUPS = 1_200
 MOST_P99_MS = 20
 MOST_OF_FEW_ROWS = 1.5
+MOST_OF_FEW_ENTRIES = 1.5
 
 _INTRODUCTION = """# Speed of the transaction service
 
 Written by `make bench-tx ARGS=--write`; `make bench-tx` only prints the tables. `ARGS='--only backfill'` (or `kafka`,
-`visible`, `api`, `api-10m`) measures a part, `--scratch DIR` names the folder for databases and brokers, and
+`visible`, `api`, `api-10m`, `pages`) measures a part, `--scratch DIR` names the folder for databases and brokers, and
 `--scale 0.01` tries it all in a minute. The machine should do nothing else meanwhile.
 
 - Everything runs on this machine and shares its cores: PostgreSQL, an Apache Kafka broker, the commands of `plura tx`
@@ -74,6 +75,16 @@ Processor time of a request: {api_us} µs of the API, which has one core at most
 {load_us} µs of the load. Cores at work: API {api_cores}, PostgreSQL {server_cores}, load {load_cores}, in all
 {busy_cores} of the machine.
 
+{targets}"""
+
+_PAGES = """## Pages of an id with {many} entries
+
+{where}
+
+Pages of an order and of a wallet, one request at a time for {seconds} s. The entries are all of one side and have no
+pair, so that each row asks for both candidates of one. A page has ten rows unless it says more.
+
+{rows}
 {targets}"""
 
 
@@ -215,6 +226,27 @@ def _many_targets(part: Results, few: Results | None) -> list[list[str]]:
     return [[f"p99 ≤ {MOST_OF_FEW_ROWS} × that of {count(few['entries'])} entries", times(ratio), met]]
 
 
+def _pages(results: Results) -> str:
+    part = results["pages"]
+    rows = [
+        [page["what"], count(page["entries"]), page["page"], _ms(page["p50_s"]), _ms(page["p99_s"])]
+        for page in part["pages"]
+    ]
+    targets = []
+    for what in ("an order", "a wallet"):
+        few, *many = (page["p50_s"] for page in part["pages"] if page["what"] == what)
+        ratio = max(many[:2]) / few
+        met = verdict(ratio <= MOST_OF_FEW_ENTRIES, "a page should cost what a page costs")
+        targets.append([f"{what}: p50 of ten rows ≤ {MOST_OF_FEW_ENTRIES} × that of few", times(ratio), met])
+    return _PAGES.format(
+        where=where(part),
+        many=count(part["many"]),
+        seconds=f"{part['seconds']:.0f}",
+        rows=table(["what", "entries", "page", "p50 ms", "p99 ms"], rows),
+        targets=_targets(targets),
+    )
+
+
 def _targets(rows: list[list[str]]) -> str:
     return table(["target on 2 cores", "measured", "verdict"], rows) if rows else ""
 
@@ -223,5 +255,5 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f}"
 
 
-_PARTS = {"backfill": _backfill, "kafka": _kafka, "visible": _visible, "api": _few, "api-10m": _many}
+_PARTS = {"backfill": _backfill, "kafka": _kafka, "visible": _visible, "api": _few, "api-10m": _many, "pages": _pages}
 """Sections of the page in order."""

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, LiteralString
 
-from psycopg import AsyncConnection, Connection, sql
+import psycopg
+from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from pydantic import Field, SecretStr, field_validator
 
+from plura.kit.database_address import read_address
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.environment import ServiceSettings
+from plura.kit.errors import ServiceError
 from plura.kit.settings import PROJECT_DIR
 from plura.kit.tokens import azure_tokens
 
 _AZURE_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
+
+_SHOWN: LiteralString = "union all select 'transaction_read_only', current_setting('transaction_read_only')"
+_GIVEN: LiteralString = "from unnest(%(names)s::text[], %(values)s::text[]) as given (name, value)"
+_SET: LiteralString = f"select name, set_config(name, value, false) {_GIVEN} {_SHOWN}"
+_SHOW: LiteralString = f"select name, current_setting(name) {_GIVEN} {_SHOWN}"
 
 _RECONNECT_SECONDS = 2.0
 """After this the pool waits for the next request to try again, instead of twice as long after each failure."""
@@ -40,6 +48,9 @@ class DatabaseSettings(ServiceSettings):
     db_sign_in: Literal["password", "azure"] = Field(
         default="password", description="azure: a token of Microsoft Entra ID takes the place of the password."
     )
+    db_pooler: Literal["none", "transaction"] = Field(
+        default="none", description="transaction: a pooler like PgBouncer lends a connection for one transaction."
+    )
     db_pool_size: int = Field(default=5, ge=1, description="Connections kept open.")
     db_max_overflow: int = Field(default=10, ge=0, description="Further connections under load.")
     db_pool_timeout: float = Field(default=30, gt=0, description="Seconds to wait for a connection.")
@@ -55,13 +66,8 @@ class DatabaseSettings(ServiceSettings):
     @field_validator("database_url")
     @classmethod
     def _address(cls, given: SecretStr | None) -> SecretStr | None:
-        """Take the driver's name of SQLAlchemy's addresses away."""
-        if given is None:
-            return None
-        text = given.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1)
-        if not text.startswith(("postgresql://", "postgres://")):
-            raise ValueError("PLURA_DATABASE_URL has to begin with postgresql://")
-        return SecretStr(text)
+        """Read the address; an error holds nothing of it."""
+        return None if given is None else SecretStr(read_address(given.get_secret_value()))
 
 
 class Database:
@@ -94,20 +100,41 @@ class Database:
         """Return a connection in autocommit; ``overrides`` are settings named ``db_…``.
 
         Raises:
+            ServiceError: the settings name a pooler that lends connections for one transaction only.
             psycopg.Error: the database cannot be reached, or the role cannot be taken.
         """
+        if self.settings.db_pooler == "transaction":
+            raise ServiceError(
+                "PLURA_DB_POOLER=transaction is for plura tx api; the other commands need PostgreSQL itself, or a"
+                " pooler in session mode"
+            )
         connection = Connection.connect(self._url, **self._arguments(application, overrides))
-        if role is not None:
-            connection.execute(_set_role(role))
+        try:
+            connection.execute(_SET, self._session(role, overrides, {}))
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def async_pool(
-        self, application: str, role: LiteralString, **overrides: int
+        self, application: str, role: LiteralString, more: Mapping[str, str] | None = None, **overrides: int
     ) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
-        """Return a closed pool of asynchronous connections that act as ``role``."""
+        """Return a closed pool of asynchronous connections that act as ``role`` and can write.
+
+        ``more`` are further settings of a session, as PostgreSQL shows them; ``overrides`` are settings named ``db_…``.
+        A server that is read-only, as a demoted primary is, counts as one that cannot be reached. Behind a pooler that
+        lends connections for one transaction, settings belong to the database user; all but the timeouts are checked.
+        """
+        session = self._session(role, overrides, more or {})
+        is_lent = self.settings.db_pooler == "transaction"
 
         async def prepare(connection: AsyncConnection[TupleRow]) -> None:
-            await connection.execute(_set_role(role))
+            try:
+                cursor = await connection.execute(_SHOW if is_lent else _SET, session)
+                _require(dict(await cursor.fetchall()), session)
+            except psycopg.Error:
+                await connection.close()
+                raise
 
         async def arguments() -> dict[str, Any]:
             return self._arguments(application, overrides)
@@ -127,35 +154,63 @@ class Database:
             "name": "plura",
         }
 
-    def _arguments(self, application: str, overrides: Mapping[str, int]) -> dict[str, Any]:
-        """Arguments of a new connection: every limit is explicit, so that none depends on the server's defaults."""
-        limits = self.settings.model_dump(
-            include={name for name in type(self.settings).model_fields if "_timeout" in name}
-        )
-        limits.update(overrides)
-        options = {
-            "statement_timeout": limits["db_statement_timeout_ms"],
-            "lock_timeout": limits["db_lock_timeout_ms"],
-            "idle_in_transaction_session_timeout": limits["db_idle_in_transaction_timeout_ms"],
+    def _timeouts(self, overrides: Mapping[str, int]) -> dict[str, Any]:
+        settings = self.settings
+        timeouts = settings.model_dump(include={name for name in type(settings).model_fields if "_timeout" in name})
+        return {**timeouts, **overrides}
+
+    def _session(
+        self, role: LiteralString | None, overrides: Mapping[str, int], more: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Parameters of a new connection: every limit is explicit, so that none depends on the server's defaults.
+
+        They are set after signing in. As options of the sign-in a pooler would refuse or drop them.
+        """
+        timeouts = self._timeouts(overrides)
+        settings = {
+            "statement_timeout": f"{timeouts['db_statement_timeout_ms']}ms",
+            "lock_timeout": f"{timeouts['db_lock_timeout_ms']}ms",
+            "idle_in_transaction_session_timeout": f"{timeouts['db_idle_in_transaction_timeout_ms']}ms",
             # offsets are committed and lookups answered once their rows are written: those have to outlive a crash
             "synchronous_commit": "on",
             "TimeZone": "UTC",
+            **more,
         }
+        if role is not None:
+            settings["role"] = role
+        return {"names": list(settings), "values": list(settings.values())}
+
+    def _arguments(self, application: str, overrides: Mapping[str, int]) -> dict[str, Any]:
+        """Arguments of a new connection."""
         arguments: dict[str, Any] = {
             "autocommit": True,
             "application_name": application,
-            "connect_timeout": limits["db_connect_timeout"],
-            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+            "connect_timeout": self._timeouts(overrides)["db_connect_timeout"],
             "keepalives": 1,
             "keepalives_idle": 30,
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "tcp_user_timeout": 20_000,
         }
+        if self.settings.db_pooler == "transaction":
+            arguments["prepare_threshold"] = None  # prepares nothing: the next transaction may be on another connection
         if self._token is not None:
             arguments["password"] = self._token()
         return arguments
 
 
-def _set_role(role: LiteralString) -> sql.Composed:
-    return sql.SQL("set role {}").format(sql.Identifier(role))
+def _require(found: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> None:
+    """Check a new connection.
+
+    Raises:
+        psycopg.OperationalError: nothing can be written over it, or a setting has another value. The latter happens
+            behind a pooler only, which leaves settings to the database user.
+    """
+    if found["transaction_read_only"] == "on":
+        raise psycopg.OperationalError("the server is read-only")
+    for name, value in zip(wanted["names"], wanted["values"], strict=True):
+        if found[name] != value and not name.endswith("_timeout"):
+            raise psycopg.OperationalError(
+                f"{name} is {found[name]!r}: behind a pooler in transaction mode the database user needs"
+                f" alter role … set {name} = '{value}'"
+            )

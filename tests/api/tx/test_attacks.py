@@ -118,6 +118,22 @@ def test_without_the_provider_nobody_can_be_judged(bo: TestDatabase) -> None:
             assert api.get("/admin/tx/t", bearer=None).status_code == 401
 
 
+@pytest.mark.parametrize("document", [{"keys": []}, jwks(jwk(rsa_key("k1"), "k1", use="enc"))])
+def test_a_key_set_without_a_usable_key_makes_the_process_unready(bo: TestDatabase, document: dict[str, Any]) -> None:
+    with (
+        provider(document) as one,
+        mock.patch("plura.kit.auth.keys.RETRY_SECONDS", 0.0),
+        running(bo, auth_settings(one)) as api,
+    ):
+        ready = api.get("/readyz")
+        assert (ready.status_code, ready.json()["identity"], ready.json()["database"]) == (503, False, True)
+        assert api.get("/admin/tx/t").status_code == 503
+        one.document = jwks(jwk(rsa_key("k1"), "k1"))
+        assert api.get("/admin/tx/t").status_code == 404
+        time.sleep(1.1)  # a readiness is told again for a second
+        assert api.get("/readyz").status_code == 200
+
+
 def test_a_redirect_of_the_provider_is_not_followed(bo: TestDatabase) -> None:
     with provider() as one:
         one.status = 302

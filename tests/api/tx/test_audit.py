@@ -373,10 +373,21 @@ TRUSTED = ApiSettings(trusted_proxies="10.0.0.0/8, 192.0.2.1, fd00::/8").trusted
         ("::ffff:10.1.1.1", "2001:db8::7", "2001:db8::7"),
         ("10.1.1.1", "10.2.2.2", "10.2.2.2"),
         ("unix", "203.0.113.9", "unix"),
+        ("10.1.1.1", "203.0.113.9, " + "10.2.2.2, " * 600 + "10.3.3.3", "10.2.2.2"),  # only the end is read
+        ("10.1.1.1", "9" * 5000 + ".113.9, 10.2.2.2", "10.2.2.2"),
+        ("10.1.1.1", "2001:db8::7%" + "a" * 5000, "10.1.1.1"),
+        ("10.1.1.1", "2001:db8::7%eth0", "2001:db8::7"),
+        ("fd00::1%eth0", "203.0.113.9", "203.0.113.9"),
     ],
 )
 def test_only_trusted_proxies_may_name_the_client(peer: str, forwarded: str | None, client: str) -> None:
     assert client_address((peer, 1), forwarded, TRUSTED) == client
+
+
+@pytest.mark.parametrize("blanks", range(10))
+def test_a_part_of_an_address_is_no_address(blanks: int) -> None:
+    forwarded = "203.0.113.9, " + "10.2.2.2, " * 600 + "10.3.3.3" + " " * blanks
+    assert client_address(("10.1.1.1", 1), forwarded, TRUSTED) == "10.2.2.2"
 
 
 def test_a_proxy_is_trusted_by_the_settings_only(bo: TestDatabase, identity: Provider) -> None:

@@ -41,14 +41,14 @@ def test_a_stranger_is_shown_the_way_to_sign_in(own: tuple[AdminApi, Provider]) 
     assert 'action="/console/logout"' not in page.text
 
 
-def test_signing_in_ends_in_a_strict_cookie_that_no_script_can_read(own: tuple[AdminApi, Provider]) -> None:
+def test_signing_in_ends_in_a_cookie_that_no_script_can_read(own: tuple[AdminApi, Provider]) -> None:
     api, one = own
     page = sign_in(api, "/console/tx/t-1?x=1")
     assert page.status_code == 200
     assert '<meta http-equiv="refresh" content="0; url=/console/tx/t-1?x=1">' in page.text
     session, login = page.headers.get_list("set-cookie")
     assert session.startswith("plura_session=")
-    assert {part.strip().lower() for part in session.split(";")[1:]} >= {"httponly", "samesite=strict", "path=/console"}
+    assert {part.strip().lower() for part in session.split(";")[1:]} >= {"httponly", "samesite=lax", "path=/console"}
     assert login.startswith('plura_login="";')
     assert one.posted[-1]["client_id"] == "console"
     assert "client_secret" not in one.posted[-1]
@@ -69,9 +69,9 @@ def test_over_tls_cookies_are_secure(identity: Provider) -> None:
     assert settings.is_secure
     answer = Response()
     keep_session(answer, settings, "sealed", 60)
-    assert "__Secure-plura_session=sealed" in answer.headers["set-cookie"]
+    assert "__Host-plura_session=sealed" in answer.headers["set-cookie"]
     assert "Secure" in answer.headers["set-cookie"]
-    assert name_of("plura_login", settings) == "__Secure-plura_login"
+    assert name_of("plura_login", settings) == "__Host-plura_login"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ TABLES = {
     "consumer_dlq_events",
     "consumer_state",
     "backfills",
+    "ended_sessions",
 }
 ALLOWED = {
     CONSUMER_ROLE: {
@@ -36,6 +37,7 @@ ALLOWED = {
         "consumer_state": "SELECT INSERT UPDATE",
         "backfills": "SELECT INSERT UPDATE",
         "admin_audit_logs": "",
+        "ended_sessions": "",
     },
     API_ROLE: {
         "ledger_entries": "SELECT",
@@ -44,7 +46,8 @@ ALLOWED = {
         "consumer_state": "SELECT",
         "consumer_dlq_events": "",
         "backfills": "",
-        "admin_audit_logs": "INSERT",
+        "admin_audit_logs": "",  # some columns may be inserted, see below
+        "ended_sessions": "SELECT",
     },
     AUDIT_ROLE: {name: "SELECT" if name == "admin_audit_logs" else "" for name in TABLES},
 }
@@ -110,6 +113,21 @@ def test_roles_may_do_what_they_need_and_no_more(bo: TestDatabase) -> None:
                 if bo.sql("select has_table_privilege(%s, %s, %s)", [role, f"bo.{table}", right]) == [(True,)]
             ]
             assert found == allowed.split(), (role, table)
+
+
+def test_the_api_inserts_what_it_knows_into_the_audit_and_not_its_number_and_time(bo: TestDatabase) -> None:
+    columns = "select attname from pg_attribute where attrelid = 'bo.admin_audit_logs'::regclass and attnum > 0"
+    allowed = f"{columns} and has_column_privilege(%s, attrelid, attnum, 'insert')"
+    for role, missing in ((API_ROLE, {"audit_id", "requested_at"}), (CONSUMER_ROLE, None), (AUDIT_ROLE, None)):
+        found = {name for (name,) in bo.sql(allowed, [role])}
+        assert found == (set() if missing is None else {name for (name,) in bo.sql(columns)} - missing), role
+
+
+def test_functions_are_for_those_who_need_them(bo: TestDatabase) -> None:
+    owned = "select oid::regprocedure::text from pg_proc where pronamespace = 'bo'::regnamespace"
+    for role, expected in ((API_ROLE, 3), (CONSUMER_ROLE, 0), (AUDIT_ROLE, 0)):
+        found = bo.sql(f"{owned} and has_function_privilege(%s, oid, 'execute')", [role])
+        assert len(found) == expected, (role, found)
 
 
 def test_a_role_is_refused_what_it_may_not(bo: TestDatabase) -> None:

@@ -6,13 +6,14 @@ import json
 import logging
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from plura.kit.observability import correlation
-from plura.kit.observability.logs import configure_logs, fields
+from plura.kit.observability.logs import LINES_PER_SECOND, BoundedHandler, JsonFormatter, configure_logs, fields
 from plura.kit.observability.metrics import (
     ApiMetrics,
     ConsumerMetrics,
@@ -137,6 +138,59 @@ def test_a_line_that_the_kafka_client_repeats_is_written_once_a_minute(
     a, b = (f"Topic {name} not found in cluster metadata" for name in "ab")
     assert told[:5] == [a, b, "ours", "ours", a]
     assert len(told) == 2005
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_event_is_written_a_bounded_number_of_times_a_second_and_counted() -> None:
+    stream, clock = StringIO(), Clock()
+    handler = BoundedHandler(stream, clock)
+    handler.setFormatter(JsonFormatter())
+    logger = logging.Logger("plura.test", logging.DEBUG)  # noqa: LOG001  # one that no other test shares
+    logger.addHandler(handler)
+
+    def written() -> list[tuple[str, Any]]:
+        found = [json.loads(line) for line in stream.getvalue().splitlines()]
+        stream.truncate(0)
+        stream.seek(0)
+        return [(line["event"], line.get("left_out", line.get("number"))) for line in found]
+
+    for number in range(1000):
+        logger.warning("garbage", extra=fields(number=number))
+        logger.error("failed %s", number)
+    logger.info("other")
+    first = written()
+    assert [number for event, number in first if event == "garbage"] == list(range(LINES_PER_SECOND))
+    assert len(first) == 2 * LINES_PER_SECOND + 1
+
+    clock.now += 0.9
+    logger.warning("garbage")
+    assert written() == []
+    clock.now += 0.1
+    logger.warning("garbage", extra=fields(number=7))
+    assert written() == [
+        ("lines left out", {"event": "garbage", "lines": 1001 - LINES_PER_SECOND}),
+        ("lines left out", {"event": "failed %s", "lines": 1000 - LINES_PER_SECOND}),
+        ("garbage", 7),
+    ]
+
+    for number in range(LINES_PER_SECOND * 3):
+        logger.debug("asked for", extra=fields(number=number))
+        logger.warning("garbage", extra=fields(number=number))
+    assert len([event for event, _ in written() if event == "asked for"]) == LINES_PER_SECOND * 3
+    handler.close()
+    assert written() == [("lines left out", {"event": "garbage", "lines": 2 * LINES_PER_SECOND + 1})]
+
+
+def test_every_log_of_a_process_is_bounded(lines: StringIO) -> None:
+    for _ in range(100):
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    assert len(lines.getvalue().splitlines()) <= 2 * LINES_PER_SECOND  # a second may end in between
 
 
 @pytest.mark.parametrize("level", ["", "loud"])

@@ -58,8 +58,8 @@ class FixedKeys:
 
     @property
     def are_known(self) -> bool:
-        """Always."""
-        return True
+        """Whether one of the keys can verify a token."""
+        return bool(self._keys)
 
 
 class JwksKeys:
@@ -67,7 +67,8 @@ class JwksKeys:
 
     Requests read what is in memory. A token with an unknown key asks the provider at most every five seconds, for all
     waiting requests at once, so that a flood of invented tokens is no flood for the provider. While the provider is
-    down the last keys are used for a day.
+    down the last keys are used for a day. A key set without a usable key withdraws all keys: no token can be verified
+    until the provider publishes one.
     """
 
     def __init__(
@@ -111,8 +112,10 @@ class JwksKeys:
 
     @property
     def are_known(self) -> bool:
-        """Whether the provider answered within a day."""
-        return self._loaded_at is not None and self._clock() - self._loaded_at <= LONGEST_USE_SECONDS
+        """Whether the provider published a usable key within a day."""
+        return (
+            bool(self._keys) and self._loaded_at is not None and self._clock() - self._loaded_at <= LONGEST_USE_SECONDS
+        )
 
     @property
     def _may_ask(self) -> bool:
@@ -121,13 +124,13 @@ class JwksKeys:
         return self._asked_at is None or self._clock() - self._asked_at >= RETRY_SECONDS
 
     async def _keep_fresh(self) -> None:
-        fresh = self._loaded_at is not None
+        fresh = self.are_known
         while True:
             await asyncio.sleep(REFRESH_SECONDS if fresh else RETRY_SECONDS)
             fresh = await self._refresh()
 
     async def _refresh(self) -> bool:
-        """Ask the provider, together with whoever is asking already; False if it did not answer well."""
+        """Ask the provider, together with whoever is asking already; False if that gave no usable key."""
         if self._asking is None:
             self._asked_at = self._clock()
             self._asking = asyncio.create_task(self._ask(), name="fetch keys")
@@ -140,12 +143,14 @@ class JwksKeys:
     async def _ask(self) -> bool:
         try:
             keys = usable_keys(json.loads(await self._download(self._url)), self._algorithms)
-        except (FetchError, ValueError) as error:
+        except (FetchError, ValueError, RecursionError) as error:
             _LOG.warning("keys of the identity provider not fetched", extra=fields(reason=str(error)))
             return False
         self._keys = keys
         self._loaded_at = self._clock()
-        return True
+        if not keys:
+            _LOG.warning("key set without a usable key", extra=fields(url=self._url, algorithms=self._algorithms))
+        return bool(keys)
 
 
 def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str], PyJWK]:

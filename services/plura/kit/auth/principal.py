@@ -8,6 +8,8 @@ ADMIN_READ = "ADMIN_READ"
 """May look up transactions, orders and wallets."""
 ADMIN_AUDIT = "ADMIN_AUDIT"
 """May do that, and see who looked at what."""
+KNOWN_ROLES = (ADMIN_READ, ADMIN_AUDIT)
+"""All roles that open anything."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ class Sealer:
 
     def seal(self, content: Mapping[str, Any]) -> str:
         """Return ``content`` as text for a cookie."""
-        return self._fernet.encrypt(json.dumps(content).encode()).decode("ascii")
+        return self._fernet.encrypt(json.dumps(content, ensure_ascii=False).encode()).decode("ascii")
 
     def open(self, sealed: str, *, seconds: int) -> dict[str, Any] | None:
         """Return the content, None if it was not sealed here for this purpose within the last ``seconds``."""

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from pydantic import Field, SecretStr, model_validator
 
 from plura.kit.auth.errors import UnauthenticatedError
-from plura.kit.auth.principal import Principal
+from plura.kit.auth.principal import KNOWN_ROLES, Principal
 from plura.kit.auth.sealing import SHORTEST_KEY, Sealer
 from plura.kit.auth.settings import require_safe_url
 from plura.kit.auth.tokens import TokenVerifier
@@ -26,6 +26,10 @@ LOGIN_SECONDS = 600
 """How long somebody may take to sign in."""
 SESSION_SECONDS = 8 * 3600
 """Longest session; the token's end ends it earlier."""
+LONGEST_COOKIE = 4096
+"""Bytes of a cookie's name and value; browsers silently drop a longer one."""
+_LONGEST_CODE = 4096
+"""Characters of an authorization code: it is sent on to the provider."""
 
 
 class SignInSettings(ServiceSettings):
@@ -70,8 +74,12 @@ class SignInSettings(ServiceSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """Somebody who signed in, and the word that proves that a form is ours."""
+    """Somebody who signed in, and the word that proves that a form is ours.
 
+    ``session_id`` names the session where its end is recorded.
+    """
+
+    session_id: str
     principal: Principal
     csrf: str
 
@@ -118,6 +126,9 @@ class SignIn:
     async def finish(self, *, code: str, state: str, cookie: str) -> tuple[str, int, str]:
         """Return the session's cookie, how many seconds it holds, and the page to go to.
 
+        Of the roles only the known ones are kept: a person may have hundreds of others, and the cookie has to stay
+        below ``LONGEST_COOKIE``.
+
         Raises:
             UnauthenticatedError: this browser began no such sign-in, or the provider gave no token to believe.
             KeysUnavailableError: the token cannot be judged now.
@@ -125,12 +136,17 @@ class SignIn:
         login = self._logins.open(cookie, seconds=LOGIN_SECONDS)
         if login is None or not secrets.compare_digest(login["state"].encode(), state.encode("utf-8", "replace")):
             raise UnauthenticatedError("This sign-in was not begun here, or took too long")
+        if len(code) > _LONGEST_CODE:
+            raise UnauthenticatedError("The identity provider gave no token")
         principal = await self._verifier.verify(await self._token(code, login["verifier"]))
         assert principal.expires_at is not None
         seconds = min(SESSION_SECONDS, int(principal.expires_at - self._clock()))
+        if seconds <= 0:  # within the leeway of the clocks; a browser would drop the cookie at once
+            raise UnauthenticatedError("The identity provider gave a token that has expired")
         content = {
+            "id": secrets.token_urlsafe(16),
             "actor_id": principal.actor_id,
-            "roles": principal.roles,
+            "roles": [role for role in KNOWN_ROLES if role in principal.roles],
             "expires_at": self._clock() + seconds,
             "csrf": secrets.token_urlsafe(24),
         }
@@ -139,12 +155,12 @@ class SignIn:
     def session(self, cookie: str) -> Session | None:
         """Return the session of a cookie, None if it is none or over."""
         content = self._sessions.open(cookie, seconds=SESSION_SECONDS)
-        if content is None or content["expires_at"] <= self._clock():
-            return None
+        if content is None or "id" not in content or content["expires_at"] <= self._clock():
+            return None  # earlier versions sealed no id
         principal = Principal(
             actor_id=content["actor_id"], roles=tuple(content["roles"]), expires_at=content["expires_at"]
         )
-        return Session(principal=principal, csrf=content["csrf"])
+        return Session(session_id=content["id"], principal=principal, csrf=content["csrf"])
 
     async def _token(self, code: str, verifier: str) -> str:
         form = {

@@ -24,6 +24,11 @@ CACHE_TOKENS = 4096
 LONGEST_TOKEN = 16_384
 """Characters; the server's limit for a head lies above it."""
 _LONGEST_WORD = 256
+_LONGEST_REASON = 300
+_TIMES = ("exp", "nbf", "iat")
+"""Claims that are NumericDates: seconds since 1970 as a JSON number (RFC 7519)."""
+_LATEST_SECONDS = 253_402_300_799
+"""Last second of the year 9999."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -92,6 +97,9 @@ class TokenVerifier:
             )
         except (PyJWTError, ValueError, OverflowError, RecursionError) as error:
             raise _invalid(str(error)) from None
+        for name in _TIMES:
+            if name in claims and not _is_time(claims[name]):
+                raise _invalid(f"{name} is not a number of seconds")
         return claims
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
@@ -111,6 +119,11 @@ def is_plain(word: str) -> bool:
     return len(word) <= _LONGEST_WORD and word.isprintable()
 
 
+def _is_time(value: object) -> bool:
+    """Whether a claim is a NumericDate that a clock can show; NaN compares false."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LATEST_SECONDS
+
+
 def _roles(claims: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the roles of all role claims in their order, each once: words of a text, or items of a list."""
     found: dict[str, None] = {}
@@ -125,5 +138,5 @@ def _roles(claims: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]
 
 def _invalid(reason: str) -> UnauthenticatedError:
     """Tell the operator who asks for it what is wrong; the caller is not to learn it."""
-    _LOG.debug("token not believed", extra=fields(reason=reason))
+    _LOG.debug("token not believed", extra=fields(reason=reason[:_LONGEST_REASON]))
     return UnauthenticatedError("Invalid token", challenge="invalid_token")

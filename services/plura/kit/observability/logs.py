@@ -7,7 +7,8 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -16,6 +17,9 @@ from plura.kit.observability.correlation import correlation_id
 _FIELDS = "plura_fields"
 _REPEAT_SECONDS = 60.0
 _MOST_REMEMBERED = 500
+
+LINES_PER_SECOND = 10
+"""Lines of one event in a second; further ones are counted."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -61,18 +65,60 @@ class KafkaRepeats(logging.Filter):
         return True
 
 
+class BoundedHandler(logging.StreamHandler[TextIO]):
+    """Writes at most ``LINES_PER_SECOND`` lines of one event in a second, and then how many were left out.
+
+    Anybody can cause some events as often as the line carries requests, like the one of bytes that are not HTTP, and
+    must not fill the disk with them. An event is a logger with a static text. DEBUG is written whole: who asks for it
+    wants every line.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(stream)
+        self._clock = clock
+        self._second = int(clock())
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write ``record``, or count it."""
+        if int(self._clock()) != self._second:
+            self._turn()
+        if record.levelno > logging.DEBUG:
+            event = record.name, str(record.msg)
+            self._seen[event] += 1
+            if self._seen[event] > LINES_PER_SECOND:
+                return
+        super().emit(record)
+
+    def close(self) -> None:
+        """Write what was left out, and end."""
+        self._turn()
+        super().close()
+
+    def _turn(self) -> None:
+        """End a second."""
+        seen, self._seen = self._seen, Counter()
+        self._second = int(self._clock())
+        for (name, text), times in seen.items():
+            if times > LINES_PER_SECOND:
+                left_out = {"event": text, "lines": times - LINES_PER_SECOND}
+                record = logging.LogRecord(name, logging.WARNING, "", 0, "lines left out", None, None)
+                setattr(record, _FIELDS, {"correlation_id": None, "left_out": left_out})
+                super().emit(record)
+
+
 def fields(**values: Any) -> Mapping[str, dict[str, Any]]:
     """Return what ``extra`` of a log call takes to add ``values`` to its line."""
     return {_FIELDS: values}
 
 
 def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send all logs of this process to ``stream`` as JSON; an unknown level counts as INFO.
+    """Send all logs of this process to ``stream`` as JSON, a bounded number a second; an unknown level counts as INFO.
 
     The Kafka client is heard from WARNING on unless the level is DEBUG: it tells of each connection and each try,
     dozens of lines a second while a broker is unavailable, and ours would be lost among them.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = BoundedHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     known = logging.getLevelNamesMapping().get(level.strip().upper(), logging.INFO)
     if known > logging.DEBUG:

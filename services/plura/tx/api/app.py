@@ -27,8 +27,9 @@ from plura.tx.api.audit import endpoints as audit
 from plura.tx.api.audit import schemas as audit_schemas
 from plura.tx.api.audit.service import AuditService
 from plura.tx.api.console import endpoints as console
+from plura.tx.api.console.ended import EndedSessions
 from plura.tx.api.console.middleware import PagesMiddleware
-from plura.tx.api.errors import ApiError, InvalidRequestError, StatusError, UnavailableError
+from plura.tx.api.errors import ApiError, InvalidRequestError, SessionEndedError, StatusError, UnavailableError
 from plura.tx.api.frame import Frame
 from plura.tx.api.health import endpoints as health
 from plura.tx.api.health.service import HealthService
@@ -58,6 +59,18 @@ SERVICE = "tx-lookup-service"
 """Name of the service for collectors of metrics."""
 STATEMENT_TIMEOUT_MS = 3_000
 """Longest statement of a lookup: an administrator waits, and a statement beyond it is a fault of ours."""
+_PLANNER = {
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_sort": "off",
+    "enable_incremental_sort": "off",
+}
+"""Lookups read a few rows in the order of an index. Where statistics are old, the planner takes an id with 150,000
+entries for one with a few, and reads them all to sort them; without these it has only the plan that is right for both.
+"""
 _REFUSED = {401: "UNAUTHENTICATED", 403: "FORBIDDEN", 422: "INVALID"}
 """What the audit calls a refusal, by status."""
 _LONGEST_INPUT = 200
@@ -104,7 +117,13 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _status)
     templates = openapi.templates(app)
-    app.add_middleware(Frame, settings=settings, metrics=ApiMetrics(registry), route_of=templates)
+    app.add_middleware(
+        Frame,
+        settings=settings,
+        metrics=ApiMetrics(registry),
+        route_of=templates,
+        is_secure=sign_in is not None and sign_in.is_secure,
+    )
     return app
 
 
@@ -119,7 +138,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         metrics = DatabaseMetrics(registry)
-        pool = database.async_pool("plura-tx-api", API_ROLE, db_statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+        pool = database.async_pool("plura-tx-api", API_ROLE, _PLANNER, db_statement_timeout_ms=STATEMENT_TIMEOUT_MS)
         statements = Statements(pool, metrics, slow_ms=database.settings.db_slow_query_ms)
         async with AsyncExitStack() as stack:
             await pool.open()
@@ -143,6 +162,7 @@ def _lifespan(
                 sign_in=(
                     SignIn(sign_in, verifier, callback=console.CALLBACK) if verifier and sign_in.is_enabled else None
                 ),
+                sessions=EndedSessions(statements),
                 refusals=refusals,
                 tx=TxService(statements),
                 order=OrderService(statements),
@@ -171,10 +191,14 @@ async def _told(request: Request, error: Exception) -> Response:
     """Answer an error of ours; a refused lookup is recorded before, and cannot be answered where it cannot be."""
     assert isinstance(error, ApiError)
     visit = visit_of(request)
+    if isinstance(error, SessionEndedError):
+        visit.end_session()
     if visit.subject is not None and (result := _REFUSED.get(error.status_code)):
         services: Services = request.app.state.services
         try:
             await services.refusals.refused(visit, status_code=error.status_code, result=result)
+        except SessionEndedError as ended:
+            return await _told(request, ended)
         except UnavailableError as unavailable:
             error = unavailable
     return (visit.tell_error or problem)(error, visit.correlation_id)

@@ -38,6 +38,10 @@ class UnauthorizedError(ApiError):
     title = "Unauthorized"
 
 
+class SessionEndedError(UnauthorizedError):
+    """Sign in first"""  # noqa: D415  # the same style
+
+
 class ForbiddenError(ApiError):
     """Forbidden"""  # noqa: D415  # the text of the contract
 

@@ -28,19 +28,31 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
+_OVER_TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
+"""For a year browsers do not reach this host without TLS, not even for its first request."""
 
 
 class Frame:
-    """Wraps the application. ``route_of`` returns the template of a path, None if no route has it."""
+    """Wraps the application. ``route_of`` returns the template of a path, None if no route has it.
+
+    ``is_secure`` says that browsers reach the service over TLS.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, settings: ApiSettings, metrics: ApiMetrics, route_of: Callable[[str], str | None]
+        self,
+        app: ASGIApp,
+        *,
+        settings: ApiSettings,
+        metrics: ApiMetrics,
+        route_of: Callable[[str], str | None],
+        is_secure: bool,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._route_of = route_of
         self._trusted = settings.trusted_proxies
         self._masked = settings.masked_keys
+        self._headers = (*_HEADERS, _OVER_TLS_ONLY) if is_secure else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -60,7 +72,7 @@ class Frame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], own, *_HEADERS]
+                message["headers"] = [*message["headers"], own, *self._headers]
             await send(message)
 
         try:

@@ -7,8 +7,8 @@ from fastapi import Request
 from plura.kit.auth.authenticators import Authenticator
 from plura.kit.auth.errors import KeysUnavailableError, UnauthenticatedError
 from plura.kit.auth.principal import ADMIN_AUDIT, ADMIN_READ, Principal
-from plura.tx.api.errors import ForbiddenError, UnauthorizedError, UnavailableError
-from plura.tx.api.visit import Subject, Visit, visit_of
+from plura.tx.api.errors import ForbiddenError, InvalidRequestError, UnauthorizedError, UnavailableError
+from plura.tx.api.visit import LONGEST_QUERY, Subject, Visit, visit_of
 
 READERS = (ADMIN_READ, ADMIN_AUDIT)
 AUDITORS = (ADMIN_AUDIT,)
@@ -27,6 +27,7 @@ class Gate:
         Raises:
             UnauthorizedError: nobody could be identified.
             ForbiddenError: the caller holds none of the roles.
+            InvalidRequestError: the query is too long to be read.
             UnavailableError: tokens cannot be judged now.
         """
         visit = visit_of(request)
@@ -43,6 +44,9 @@ class Gate:
             raise UnavailableError(str(error)) from None
         if not visit.principal.has_any(*self._roles):
             raise ForbiddenError
+        if visit.query_is_too_long:
+            too_long = {"type": "too_long", "loc": ["query"], "msg": f"a query has at most {LONGEST_QUERY} bytes"}
+            raise InvalidRequestError(errors=[too_long])
         return visit
 
     async def _identified(self, request: Request, visit: Visit) -> Principal:

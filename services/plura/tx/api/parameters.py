@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,27 +14,47 @@ from plura.tx.api.cursors import LONGEST
 from plura.tx.api.errors import InvalidRequestError
 from plura.tx.db import LONGEST_ID
 
-_LATEST_SECONDS = 253_402_300_799
-"""Last second of the year 9999."""
+_EARLIEST_SECONDS, _LATEST_SECONDS = 1_000_000_000, 9_999_999_999
+"""Seconds since 1970 with ten digits: from 2001 to 2286. With eight digits 20260201 would be a day of 1970."""
+_SECONDS = re.compile(r"[1-9][0-9]{9}(\.[0-9]{1,9})?")
+_LONGEST_INSTANT = 64
 _INSTANT_SCHEMA = {
     "anyOf": [
         {"type": "string", "format": "date-time"},
-        {"type": "number", "minimum": 0, "maximum": _LATEST_SECONDS},
+        {"type": "number", "minimum": _EARLIEST_SECONDS, "maximum": _LATEST_SECONDS},
     ]
 }
 
 
-def _seconds(value: object) -> object:
-    """Read a number as seconds since 1970 and nothing else: no milliseconds are guessed from its size."""
+def _instant(value: object) -> object:
+    """Read seconds since 1970, and refuse every other number: neither milliseconds nor a date are guessed from one."""
+    if not isinstance(value, str):
+        return value
+    if len(value) > _LONGEST_INSTANT:
+        raise ValueError(f"an instant has at most {_LONGEST_INSTANT} characters")
+    if _SECONDS.fullmatch(value):
+        return datetime.fromtimestamp(float(value), UTC)
+    if _is_number(value):
+        raise ValueError(
+            "a number is seconds since 1970 and has ten digits before the point; a date is written 2026-02-01T00:00:00Z"
+        )
+    if lacks_plus(value):
+        raise ValueError("the + before an offset is written %2B in a query, where + means a blank")
+    return value
+
+
+def _is_number(value: str) -> bool:
     try:
-        number = float(value) if isinstance(value, str) else None
+        float(value)
     except ValueError:
-        return value
-    if number is None:
-        return value
-    if not 0 <= number <= _LATEST_SECONDS:
-        raise ValueError(f"a number of seconds lies between 0 and {_LATEST_SECONDS}")
-    return datetime.fromtimestamp(number, UTC)
+        return False
+    return True
+
+
+def lacks_plus(value: str) -> bool:
+    """Whether ``value`` is a time with a blank where the sign of its offset belongs."""
+    time, blank, offset = value.rpartition(" ")
+    return bool(blank) and ":" in time and offset.replace(":", "").isdigit()
 
 
 def in_utc(value: datetime) -> datetime:
@@ -48,7 +69,7 @@ def in_utc(value: datetime) -> datetime:
         raise ValueError("the year in UTC lies between 1 and 9999") from None
 
 
-_Instant = Annotated[AwareDatetime, BeforeValidator(_seconds), AfterValidator(in_utc), WithJsonSchema(_INSTANT_SCHEMA)]
+_Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(in_utc), WithJsonSchema(_INSTANT_SCHEMA)]
 
 FIRST = "-infinity"
 LAST = "infinity"
@@ -91,7 +112,7 @@ To = Annotated[
     _Instant | None,
     Query(alias="to", description="Latest instant, included.", examples=["2026-02-02T00:00:00Z"]),
 ]
-"""A range of instants with a zone; seconds since 1970 are taken as well."""
+"""A range of instants with a zone; seconds since 1970 with ten digits before the point are taken as well."""
 
 Cursor = Annotated[
     str | None,

@@ -33,6 +33,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_complete = True
         self._in_head = False
         self._head_bytes = 0
+        self._read_bytes = 0
         self._arriving = _Alarm(REQUEST_SECONDS, self._too_slow)
         self._taking = _Alarm(ANSWER_SECONDS, self._too_lazy)
 
@@ -58,12 +59,23 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self._arriving.set(self.loop)
         if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(431, "Request Header Fields Too Large", "The head of the request is too long")
+            self._refuse_head()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         self._is_complete, self._in_head = False, True
+        self._read_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the address."""
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._count(name, value)
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Count no longer: a body is not kept beyond the flow control's limit."""
@@ -87,8 +99,19 @@ class GuardedProtocol(HttpToolsProtocol):
         self._taking.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
-        self._refuse(400, "Bad Request", msg)
+        """Answer what is no HTTP, or a head that was too long although it came at once."""
+        if self._read_bytes > HEAD_BYTES:
+            self._refuse_head()
+        else:
+            self._refuse(400, "Bad Request", msg)
+
+    def _count(self, *parts: bytes) -> None:
+        self._read_bytes += sum(map(len, parts))
+        if self._read_bytes > HEAD_BYTES:
+            raise _HeadTooLongError  # the parser stops by it, so that the application does not see the request
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, "Request Header Fields Too Large", "The head of the request is too long")
 
     def _too_slow(self) -> None:
         if self.transport.is_closing():
@@ -157,6 +180,10 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
         server(app).run(sockets=[listening])
     finally:
         gc.unfreeze()
+
+
+class _HeadTooLongError(Exception):
+    """A head has more than ``HEAD_BYTES``."""
 
 
 class _Alarm:

@@ -10,6 +10,7 @@ from fastapi import Request
 from plura.kit.auth.authenticators import Authenticator
 from plura.kit.auth.sign_in import SignIn
 from plura.tx.api.audit.service import AuditService
+from plura.tx.api.console.ended import EndedSessions
 from plura.tx.api.health.service import HealthService
 from plura.tx.api.order.service import OrderService
 from plura.tx.api.refusals import Refusals
@@ -24,6 +25,7 @@ class Services:
 
     authenticator: Authenticator
     sign_in: SignIn | None
+    sessions: EndedSessions
     refusals: Refusals
     tx: TxService
     order: OrderService

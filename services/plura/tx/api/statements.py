@@ -1,4 +1,4 @@
-"""The statements of the API: prepared, measured, and repeated once where a connection had died in the pool."""
+"""The statements of the API: prepared, measured, and repeated once where a connection turned out to be useless."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from plura.kit.observability.logs import fields
 from plura.kit.observability.metrics import DatabaseMetrics
 from plura.kit.queries import read_queries
-from plura.tx.api.errors import UnavailableError
+from plura.tx.api.errors import SessionEndedError, UnavailableError
 from plura.tx.db import API_ROLE
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_LOGGED = 300
 _LONGEST_WAIT_SECONDS = 3.0
 """For a connection: an administrator is told soon that there is none."""
+
+_SESSION_ENDED = "PL401"
+"""SQLSTATE of ``bo.require_open_session``."""
+_READ_ONLY = "25006"
+_USELESS = (_READ_ONLY, "08", "57P")
+"""What begins the SQLSTATE of an error after which a connection is of no use, even if it still answers.
+
+The server became read-only, as a demoted primary does; the connection is lost, between a pooler and the server perhaps;
+or the server shuts down, crashed, or does not take connections yet.
+"""
 
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
@@ -32,6 +42,7 @@ class Statements:
 
     def __init__(self, pool: Pool, metrics: DatabaseMetrics, *, slow_ms: int) -> None:
         self._pool = pool
+        self._drained_at = float("-inf")
         self._metrics = metrics
         self._slow_seconds = slow_ms / 1000 if slow_ms else float("inf")
         self._longest_wait = min(pool.timeout, _LONGEST_WAIT_SECONDS)
@@ -40,10 +51,11 @@ class Statements:
     async def rows(self, name: str, table: str, parameters: Mapping[str, Any] | None = None) -> Sequence[TupleRow]:
         """Run a statement in a transaction of its own and return its rows.
 
-        ``table`` is the label of the metrics. A connection that died while it was idle costs a second try, after the
-        pool has thrown away its like; then an audit row may be there twice, but never not at all.
+        ``table`` is the label of the metrics. A connection that is of no use any more costs a second try, after the
+        pool has closed all that were opened before; then an audit row may be there twice, but never not at all.
 
         Raises:
+            SessionEndedError: the parameters name a session that was ended.
             UnavailableError: it did not run, whatever the reason.
         """
         return await self._surviving(lambda: self._once(name, table, parameters))
@@ -56,18 +68,22 @@ class Statements:
         ``record`` are the parameters of the audit row; its ``result_count`` and ``result`` are set here.
 
         Raises:
+            SessionEndedError: the parameters name a session that was ended.
             UnavailableError: it did not run, whatever the reason.
         """
         return await self._surviving(lambda: self._once_as(role, name, parameters, record))
 
     async def _surviving(self, work: Callable[[], Awaitable[Sequence[TupleRow]]]) -> Sequence[TupleRow]:
+        started = time.monotonic()
         try:
             return await work()
-        except _BrokenConnectionError:
-            await self._check_pool()
+        except _UselessConnectionError:
+            if self._drained_at < started:
+                self._drained_at = time.monotonic()
+                await self._pool.drain()
         try:
             return await work()
-        except _BrokenConnectionError:
+        except _UselessConnectionError:
             raise UnavailableError from None
 
     async def _once_as(
@@ -76,7 +92,8 @@ class Statements:
         async with self._connection() as connection, connection.transaction():
             await connection.execute(_set_local_role(role))
             with self._measured(name, "admin_audit_logs"):
-                cursor = await connection.execute(self._texts[name], parameters)
+                # planned for the filters at hand: one plan for all of them would use the index of none
+                cursor = await connection.execute(self._texts[name], parameters, prepare=False)
                 rows = await cursor.fetchall()
             # no RESET ROLE: it would outlive the transaction and leave the connection with the rights of who signed in
             await connection.execute(_set_local_role(API_ROLE))
@@ -101,24 +118,20 @@ class Statements:
                 self._metrics.checkout_latency.observe(time.perf_counter() - started)
                 try:
                     yield connection
-                except psycopg.OperationalError:
-                    if connection.broken:
-                        raise _BrokenConnectionError from None
+                except psycopg.Error as error:
+                    if connection.broken or (error.sqlstate or "").startswith(_USELESS):
+                        _LOG.warning("connection given up", extra=fields(reason=_first_line(error)))
+                        await connection.close()
+                        raise _UselessConnectionError from None
                     raise
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
-            _LOG.warning(
-                "database not available", extra=fields(reason=str(error).splitlines()[0] if str(error) else "")
-            )
+            _LOG.warning("database not available", extra=fields(reason=_first_line(error)))
             raise UnavailableError from None
-        except psycopg.Error:
+        except psycopg.Error as error:
+            if error.sqlstate == _SESSION_ENDED:
+                raise SessionEndedError from None
             _LOG.exception("statement failed")
             raise UnavailableError from None
-
-    async def _check_pool(self) -> None:
-        try:
-            await self._pool.check()
-        except psycopg.Error:
-            _LOG.warning("pool not checked", exc_info=True)
 
     def _measured(self, name: str, table: str) -> _Measured:
         return _Measured(self._metrics, name, table, self._slow_seconds, self._texts[name])
@@ -150,5 +163,9 @@ class _Measured:
             )
 
 
-class _BrokenConnectionError(Exception):
-    """The connection was dead."""
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+class _UselessConnectionError(Exception):
+    """The connection was dead, or nothing can be written over it."""

@@ -1,4 +1,6 @@
--- What the admin API reads. A lookup and its audit row are one statement: neither can happen without the other.
+-- What the admin API reads. A lookup and its audit row are one statement: neither can happen without the other. A lookup
+-- in a session that was ended fails there. A page is read in two parts, the rows of the time where the last page ended and
+-- those before it, so that both begin and end within one index, however many rows share a time.
 
 -- name: tx
 with entry as materialized (
@@ -23,6 +25,7 @@ audited as (
         outcome.found,
         %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
     from (select count(*) as found from entry) as outcome
+    where bo.require_open_session(%(session)s) is not false
 )
 
 select * from entry
@@ -32,22 +35,45 @@ with payment_order as materialized (
     select
         o.order_id, o.user_id, o.merchant_name, o.amount, o.status, o.created_at,
         coalesce(p.payment_tx_id is not null and p.receive_tx_id is not null, false) as is_paired,
-        exists (select from bo.ledger_entries as e where e.related_id = o.order_id) as has_entries
+        -- ordered as the index is: a scan of the whole table must not look cheaper where the id has many entries
+        (
+            select true from bo.ledger_entries as e
+            where e.related_id = o.order_id
+            order by e.event_time desc, e.tx_id
+            limit 1
+        ) is not null as has_entries
     from bo.payment_orders as o
     left join bo.payment_ledger_pairs as p on o.order_id = p.payment_order_id
     where o.order_id = %(id)s
 ),
 
 page as materialized (
-    select
-        tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
-        ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
-        payee_wallet_id
-    from bo.traced_entries
-    where
-        related_id = %(id)s
-        and event_time <= %(before)s::timestamptz
-        and (event_time < %(before)s::timestamptz or tx_id > %(after_id)s)
+    (
+        select
+            tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
+            ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
+            payee_wallet_id
+        from bo.traced_entries
+        where
+            related_id = %(id)s
+            and event_time = %(before)s::timestamptz
+            and tx_id > %(after_id)s
+        order by event_time desc, tx_id
+        limit %(limit)s::integer + 1
+    )
+    union all
+    (
+        select
+            tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
+            ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
+            payee_wallet_id
+        from bo.traced_entries
+        where
+            related_id = %(id)s
+            and event_time < %(before)s::timestamptz
+        order by event_time desc, tx_id
+        limit %(limit)s::integer + 1
+    )
     order by event_time desc, tx_id
     limit %(limit)s::integer + 1
 ),
@@ -69,6 +95,7 @@ audited as (
             exists (select from payment_order) as found,
             (select count(*) from page) as entries
     ) as outcome
+    where bo.require_open_session(%(session)s) is not false
 )
 
 select
@@ -81,17 +108,36 @@ order by page.event_time desc, page.tx_id
 
 -- name: wallet
 with page as materialized (
-    select
-        tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
-        ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
-        payee_wallet_id
-    from bo.traced_entries
-    where
-        wallet_id = %(id)s
-        and event_time >= %(from)s::timestamptz
-        and event_time <= %(to)s::timestamptz
-        and event_time <= %(before)s::timestamptz
-        and (event_time < %(before)s::timestamptz or tx_id > %(after_id)s)
+    (
+        select
+            tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
+            ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
+            payee_wallet_id
+        from bo.traced_entries
+        where
+            wallet_id = %(id)s
+            and event_time = %(before)s::timestamptz
+            and tx_id > %(after_id)s
+            and event_time >= %(from)s::timestamptz
+            and event_time <= %(to)s::timestamptz
+        order by event_time desc, tx_id
+        limit %(limit)s::integer + 1
+    )
+    union all
+    (
+        select
+            tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
+            ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
+            payee_wallet_id
+        from bo.traced_entries
+        where
+            wallet_id = %(id)s
+            and event_time < %(before)s::timestamptz
+            and event_time >= %(from)s::timestamptz
+            and event_time <= %(to)s::timestamptz
+        order by event_time desc, tx_id
+        limit %(limit)s::integer + 1
+    )
     order by event_time desc, tx_id
     limit %(limit)s::integer + 1
 ),
@@ -109,6 +155,7 @@ audited as (
         least(outcome.entries, %(limit)s::integer),
         %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
     from (select count(*) as entries from page) as outcome
+    where bo.require_open_session(%(session)s) is not false
 )
 
 select * from page
@@ -123,7 +170,8 @@ with hits as materialized (
     where exists (select from bo.payment_orders where order_id = %(id)s)
     union all
     select 'WALLET'
-    where exists (select from bo.ledger_entries where wallet_id = %(id)s)
+    -- ordered as the index is, for the same reason as has_entries
+    where (select true from bo.ledger_entries where wallet_id = %(id)s order by event_time desc, tx_id limit 1)
 ),
 
 audited as (
@@ -139,6 +187,7 @@ audited as (
         outcome.found,
         %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
     from (select count(*) as found from hits) as outcome
+    where bo.require_open_session(%(session)s) is not false
 )
 
 select kind from hits
@@ -148,12 +197,29 @@ select kind from hits
 insert into bo.admin_audit_logs (
     actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
     request_query, ip, user_agent, correlation_id, result_count, duration_ms, occurrences
-) values (
+)
+select
     %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s, %(result)s, %(status_code)s::integer,
     %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
     %(result_count)s::integer, %(elapsed_ms)s::integer, %(occurrences)s::integer
-)
+where bo.require_open_session(%(session)s) is not false
 returning true
+
+-- name: record_nothing
+-- Fails where no lookup could be recorded: on a read-only server, without the right, while the table is locked.
+insert into bo.admin_audit_logs (
+    actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
+    request_query, ip, user_agent, correlation_id, result_count, duration_ms, occurrences
+)
+select null, null, '', '', null, '', 0, '', '', null, null, null, null, null, null, 1
+where false
+returning true
+
+-- name: session
+select bo.require_open_session(%(session)s)
+
+-- name: end_session
+select bo.end_session(%(session)s, to_timestamp(%(expires_at)s::double precision))
 
 -- name: audit
 -- Runs as bo_audit: the role of the API cannot read what it writes.

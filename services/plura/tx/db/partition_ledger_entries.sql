@@ -22,7 +22,9 @@ begin
     insert into bo.ledger_entries select * from bo.ledger_entries_whole;
     drop table bo.ledger_entries_whole;
     alter table bo.ledger_entries add constraint ledger_entries_pkey primary key (tx_id);
-    create index ix_bo_ledger_entries_related_id on bo.ledger_entries (related_id);
+    create index ix_bo_ledger_entries_related_id on bo.ledger_entries (related_id, event_time desc, tx_id);
+    create index ix_bo_ledger_entries_sides on bo.ledger_entries (related_id, entry_type, event_time desc, tx_id)
+    where entry_type in ('PAYMENT', 'RECEIVE') and coalesce(related_type, '') in ('', 'PAYMENT_ORDER');
     create index ix_bo_ledger_entries_wallet_id_event_time on bo.ledger_entries (wallet_id, event_time desc, tx_id);
     create index ix_bo_ledger_entries_event_time on bo.ledger_entries (event_time);
     grant select, insert, update on bo.ledger_entries to bo_consumer;

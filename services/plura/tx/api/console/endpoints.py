@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import datetime
 from typing import Annotated, Any
@@ -22,18 +21,26 @@ from plura.tx.api.console.reader import HOME, reader_of
 from plura.tx.api.console.session import (
     LOGIN,
     SESSION,
+    START,
     PageGate,
     cookie_of,
     forget,
     keep_login,
     keep_session,
     name_of,
+    own_page,
     session_of,
 )
-from plura.tx.api.errors import ForbiddenError, InvalidRequestError, NotFoundError, UnavailableError
+from plura.tx.api.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    SessionEndedError,
+    UnavailableError,
+)
 from plura.tx.api.gate import AUDITORS
 from plura.tx.api.order import endpoints as order
-from plura.tx.api.parameters import Cursor, OrderId, TxId, WalletId, in_utc
+from plura.tx.api.parameters import Cursor, OrderId, TxId, WalletId, in_utc, lacks_plus
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.services import Services, services_of
 from plura.tx.api.tx import endpoints as tx
@@ -42,7 +49,6 @@ from plura.tx.api.wallet import endpoints as wallet
 
 CALLBACK = "/console/callback"
 ROWS = 50
-_OWN_PAGE = re.compile(r"/console(/[!-\[\]-~]*)?(\?[!-\[\]-~]*)?")
 _LONGEST_FORM = 4096
 _LONGEST_TIME = 40
 
@@ -59,7 +65,13 @@ async def start() -> Response:
 @router.get(HOME)
 async def home(request: Request) -> Response:
     """Show the search, or the way to sign in."""
-    reader = reader_of(request)
+    services, visit, reader = services_of(request), visit_of(request), reader_of(request)
+    session = session_of(services, visit)
+    if session is not None:
+        try:
+            await services.sessions.require_open(session)
+        except SessionEndedError:
+            reader = reader.signed_out()
     return page("sign_in" if reader.can_sign_in else "home", reader)
 
 
@@ -76,11 +88,11 @@ async def icon() -> Response:
 
 
 @router.get("/console/login")
-async def login(request: Request, following: str = "/console") -> Response:
+async def login(request: Request, following: str = START) -> Response:
     """Send the reader to the identity provider."""
     services = services_of(request)
     sign_in = _required(services)
-    where, sealed = sign_in.begin(following if _OWN_PAGE.fullmatch(following) else "/console")
+    where, sealed = sign_in.begin(own_page(following))
     answer = RedirectResponse(where, status_code=303)
     keep_login(answer, sign_in.settings, sealed)
     return answer
@@ -99,16 +111,16 @@ async def callback(request: Request, code: str = "", state: str = "") -> Respons
         raise SignInFailedError(str(error)) from None
     except KeysUnavailableError as error:
         raise UnavailableError(str(error)) from None
-    # A redirect would still be the provider's doing, and the browser would hold the strict cookie back.
+    # A redirect would still be the provider's doing, and some browsers hold a new cookie back for it.
     answer = page("signed_in", reader_of(request), following=following)
     keep_session(answer, sign_in.settings, session, seconds)
-    forget(answer, sign_in.settings, LOGIN, CALLBACK)
+    forget(answer, sign_in.settings, LOGIN)
     return answer
 
 
 @router.post("/console/logout")
 async def logout(request: Request) -> Response:
-    """End the session, if the form is ours."""
+    """End the session in this browser and wherever else its cookie may be, if the form is ours."""
     services = services_of(request)
     visit = visit_of(request)
     sign_in = _required(services)
@@ -116,7 +128,8 @@ async def logout(request: Request) -> Response:
     given = parse_qs((await _form(request)).decode("utf-8", "replace")).get("csrf", [""])[0]
     if session is None or not secrets.compare_digest(session.csrf.encode(), given.encode()):
         raise ForbiddenError
-    answer = RedirectResponse("/console", status_code=303)
+    await services.sessions.end(session)
+    answer = RedirectResponse(START, status_code=303)
     forget(answer, sign_in.settings, SESSION)
     return answer
 
@@ -199,6 +212,17 @@ async def show_audit(
     return page("audit", reader_of(request), found=found, actor_id=actor_id, resource_id=resource_id, cursor=cursor)
 
 
+async def _is_signed_in(services: Services, visit: Visit) -> bool:
+    session = session_of(services, visit)
+    if session is None:
+        return False
+    try:
+        await services.sessions.require_open(session)
+    except SessionEndedError:
+        return False
+    return True
+
+
 def _required(services: Services) -> SignIn:
     if services.sign_in is None:
         raise NotFoundError
@@ -216,6 +240,8 @@ def _kst(text: str, name: str) -> datetime | None:
         read = datetime.fromisoformat(text)
         return in_utc(read if read.tzinfo else read.replace(tzinfo=KST))
     except ValueError:
+        if lacks_plus(text):
+            error["msg"] += ": the + before an offset is written %2B in a query"
         raise InvalidRequestError(errors=[error]) from None
 
 

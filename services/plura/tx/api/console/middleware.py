@@ -10,6 +10,7 @@ from plura.tx.api.console.catalogue import Language
 from plura.tx.api.console.error_pages import error_page
 from plura.tx.api.console.reader import LANGUAGE_COOKIE, SWITCH, identify_reader, is_console_path
 from plura.tx.api.errors import ApiError
+from plura.tx.api.services import services_of
 from plura.tx.api.visit import visit_of
 
 _API = "/admin/"
@@ -32,10 +33,13 @@ class PagesMiddleware:
         visit = visit_of(request)
 
         def tell_error(error: ApiError, correlation_id: str) -> Response:
-            return error_page(reader, visit, error, correlation_id)
+            shown = reader.signed_out() if visit.session_ended else reader
+            return error_page(shown, visit, error, correlation_id)
 
         visit.tell_error = tell_error
-        switched = _switched(scope)
+        sign_in = services_of(request).sign_in
+        is_secure = scope["scheme"] == "https" or (sign_in is not None and sign_in.settings.is_secure)
+        switched = _switched(scope, is_secure=is_secure)
         await (switched or self._app)(scope, receive, send)
 
 
@@ -47,7 +51,7 @@ def _is_page(scope: Scope) -> bool:
     return not path.startswith(_API) and any(b"text/html" in value for value in accepted)
 
 
-def _switched(scope: Scope) -> Response | None:
+def _switched(scope: Scope, *, is_secure: bool) -> Response | None:
     """Return the redirect to the same page in the language that the address asks for, None if it asks for none.
 
     The choice is kept in a cookie. The redirect takes it out of the address: a link that is sent to somebody else does
@@ -67,7 +71,7 @@ def _switched(scope: Scope) -> Response | None:
         chosen[0].value,
         max_age=_YEAR_SECONDS,
         path="/",
-        secure=scope["scheme"] == "https",
+        secure=is_secure,
         httponly=True,
         samesite="lax",
     )

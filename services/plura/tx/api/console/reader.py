@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -36,6 +36,10 @@ class Reader:
     actor: str | None
     csrf: str | None
     is_auditor: bool
+
+    def signed_out(self) -> Reader:
+        """Return the same reader without the session, which was ended."""
+        return replace(self, can_sign_in=True, actor=None, csrf=None, is_auditor=False)
 
     def address_in(self, language: Language) -> str:
         """Return the address that shows this page in another language and keeps to that language."""

@@ -46,3 +46,8 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Tell all metrics in Prometheus' text format."""
     return Response(services_of(request).health.exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+
+# some balancers and monitors ask by HEAD; the server sends no body with the answer
+for _path, _endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+    router.add_api_route(_path, _endpoint, methods=["HEAD"], include_in_schema=False)

@@ -27,6 +27,7 @@ class Readiness(BaseModel):
 
     status: Literal["ready", "not_ready"]
     database: bool
+    recording: bool = Field(description="Lookups can be recorded; one that cannot is not answered.")
     migrations: bool = Field(description="The schema has all migrations of this version; later ones may follow.")
     identity: bool = Field(description="The keys of the identity provider are known.")
     freshness: list[Freshness]

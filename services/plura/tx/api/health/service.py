@@ -80,7 +80,7 @@ class HealthService:
 
     async def _look(self) -> Readiness:
         identity = self._authenticator.is_ready
-        database, migrations, freshness = False, False, list[Freshness]()
+        database, recording, migrations, freshness = False, False, False, list[Freshness]()
         try:
             applied = await self._statements.rows("migrations", "schema_migrations")
             database = True
@@ -90,12 +90,15 @@ class HealthService:
                 Freshness(topic=topic, freshness_seconds=round(seconds, 3), polled_at=polled_at)
                 for topic, seconds, polled_at in await self._statements.rows("consumers", "consumer_state")
             ]
+            await self._statements.rows("record_nothing", "admin_audit_logs")
+            recording = True
         except UnavailableError:
             _LOG.debug("not ready", exc_info=True)
-        ready = database and migrations and identity
+        ready = database and recording and migrations and identity
         return Readiness(
             status="ready" if ready else "not_ready",
             database=database,
+            recording=recording,
             migrations=migrations,
             identity=identity,
             freshness=freshness,

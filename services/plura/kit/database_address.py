@@ -1,0 +1,65 @@
+"""The address of a database, read so that no part of its password reaches a message.
+
+libpq quotes what it cannot read, and a password with ``@``, ``/`` or ``%`` that is not percent-encoded is read as a
+host, a port or a database name, which errors of the connection quote as well. So an address is read here once, and
+refused in words of our own.
+"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+_SCHEMES = ("postgresql://", "postgres://")
+_HIGHEST_PORT = 65_535
+_BLANKS = frozenset(" \t\n\v\f\r")
+_WRITTEN = {"%": "%25", "@": "%40", "/": "%2F", ":": "%3A", "?": "%3F", "#": "%23", "a blank": "%20"}
+_HINT = "user name and password of an address are written percent-encoded: " + ", ".join(
+    f"{character} as {code}" for character, code in _WRITTEN.items()
+)
+
+
+def read_address(text: str) -> str:
+    """Return an address as libpq takes it: a URI, or a list like ``host=db dbname=payments password='…'``.
+
+    The driver's name in addresses of SQLAlchemy is taken out.
+
+    Raises:
+        ValueError: it is not an address, or its user name or password is not percent-encoded. The text holds nothing
+            of the address.
+    """
+    text = text.replace("postgresql+psycopg://", "postgresql://", 1)
+    is_uri = text.startswith(_SCHEMES)
+    try:
+        is_readable = _are_ports(str(conninfo_to_dict(text).get("port", "")))
+    except (psycopg.Error, ValueError):
+        is_readable = False
+    if is_uri and not (is_readable and _is_whole(text)):
+        raise ValueError(f"cannot be read; {_HINT}")
+    if not is_readable:
+        raise ValueError(
+            "has to begin with postgresql://, or be a list like host=db dbname=payments user=tx_api password='…'"
+        )
+    return text
+
+
+def _is_whole(uri: str) -> bool:
+    """Whether user name and password of ``uri`` end where libpq ends them.
+
+    That is at the first ``@``, unless a ``/`` comes before it: then there are none. Where an ``@`` follows in host or
+    path, or in parameters after an address with a host, it belonged to a password. Blanks are cut off at both ends.
+    """
+    rest = uri.partition("://")[2]
+    user, at, tail = rest.partition("@")
+    has_user = bool(at) and "/" not in user
+    where, _, parameters = (tail if has_user else rest).partition("?")
+    has_host = has_user or not where.startswith("/")
+    return "@" not in where and not (has_host and "@" in parameters) and _BLANKS.isdisjoint(uri)
+
+
+def _are_ports(text: str) -> bool:
+    """Whether ``text`` is blank or the ports of one or several hosts."""
+    return all(
+        not port or (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _HIGHEST_PORT)
+        for port in text.split(",")
+    )
