@@ -241,7 +241,7 @@ def _kst(text: str, name: str) -> datetime | None:
         return in_utc(read if read.tzinfo else read.replace(tzinfo=KST))
     except ValueError:
         if lacks_plus(text):
-            error["msg"] += ": the + before an offset is written %2B in a query"
+            error |= {"type": "lost_plus", "msg": "not a time: the + before an offset is written %2B in a query"}
         raise InvalidRequestError(errors=[error]) from None
 
 
