@@ -46,8 +46,9 @@ def batch_id_of(table_name: str, content_sha256: str, extracted_at: datetime | N
 
 def find_batch(connection: duckdb.DuckDBPyConnection, batch_id: str) -> Batch | None:
     """Return the batch with an id, or None."""
-    row = connection.execute(f"select {_COLUMNS} from bronze.load_registry where batch_id = ?", [batch_id]).fetchone()
-    return _batch(row) if row else None
+    # all rows are fetched: DuckDB takes no other work while a result is half read
+    rows = connection.execute(f"select {_COLUMNS} from bronze.load_registry where batch_id = ?", [batch_id]).fetchall()
+    return _batch(rows[0]) if rows else None
 
 
 def list_batches(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
@@ -58,9 +59,8 @@ def list_batches(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
 
 def next_batch_seq(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the number of the next batch."""
-    row = connection.execute("select coalesce(max(batch_seq), 0) + 1 from bronze.load_registry").fetchone()
-    assert row is not None
-    return int(row[0])
+    rows = connection.execute("select coalesce(max(batch_seq), 0) + 1 from bronze.load_registry").fetchall()
+    return int(rows[0][0])
 
 
 def register_batch(
