@@ -97,9 +97,7 @@ def refuse_name(path: Path) -> None:
     why = None
     if meaning := _NO_DATABASE_NAMES.get(name.lower()):
         why = f"the database is named after the file, and {name!r} is {meaning}"
-    elif found := next((char for char in path.name if char in "'\";#\\" or not char.isprintable()), None):
-        why = f"the database is named after the file, and no name may hold {found!r}"
-    elif found := next((char for char in name if char > _LAST_BMP), None):
+    elif found := next((char for char in path.name if _is_unusable(char)), None):
         why = f"the database is named after the file, and no name may hold {found!r}"
     elif name != name.strip() or not name:
         why = "the database is named after the file, and no name may begin or end with a blank"
@@ -109,6 +107,10 @@ def refuse_name(path: Path) -> None:
         raise LakeError(
             f"{path} cannot be a warehouse: {why}. Name another file with PLURA_DUCKDB_PATH, for example lake.duckdb"
         )
+
+
+def _is_unusable(char: str) -> bool:
+    return char in "'\";#\\" or char > _LAST_BMP or not char.isprintable()
 
 
 def _connect(path: Path, *, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
