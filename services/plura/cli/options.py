@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import LakeSettings
+from plura.kit.settings import EngineSettings, LakeSettings
 from python_jobs.warehouse import LakeError
 
 Target = Annotated[str | None, typer.Option(help="dbt target to work on; default: PLURA_TARGET, else duckdb.")]
@@ -19,12 +19,13 @@ def lake_settings(target: str | None) -> LakeSettings:
     """Return the settings of a command.
 
     Raises:
-        LakeError: there is no dbt project where the settings say.
+        LakeError: there is no dbt project where the settings say, or a setting of an engine is wrong.
         typer.BadParameter: the dbt profile has no such target.
     """
     from python_jobs.pipelines import known_targets
 
     settings = LakeSettings()
+    _refuse_engine_settings()
     if not (settings.project_dir / "dbt_project.yml").is_file():
         raise LakeError(f"there is no dbt project in {settings.project_dir}: name its folder with PLURA_PROJECT_DIR")
     if target:
@@ -35,6 +36,15 @@ def lake_settings(target: str | None) -> LakeSettings:
             f"unknown target {settings.target!r}: profiles/profiles.yml has {', '.join(targets)}", param_hint="--target"
         )
     return settings
+
+
+def _refuse_engine_settings() -> None:
+    try:
+        EngineSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"PLURA_{first['loc'][0]}".upper()
+        raise LakeError(f"{name} is {first['input']!r}: {first['msg']}") from None
 
 
 def kafka_settings() -> KafkaSettings:
