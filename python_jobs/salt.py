@@ -1,8 +1,9 @@
 """The salt of the pseudonyms: where it comes from, which ones are refused, and the fingerprint that it is known by.
 
 All keys of one version are made with one salt. Which one that was is known by its fingerprint, which is kept for each
-version. A fingerprint is a scrypt hash with random bits of its own: a guess at the salt costs 32 MiB and a tenth of a
-second, where a guess by a key of ``gold.fact_payment_anonymized`` costs one SHA-256.
+version. A fingerprint is a scrypt hash over version and salt: a guess at the salt costs 32 MiB and a tenth of a second,
+where a guess by a key of ``gold.fact_payment_anonymized`` costs one SHA-256. It holds no random bits, because the same
+input gives the same Gold on every engine.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -31,30 +31,35 @@ class Salt:
     value: str
     version: str
 
+    @property
     def fingerprint(self) -> str:
-        """Return a new fingerprint of the salt; each has other random bits."""
-        nonce = secrets.token_bytes(16)
-        parts = (nonce, _hash(self.value, nonce, _COST, _BLOCK_SIZE))
-        return "$".join(["scrypt", str(_COST), str(_BLOCK_SIZE), *(base64.b64encode(part).decode() for part in parts)])
+        """By which the salt is known: the method, its cost and block size, and the hash in base64."""
+        digest = hashlib.scrypt(
+            self.value.encode(),
+            salt=f"plura, salt of pseudonyms, version {self.version}".encode(),
+            n=_COST,
+            r=_BLOCK_SIZE,
+            p=1,
+            maxmem=_MEMORY,
+            dklen=32,
+        )
+        return f"scrypt${_COST}${_BLOCK_SIZE}${base64.b64encode(digest).decode()}"
 
-    def known_fingerprint(self, known: Iterable[tuple[str, str]]) -> str | None:
-        """Return the fingerprint of this version among those of all versions, None for a new version.
+    def refuse_if_changed(self, known: Iterable[tuple[str, str]]) -> None:
+        """Refuse the salt if its version was made with another one.
+
+        Args:
+            known: the versions that a warehouse knows, with their fingerprints.
 
         Raises:
-            ValueError: the version was made with another salt.
+            ValueError: the fingerprint of the version is another one.
         """
-        for version, fingerprint in known:
-            if version != self.version:
-                continue
-            _, cost, block_size, nonce, digest = fingerprint.split("$")
-            ours = _hash(self.value, base64.b64decode(nonce), int(cost), int(block_size))
-            if not hmac.compare_digest(ours, base64.b64decode(digest)):
-                raise ValueError(
-                    f"The salt is not the one that the keys of version {version!r} were made with: set that one again"
-                    " (ANON_USER_KEY_SALT, or the secret), or name a new ANON_USER_KEY_SALT_VERSION for the new salt."
-                )
-            return fingerprint
-        return None
+        recorded = dict(known).get(self.version)
+        if recorded is not None and not hmac.compare_digest(recorded, self.fingerprint):
+            raise ValueError(
+                f"The salt is not the one that the keys of version {self.version!r} were made with: set that one again"
+                " (ANON_USER_KEY_SALT, or the secret), or name a new ANON_USER_KEY_SALT_VERSION for the new salt."
+            )
 
 
 def checked_salt(value: str, version: str, environment: str) -> Salt:
@@ -97,11 +102,7 @@ def salt_problem(known: str) -> str:
         known: JSON list of the versions that the warehouse knows with their fingerprints.
     """
     try:
-        salt_of_environment().known_fingerprint((version, fingerprint) for version, fingerprint in json.loads(known))
+        salt_of_environment().refuse_if_changed((version, fingerprint) for version, fingerprint in json.loads(known))
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _hash(salt: str, nonce: bytes, cost: int, block_size: int) -> bytes:
-    return hashlib.scrypt(salt.encode(), salt=nonce, n=cost, r=block_size, p=1, maxmem=_MEMORY, dklen=32)

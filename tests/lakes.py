@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Line = Mapping[str, Any] | str
 
-CLOCKS = {"run_id", "generated_at", "updated_at", "detected_at", "detected_date_kst", "changed_at", "fingerprint"}
-"""Columns that say when and by which run a row was written, or hold random bits."""
+CLOCKS = {"run_id", "generated_at", "updated_at", "detected_at", "detected_date_kst", "changed_at"}
+"""Columns that tell when and by which run a row was written."""
 
 
 @dataclass(kw_only=True)

@@ -14,8 +14,8 @@ def model(dbt, session):
     known = session.sql(f"select salt_version, fingerprint from {head}pseudonym_salt_version{tail}")
     is_spark = hasattr(session, "createDataFrame")
     rows = known.collect() if is_spark else known.fetchall()
-    fingerprint = salt.known_fingerprint((row[0], row[1]) for row in rows) or salt.fingerprint()
-    row = (salt.value, salt.version, fingerprint)
+    salt.refuse_if_changed((row[0], row[1]) for row in rows)
+    row = (salt.value, salt.version, salt.fingerprint)
     if is_spark:
         return session.createDataFrame([row], "salt string, salt_version string, fingerprint string")
     columns = "select $1 as salt, $2 as salt_version, $3 as fingerprint"

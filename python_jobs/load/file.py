@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -21,7 +21,10 @@ from python_jobs.warehouse import LakeError, explain
 
 @dataclass(frozen=True, kw_only=True)
 class FileOutcome:
-    """What became of one file: ``loaded``, ``unchanged``, ``reinstated``, ``empty`` or ``refused``."""
+    """What became of one file: ``loaded``, ``unchanged``, ``reinstated``, ``replaced``, ``empty`` or ``refused``.
+
+    ``batch_id`` is the batch that is counted for it: of a replaced one that of the file in its place.
+    """
 
     path: Path
     table: str
@@ -30,6 +33,30 @@ class FileOutcome:
     malformed: int = 0
     batch_id: str = ""
     problem: str = ""
+
+
+@dataclass(kw_only=True)
+class LoadReport:
+    """Outcome of a load: the files, what to look at, and the KST days of the lines that came or came back."""
+
+    files: list[FileOutcome] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    data_docs: Path | None = None
+    days: set[date] = field(default_factory=set)
+
+    @property
+    def problems(self) -> list[str]:
+        """One line per refused file."""
+        return [file.problem for file in self.files if file.outcome == "refused"]
+
+    @property
+    def changed(self) -> list[str]:
+        """Ids of the batches that came or came back."""
+        return [file.batch_id for file in self.files if file.outcome in {"loaded", "reinstated"}]
+
+    def count(self, outcome: str) -> int:
+        """Number of files with an outcome."""
+        return sum(1 for file in self.files if file.outcome == outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +123,16 @@ def load_file(context: LoadContext, file: NewFile, advance: Callable[[int], None
     return outcome
 
 
-def insert_file(context: LoadContext, file: NewFile, advance: Callable[[int], None]) -> FileOutcome:
+def insert_file(
+    context: LoadContext, file: NewFile, advance: Callable[[int], None], *, reason: str | None = None
+) -> FileOutcome:
     """Insert the rows of a file and its batch; the caller's transaction is to be rolled back unless it is ``loaded``.
 
     Args:
         context: where to.
         file: the file.
         advance: called with the bytes of each block that was read.
+        reason: kept in the registry.
     """
     connection, path, table = context.connection, file.path, file.table
     stamps = bronze.Stamps(
@@ -131,6 +161,7 @@ def insert_file(context: LoadContext, file: NewFile, advance: Callable[[int], No
         content_sha256=file.content_sha256,
         row_count=rows,
         malformed_count=malformed,
+        reason=reason,
     )
     return FileOutcome(
         path=path, table=table.name, outcome="loaded", rows=rows, malformed=malformed, batch_id=stamps.batch_id

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from python_jobs.contracts import Table, read_contracts
+from python_jobs.contracts import read_contracts
 from python_jobs.load import batches, bronze
-from python_jobs.load.file import FileOutcome, LoadContext, NewFile, load_file, look_at
-from python_jobs.load.names import list_folder
+from python_jobs.load.after import look_back
+from python_jobs.load.file import FileOutcome, LoadContext, LoadReport, NewFile, load_file, look_at
+from python_jobs.load.names import Listing, list_folder
+from python_jobs.load.repeated import held_in
+from python_jobs.report import DuckDBReader
 from python_jobs.warehouse import open_duckdb
 
 if TYPE_CHECKING:
@@ -22,24 +24,6 @@ Progress = Callable[[int, int, str], None]
 
 _MOST_UNREAD = 20
 """Files that are not read whose reasons are reported one by one."""
-
-
-@dataclass(kw_only=True)
-class LoadReport:
-    """Outcome of a load: the files, and what to look at."""
-
-    files: list[FileOutcome] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    data_docs: Path | None = None
-
-    @property
-    def problems(self) -> list[str]:
-        """One line per refused file."""
-        return [file.problem for file in self.files if file.outcome == "refused"]
-
-    def count(self, outcome: str) -> int:
-        """Number of files with an outcome."""
-        return sum(1 for file in self.files if file.outcome == outcome)
 
 
 def load_folder(
@@ -71,9 +55,6 @@ def load_folder(
     """
     tables = read_contracts(project_dir)
     listing = list_folder(folder, tables)
-    report = LoadReport(warnings=[f"{path} is not read: {why}" for path, why in listing.unread[:_MOST_UNREAD]])
-    if len(listing.unread) > _MOST_UNREAD:
-        report.warnings.append(f"{len(listing.unread) - _MOST_UNREAD} more files of {folder} are not read")
     with open_duckdb(warehouse, create=True) as connection:
         bronze.create_tables(connection, tables)
         context = LoadContext(
@@ -84,23 +65,31 @@ def load_folder(
             extracted_at=extracted_at,
             now=now,
         )
-        load_files(context, listing.files, report, validator=validator, progress=progress or _no_progress)
+        report = load_listing(context, listing, validator=validator, progress=progress)
+        look_back(
+            DuckDBReader(connection),
+            tables,
+            batches.list_batches(connection),
+            report,
+            extracted_at=extracted_at,
+            now=now,
+            hold=held_in(connection),
+        )
     return report
 
 
-def load_files(
-    context: LoadContext,
-    found: list[tuple[Path, Table]],
-    report: LoadReport,
-    *,
-    validator: Validator | None,
-    progress: Progress,
-) -> None:
-    """Load files that were not loaded before, and add to the report what became of them."""
+def load_listing(
+    context: LoadContext, listing: Listing, *, validator: Validator | None = None, progress: Progress | None = None
+) -> LoadReport:
+    """Load the files of a listing that were not loaded before, without a look at what is in the warehouse besides."""
+    advance = progress or _no_progress
+    report = LoadReport(warnings=[f"{path} is not read: {why}" for path, why in listing.unread[:_MOST_UNREAD]])
+    if len(listing.unread) > _MOST_UNREAD:
+        report.warnings.append(f"{len(listing.unread) - _MOST_UNREAD} more files of {context.folder} are not read")
     new_files: dict[str, NewFile] = {}
     copies: list[NewFile] = []
-    for number, (path, table) in enumerate(found):
-        progress(number, len(found), f"looking at {path.name}")
+    for number, (path, table) in enumerate(listing.files):
+        advance(number, len(listing.files), f"looking at {path.name}")
         file = look_at(context, path, table)
         if isinstance(file, FileOutcome):
             report.files.append(file)
@@ -112,28 +101,34 @@ def load_files(
             new_files[file.batch_id] = file
     findings: dict[str, list[str]] = {}
     if validator is not None and new_files:
-        findings = validator([(file.path, file.table) for file in new_files.values()], progress)
+        findings = validator([(file.path, file.table) for file in new_files.values()], advance)
         report.data_docs = validator.index_page
     total = sum(file.size for file in new_files.values())
     done = 0
     for file in new_files.values():
-        report.files.append(load_file(context, file, _after(done, total, file, progress)))
+        report.files.append(load_file(context, file, _after(done, total, file, advance)))
         done += file.size
-        progress(done, total, file.path.name)
+        advance(done, total, file.path.name)
     for copy in copies:
         again = look_at(context, copy.path, copy.table)
         if isinstance(again, NewFile):  # the first of the copies was refused, or has changed since
-            report.files.append(load_file(context, again, _after(done, total, copy, progress)))
+            report.files.append(load_file(context, again, _after(done, total, copy, advance)))
         else:
             report.files.append(again if isinstance(again, FileOutcome) else _kept(context, copy.path, again))
     loaded = {file.table for file in report.files if file.outcome == "loaded"}
     report.warnings += [text for table, texts in findings.items() if table in loaded for text in texts]
     _warn_of_lines(report)
+    return report
 
 
 def _kept(context: LoadContext, path: Path, batch: batches.Batch) -> FileOutcome:
     """The outcome of a file that is in a batch already, which comes back if it was withdrawn."""
     outcome = "unchanged" if batch.status == "loaded" else "reinstated"
+    if outcome == "reinstated" and (new := batches.replacement_of(context.connection, batch)):
+        # the wrong file may lie in its folder for ever
+        return FileOutcome(
+            path=path, table=batch.table_name, outcome="replaced", rows=batch.row_count, batch_id=new.batch_id
+        )
     if outcome == "reinstated":
         batches.set_batch_status(context.connection, batch.batch_id, "loaded", reason="loaded again", now=context.now)
     return FileOutcome(
@@ -159,6 +154,10 @@ def _after(done: int, total: int, file: NewFile, progress: Progress) -> Callable
 
 def _warn_of_lines(report: LoadReport) -> None:
     for file in report.files:
+        if file.outcome == "replaced":
+            report.warnings.append(
+                f"{file.path} was replaced by batch {file.batch_id}; plura lake reinstate brings it back"
+            )
         if file.outcome == "empty":
             report.warnings.append(f"{file.path} holds no line: nothing to load")
         if file.malformed:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from plura.cli import demo, lake, lake_publish, lake_stream, tx, tx_api, tx_consumer
+from plura.cli import demo, lake, lake_batches, lake_publish, lake_stream, tx, tx_api, tx_consumer
 from plura.cli.console import fail, say, warn
 from plura.kit.errors import ServiceError
 from plura.kit.known_settings import unknown_settings
@@ -21,6 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+lake.app.command(short_help="List the batches that were loaded.")(lake_batches.batches)
+lake.app.command(short_help="Take wrongly loaded batches out.")(lake_batches.withdraw)
+lake.app.command(short_help="Bring withdrawn batches back.")(lake_batches.reinstate)
+lake.app.command(short_help="Replace a batch by a corrected file.")(lake_batches.replace)
 lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_publish.publish)
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
 tx.app.command(short_help="Store the events of the Kafka topics.")(tx_consumer.consume)

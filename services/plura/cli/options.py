@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -11,7 +12,11 @@ from plura.kit.kafka import KafkaSettings
 from plura.kit.settings import EngineSettings, LakeSettings
 from python_jobs.warehouse import LakeError
 
+if TYPE_CHECKING:
+    from python_jobs.validate import Validator
+
 Target = Annotated[str | None, typer.Option(help="dbt target to work on; default: PLURA_TARGET, else duckdb.")]
+Validate = Annotated[bool, typer.Option(help="Check the new lines with Great Expectations first.")]
 Wait = Annotated[float, typer.Option(help="Seconds to wait while another command holds the warehouse.", min=0)]
 
 
@@ -45,6 +50,30 @@ def _refuse_engine_settings() -> None:
         first = error.errors()[0]
         name = f"PLURA_{first['loc'][0]}".upper()
         raise LakeError(f"{name} is {first['input']!r}: {first['msg']}") from None
+
+
+def validator_of(settings: LakeSettings, *, wanted: bool) -> Validator | None:
+    """Return what checks new lines and writes Data Docs, None where that is not wanted."""
+    if not wanted:
+        return None
+    from python_jobs.validate import Validator
+
+    return Validator(project_dir=settings.project_dir, docs_dir=settings.resolved(settings.data_docs_dir))
+
+
+def instant_of(text: str, option: str) -> datetime:
+    """Return the instant that an option names; without an offset it is UTC.
+
+    Raises:
+        typer.BadParameter: it is no instant in ISO 8601.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no instant: write it as 2026-02-01T00:00:00Z", param_hint=option
+        ) from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def kafka_settings() -> KafkaSettings:
