@@ -19,25 +19,27 @@
   Stops a run before its first node if the salt of the environment cannot be used: a refused one, or another one than
   the keys of its version were made with. The secret of a Databricks workspace is checked by the notebook that reads it.
 -#}
-{% macro refuse_salt() -%}
+{% macro refuse_salt() -%} {{ adapter.dispatch('refuse_salt', 'plura')() }} {%- endmacro %}
+
+{% macro default__refuse_salt() -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- set versions = load_relation(api.Relation.create(database=target.database or none, schema='gold', identifier='pseudonym_salt_version')) -%}
         {%- set known = [] -%}
         {%- for row in run_query('select salt_version, fingerprint from ' ~ versions).rows -%}
             {%- do known.append([row[0], row[1]]) -%}
         {%- endfor -%}
-        {%- set problem = adapter.dispatch('salt_problem', 'plura')(tojson(known)) -%}
+        {%- set problem = salt_problem(tojson(known)) -%}
         {%- if problem -%}
             {%- do exceptions.raise_compiler_error(problem) -%}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
-{#- Why the salt of the environment cannot be used, given the versions and fingerprints that are known; else empty. -#}
-{% macro default__salt_problem(known) -%} {{ return(adapter.salt_problem(known)) }} {%- endmacro %}
+{% macro databricks__refuse_salt() -%} {%- endmacro %}
 
+{#- Why the salt of the environment cannot be used, given the versions and fingerprints that are known; else empty. -#}
+{% macro salt_problem(known) -%} {{ return(adapter.dispatch('salt_problem', 'plura')(known)) }} {%- endmacro %}
+{% macro default__salt_problem(known) -%} {{ return(adapter.salt_problem(known)) }} {%- endmacro %}
 {% macro duckdb__salt_problem(known) -%}
     {{ return(run_query('select plura_salt_problem(' ~ text_literal(known) ~ ')').rows[0][0]) }}
 {%- endmacro %}
-
-{% macro databricks__salt_problem(known) -%} {{ return('') }} {%- endmacro %}

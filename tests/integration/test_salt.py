@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
+from unittest import mock
 
 import duckdb
 import pytest
@@ -67,14 +69,23 @@ def keys(lake: Lake) -> set[tuple[Any, ...]]:
     return set(lake.sql("select date_kst, salt_version, user_key from gold.fact_payment_anonymized"))
 
 
-@pytest.fixture
-def ran(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
+@pytest.fixture(scope="module")
+def kept(new_lake: Callable[..., Lake]) -> Lake:
     """A day that was run with the first salt, and another day that is loaded."""
+    lake = new_lake(checks=False)
+    with mock.patch.dict(os.environ, {"ANON_USER_KEY_SALT": FIRST}):
+        lake.load(lines(D1, "po_1", "alice"))
+        lake.run_clean(D1)
+    lake.load(lines(D2, "po_2", "alice"))
+    return lake
+
+
+@pytest.fixture
+def ran(kept: Lake, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A copy of it, and the first salt still in the environment."""
+    shutil.copy(kept.warehouse, lake.warehouse)
     lake.checks = False
     monkeypatch.setenv("ANON_USER_KEY_SALT", FIRST)
-    lake.load(lines(D1, "po_1", "alice"))
-    lake.run_clean(D1)
-    lake.load(lines(D2, "po_2", "alice"))
     return lake
 
 
