@@ -9,7 +9,7 @@ import pytest
 import yaml
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 
-from python_jobs.warehouse import STORAGE_VERSION, LakeError, open_duckdb, refuse_name
+from python_jobs.warehouse import STORAGE_VERSION, open_duckdb, refuse_name
 from tests.commands import Plura
 from tests.dbt_runs import PROJECT, invoke_dbt
 from tests.loads import GOOD, write
@@ -111,9 +111,13 @@ def test_a_name_with_blanks_dots_digits_and_korean_letters_is_loaded_run_and_rep
     assert storage_format(place) == STORAGE_OF_1_4
 
 
-def test_a_demo_in_a_folder_that_dbt_cannot_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match="dbt reads the path as an address, in which '#' ends the path"):
-        refuse_name(tmp_path / "project #1" / "data" / "demo" / "plura.duckdb")
+def test_a_demo_in_a_folder_that_dbt_cannot_read_is_refused_before_it_removes_the_last_one(tmp_path: Path) -> None:
+    project = tmp_path / "project #1"
+    last = write(project / "data" / "demo" / "plura.duckdb", [])
+    outcome = Plura(work=tmp_path, settings={"PLURA_PROJECT_DIR": str(project)})("demo")
+    assert outcome.code == 1
+    assert "dbt reads the path as an address, in which '#' ends the path" in outcome.error
+    assert last.is_file()
 
 
 def storage_format(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""``plura lake``: generate, load, run and report; withdraw, reinstate and retention."""
+"""``plura lake``: generate, load, run, report, schema and retention."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ app = typer.Typer(
     help="""The lake: raw files to audited Gold.
 
     Settings are environment variables: PLURA_DUCKDB_PATH names the warehouse (default data/plura.duckdb), PLURA_TARGET
-    the dbt target, PLURA_DATA_DOCS_DIR the folder of Data Docs, PLURA_PROJECT_DIR the dbt project, and
-    PLURA_SPARK_WAREHOUSE the folder of target spark (default data/spark). Exit codes: 0 done, 1 a problem with data,
-    files or the warehouse, 2 wrong arguments, 130 interrupted.""",
+    the dbt target, PLURA_ENV the environment (local, dev or prod), PLURA_DATA_DOCS_DIR the folder of Data Docs,
+    PLURA_PROJECT_DIR the dbt project, and PLURA_SPARK_WAREHOUSE the folder of target spark (default data/spark). Exit
+    codes: 0 done, 1 a problem with data, files, settings or the warehouse, 2 wrong arguments, 130 interrupted.""",
     no_args_is_help=True,
 )
 
