@@ -54,9 +54,9 @@ bench-lake: setup  ## time and memory of the lake against a hand-written floor; 
 bench-tx: setup  ## speed of the transaction service, from events to lookups; ARGS=--write records it
 	$(BIN)/python -m bench.tx $(ARGS)
 
-lock: setup  ## compile requirements/*.in to locked versions with hashes
+lock: setup  ## compile requirements/*.in to locked versions with hashes; ARGS=--upgrade takes the latest versions
 	for name in base spark tx dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-annotate --no-emit-index-url --no-strip-extras requirements/$$name.in -o requirements/$$name.txt; done
+		--no-annotate --no-emit-index-url --no-strip-extras $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
 
 clean:  ## remove what the build wrote, but no data
 	rm -rf target logs dbt_packages

@@ -38,11 +38,24 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """One Bronze table; ``source`` is the name of its files, None for the loader's own tables."""
+    """One Bronze table; ``source`` is the name of its files, None for the loader's own tables.
+
+    ``key`` is what a line is about, as the key of Silver. ``dated_by`` are the columns, the first with a value wins,
+    whose KST day a line belongs to; none for a table without days. A second line of an ``is_immutable`` key is no newer
+    version of it.
+    """
 
     name: str
     source: str | None
     columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    dated_by: tuple[str, ...] = ()
+    is_immutable: bool = False
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether a line is a state at the instant of its extraction, and not something that happened."""
+        return self.dated_by[:1] == ("source_extracted_at",)
 
     @property
     def value_columns(self) -> tuple[Column, ...]:
@@ -114,7 +127,15 @@ def _table(entry: dict[str, Any], allowed: dict[str, tuple[str, ...]]) -> Table:
                 is_stamped=meta.get("ingest", False),
             )
         )
-    return Table(name=entry["name"], source=entry.get("meta", {}).get("file"), columns=tuple(columns))
+    meta = entry.get("meta", {})
+    return Table(
+        name=entry["name"],
+        source=meta.get("file"),
+        columns=tuple(columns),
+        key=tuple(meta.get("key", ())),
+        dated_by=tuple(meta.get("dated_by", ())),
+        is_immutable=meta.get("immutable", False),
+    )
 
 
 def _allowed_values(project_dir: Path) -> dict[str, tuple[str, ...]]:

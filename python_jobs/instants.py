@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+EARLIEST = datetime(1990, 1, 1)  # noqa: DTZ001 - UTC without a zone
+"""Instants before it are implausible, as by rule silver/earliest_instant."""
+
+LATENESS = timedelta(days=1)
+"""How far after its arrival an instant of a line may lie before it is implausible."""
+
+KST = timedelta(hours=9)
+"""Korea's offset from UTC."""
+
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC without a zone
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -16,7 +16,24 @@ import duckdb
 MEMORY_LIMIT = "1GiB"
 """What DuckDB keeps in memory at most while files are loaded and reports are read; the pipelines set their own."""
 
+STORAGE_VERSION = "v1.4.0"
+"""The oldest version of DuckDB that opens the files we make; the dbt profile says the same."""
+
 _RETRY_SECONDS = 0.1
+
+_NO_DATABASE_NAMES = {
+    "bronze": "a schema of the warehouse",
+    "silver": "a schema of the warehouse",
+    "gold": "a schema of the warehouse",
+    "information_schema": "a schema of every database",
+    "main": "reserved",
+    "temp": "reserved",
+    "system": "reserved",
+}
+"""Names that DuckDB gives another meaning; the database is named after the file."""
+
+_LAST_BMP = "\uffff"
+"""dbt writes the name of the database into Python models, where a character beyond this one becomes two."""
 
 _NO_DUCKDB_FILE = "{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
 
@@ -55,6 +72,7 @@ def open_duckdb(
         LakeError: the file is missing, no warehouse, in use by another program, cannot be read or written, or the disk
             is full.
     """
+    refuse_name(path)
     with plain_errors(path):
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +87,32 @@ def open_duckdb(
             connection.close()
 
 
+def refuse_name(path: Path) -> None:
+    """Refuse a file after which DuckDB, or dbt, cannot name a database.
+
+    Raises:
+        LakeError: the file name or the path is such a one.
+    """
+    name = path.name.lstrip(".").split(".", 1)[0]
+    why = None
+    if meaning := _NO_DATABASE_NAMES.get(name.lower()):
+        why = f"the database is named after the file, and {name!r} is {meaning}"
+    elif found := next((char for char in path.name if _is_unusable(char)), None):
+        why = f"the database is named after the file, and no name may hold {found!r}"
+    elif name != name.strip() or not name:
+        why = "the database is named after the file, and no name may begin or end with a blank"
+    elif found := next((char for char in str(path.parent) if char in "#?"), None):
+        why = f"dbt reads the path as an address, in which {found!r} ends the path"
+    if why:
+        raise LakeError(
+            f"{path} cannot be a warehouse: {why}. Name another file with PLURA_DUCKDB_PATH, for example lake.duckdb"
+        )
+
+
+def _is_unusable(char: str) -> bool:
+    return char in "'\";#\\" or char > _LAST_BMP or not char.isprintable()
+
+
 def _connect(path: Path, *, read_only: bool, deadline: float) -> duckdb.DuckDBPyConnection:
     """Connect as soon as no other program has the file open, at the latest at ``deadline`` (monotonic seconds)."""
     if _is_other_file(path):
@@ -79,7 +123,11 @@ def _connect(path: Path, *, read_only: bool, deadline: float) -> duckdb.DuckDBPy
             return duckdb.connect(
                 str(path),
                 read_only=read_only,
-                config={"preserve_insertion_order": "false", "memory_limit": MEMORY_LIMIT},
+                config={
+                    "preserve_insertion_order": "false",
+                    "memory_limit": MEMORY_LIMIT,
+                    "storage_compatibility_version": STORAGE_VERSION,
+                },
             )
         except duckdb.IOException as error:
             if not _is_locked(str(error)) or time.monotonic() >= deadline:
@@ -137,16 +185,23 @@ def _is_locked(text: str) -> bool:
 
 
 @contextmanager
-def warehouse_lock(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
+def warehouse_lock(path: Path, *, wait_seconds: float = 0, is_duckdb: bool = True) -> Iterator[None]:
     """Hold the lock of the warehouse: loads and runs on one warehouse never interleave.
 
     The lock ends with the process, however that ends. Programs that know nothing of the lock (a bare ``dbt build``, a
     DuckDB shell) are waited for as well.
 
+    Args:
+        path: the DuckDB file, or the folder of a Spark warehouse.
+        wait_seconds: how long to wait while another command holds it.
+        is_duckdb: whether the warehouse is a DuckDB file.
+
     Raises:
-        LakeError: another command or program holds the warehouse for longer than ``wait_seconds``, or its folder cannot
-            be written.
+        LakeError: another command or program holds the warehouse for longer than ``wait_seconds``, its folder cannot be
+            written, or it has a name that no DuckDB file may have.
     """
+    if is_duckdb:
+        refuse_name(path)
     deadline = time.monotonic() + wait_seconds
     with plain_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

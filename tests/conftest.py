@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from xdist.remote import Producer
 
-SCENARIOS = PROJECT.parent / "shared" / "data" / "reference_scenarios"
-
 ON_ONE_SESSION = tuple(
     f"tests/integration/{place}" for place in ("databricks/", "spark/", "streaming/", "test_outbox.py")
 )

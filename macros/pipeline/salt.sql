@@ -1,25 +1,45 @@
 {#-
   Salt of the pseudonyms, as an expression: a value of gold.pseudonym_salt, which a Python model fills from the secret
   scope on Databricks, else from the environment. The value stands in no compiled SQL, and so in no artifact, no query
-  history and no log.
+  history and no log. Only a salt whose fingerprint is recorded is used.
 -#}
 {% macro salt() -%}
-    {{ return('(select max(salt) from ' ~ ref('pseudonym_salt') ~ ')') }}
+    {{ return(
+        '(select max(current_salt.salt) from ' ~ ref('pseudonym_salt') ~ ' as current_salt inner join '
+        ~ ref('pseudonym_salt_version') ~ ' as recorded on current_salt.salt_version = recorded.salt_version)'
+    ) }}
 {%- endmacro %}
 
 {#- Which salt the pseudonyms were made with, so that a change of salt is visible. -#}
 {% macro salt_version() -%}
-    {{ return(adapter.dispatch('salt_version', 'plura')()) }}
+    {{ return('(select max(salt_version) from ' ~ ref('pseudonym_salt') ~ ')') }}
 {%- endmacro %}
 
-{% macro default__salt_version() -%}
-    {%- if not execute -%}
-        {{ return("''") }}
+{#-
+  Stops a run before its first node if the salt of the environment cannot be used: a refused one, or another one than
+  the keys of its version were made with. The secret of a Databricks workspace is checked by the notebook that reads it.
+-#}
+{% macro refuse_salt() -%} {{ adapter.dispatch('refuse_salt', 'plura')() }} {%- endmacro %}
+
+{% macro default__refuse_salt() -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set versions = load_relation(api.Relation.create(database=target.database or none, schema='gold', identifier='pseudonym_salt_version')) -%}
+        {%- set known = [] -%}
+        {%- for row in run_query('select salt_version, fingerprint from ' ~ versions).rows -%}
+            {%- do known.append([row[0], row[1]]) -%}
+        {%- endfor -%}
+        {%- set problem = salt_problem(tojson(known)) -%}
+        {%- if problem -%}
+            {%- do exceptions.raise_compiler_error(problem) -%}
+        {%- endif -%}
     {%- endif -%}
-    {{ return(text_literal(env_var('ANON_USER_KEY_SALT_VERSION', 'local-v1' if not env_var('ANON_USER_KEY_SALT', '') else 'v1'))) }}
 {%- endmacro %}
 
-{#- A secret of the workspace is a version of its own, named or not. -#}
-{% macro databricks__salt_version() -%}
-    {{ return(text_literal(env_var('ANON_USER_KEY_SALT_VERSION', 'v1'))) }}
+{% macro databricks__refuse_salt() -%} {%- endmacro %}
+
+{#- Why the salt of the environment cannot be used, given the versions and fingerprints that are known; else empty. -#}
+{% macro salt_problem(known) -%} {{ return(adapter.dispatch('salt_problem', 'plura')(known)) }} {%- endmacro %}
+{% macro default__salt_problem(known) -%} {{ return(adapter.salt_problem(known)) }} {%- endmacro %}
+{% macro duckdb__salt_problem(known) -%}
+    {{ return(run_query('select plura_salt_problem(' ~ text_literal(known) ~ ')').rows[0][0]) }}
 {%- endmacro %}

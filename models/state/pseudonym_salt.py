@@ -1,13 +1,22 @@
-from python_jobs.salt import salt_of_environment
+from python_jobs.salt import checked_salt, salt_of_environment
 
 
 def model(dbt, session):
     """The salt of the pseudonyms: read by code, it stands in no statement, no artifact of dbt and no log."""
     dbt.config(materialized="table")
-    scope = dbt.config.meta_get("scope")
-    salt = dbutils.secrets.get(scope, dbt.config.meta_get("key")) if scope else salt_of_environment()
-    if not salt:
-        raise ValueError("the secret of the salt is empty")
-    if hasattr(session, "createDataFrame"):
-        return session.createDataFrame([(salt,)], "salt string")
-    return session.sql("select $salt as salt", params={"salt": salt})
+    if dbt.config.meta_get("engine") == "databricks":
+        value = dbutils.secrets.get(dbt.config.meta_get("scope"), dbt.config.meta_get("key"))
+        salt = checked_salt(value, dbt.config.meta_get("version"), dbt.config.meta_get("environment"))
+    else:
+        salt = salt_of_environment()
+    # by name: the table is filled from this one
+    head, _, tail = str(dbt.this).rpartition("pseudonym_salt")
+    known = session.sql(f"select salt_version, fingerprint from {head}pseudonym_salt_version{tail}")
+    is_spark = hasattr(session, "createDataFrame")
+    rows = known.collect() if is_spark else known.fetchall()
+    salt.refuse_if_changed((row[0], row[1]) for row in rows)
+    row = (salt.value, salt.version, salt.fingerprint)
+    if is_spark:
+        return session.createDataFrame([row], "salt string, salt_version string, fingerprint string")
+    columns = "select $1 as salt, $2 as salt_version, $3 as fingerprint"
+    return session.sql(columns, params=row)

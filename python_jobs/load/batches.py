@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -46,8 +47,9 @@ def batch_id_of(table_name: str, content_sha256: str, extracted_at: datetime | N
 
 def find_batch(connection: duckdb.DuckDBPyConnection, batch_id: str) -> Batch | None:
     """Return the batch with an id, or None."""
-    row = connection.execute(f"select {_COLUMNS} from bronze.load_registry where batch_id = ?", [batch_id]).fetchone()
-    return _batch(row) if row else None
+    # all rows are fetched: DuckDB takes no other work while a result is half read
+    rows = connection.execute(f"select {_COLUMNS} from bronze.load_registry where batch_id = ?", [batch_id]).fetchall()
+    return _batch(rows[0]) if rows else None
 
 
 def list_batches(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
@@ -58,9 +60,8 @@ def list_batches(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
 
 def next_batch_seq(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the number of the next batch."""
-    row = connection.execute("select coalesce(max(batch_seq), 0) + 1 from bronze.load_registry").fetchone()
-    assert row is not None
-    return int(row[0])
+    rows = connection.execute("select coalesce(max(batch_seq), 0) + 1 from bronze.load_registry").fetchall()
+    return int(rows[0][0])
 
 
 def register_batch(
@@ -72,13 +73,14 @@ def register_batch(
     content_sha256: str,
     row_count: int,
     malformed_count: int,
+    reason: str | None = None,
 ) -> None:
     """Add a batch to the registry; runs in the transaction of the caller."""
     connection.execute(
         "insert into bronze.load_registry"
         " (batch_id, batch_seq, extracted_at, loaded_at, status_changed_at, table_name, source_file, content_sha256,"
-        "  row_count, malformed_count, status, status_seq)"
-        " values ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, 'loaded', 0)",
+        "  row_count, malformed_count, status, status_seq, reason)"
+        " values ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, 'loaded', 0, $10)",
         [
             stamps.batch_id,
             stamps.batch_seq,
@@ -89,6 +91,7 @@ def register_batch(
             content_sha256,
             row_count,
             malformed_count,
+            reason,
         ],
     )
 
@@ -137,13 +140,46 @@ def only_match(batches: list[Batch], batch_id: str, status: str) -> Batch:
     Raises:
         LakeError: no or several batches match, or the batch has that status already.
     """
+    match = match_batch(batches, batch_id)
+    if match.status == status:
+        raise LakeError(f"batch {match.batch_id} ({match.source_file}) is {status} already")
+    return match
+
+
+def match_batch(batches: Sequence[Batch], batch_id: str) -> Batch:
+    """Return the batch that an id, or the beginning of one, means.
+
+    Raises:
+        LakeError: no or several batches match.
+    """
     matches = [batch for batch in batches if batch_id and batch.batch_id.startswith(batch_id)]
     if len(matches) != 1:
         what = "no batch" if not matches else f"{len(matches)} batches"
         raise LakeError(f"{what} with the id {batch_id!r}: plura lake batches lists them")
-    if matches[0].status == status:
-        raise LakeError(f"batch {matches[0].batch_id} ({matches[0].source_file}) is {status} already")
     return matches[0]
+
+
+def reason_of_new(old_id: str, reason: str) -> str:
+    """Return the reason in the registry of a batch that replaces another one."""
+    return f"replaces {old_id}: {reason}"
+
+
+def reason_of_old(new_id: str, reason: str) -> str:
+    """Return the reason in the registry of a batch that was replaced."""
+    return f"replaced by {new_id}: {reason}"
+
+
+def replaced_by(batch: Batch) -> tuple[str, str] | None:
+    """Return which batch a batch replaces, by its id, and why; None for one that replaces none."""
+    match = re.match(r"replaces ([0-9a-f]+): (.*)", batch.reason or "", re.DOTALL)
+    return (match[1], match[2]) if match else None
+
+
+def replacement_of(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Batch | None:
+    """Return the batch that is counted in place of a batch, None if it was not replaced or the other is withdrawn."""
+    match = re.match(r"replaced by ([0-9a-f]+): ", batch.reason or "")
+    new = find_batch(connection, match[1]) if match and batch.status == "withdrawn" else None
+    return new if new and new.status == "loaded" else None
 
 
 def _batch(row: tuple[object, ...]) -> Batch:

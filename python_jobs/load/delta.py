@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from python_jobs.instants import epoch_us, of_epoch_us
-from python_jobs.load.batches import Batch, only_match
+from python_jobs.load.batches import Batch, only_match, reason_of_new, reason_of_old, replaced_by
 from python_jobs.load.bronze import SEQ_PER_BATCH
 from python_jobs.spark import retried, write
 from python_jobs.warehouse import LakeError
@@ -37,7 +37,7 @@ _WRITERS_MEET = " tblproperties ('delta.enableDeletionVectors' = 'false')"
 
 _NEW = (
     "ordinal int, batch_id string, table_name string, source_file string, source_offsets string, content_sha256 string,"
-    " extracted_us bigint, loaded_us bigint, row_count bigint, malformed_count bigint"
+    " extracted_us bigint, loaded_us bigint, row_count bigint, malformed_count bigint, reason string"
 )
 
 
@@ -54,6 +54,7 @@ class NewBatch:
     source_offsets: str | None = None
     content_sha256: str | None = None
     extracted_at: datetime | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,7 @@ class DeltaBronze:
                 "loaded_us": epoch_us(batch.loaded_at),
                 "row_count": batch.row_count,
                 "malformed_count": batch.malformed_count,
+                "reason": batch.reason,
             }
             for ordinal, batch in enumerate(batches)
         ]
@@ -134,6 +136,7 @@ class DeltaBronze:
             "loaded_at": "timestamp_micros(s.loaded_us)",
             "status_changed_at": "$now",
             "status_seq": "s.status_seq",
+            "reason": "s.reason",
         }
         updates = ", ".join(f"{name} = {value}" for name, value in columns.items())
         write(
@@ -147,9 +150,11 @@ class DeltaBronze:
                 cross join (select coalesce(max(batch_seq), 0) as seq from {REGISTRY}) as highest
                 left join {REGISTRY} as known on given.batch_id = known.batch_id
                 where known.batch_id is null or known.status = 'abandoned'
+                    or (known.status = 'loading' and given.reason is not null)
             ) as s
             on t.batch_id = s.batch_id
-            when matched and t.status = 'abandoned' then update set {updates}, reason = null
+            when matched and t.status = 'abandoned' then update set {updates}
+            when matched then update set reason = s.reason
             when not matched then insert (batch_id, {", ".join(columns)})
                 values (s.batch_id, {", ".join(columns.values())})
             """,
@@ -178,16 +183,56 @@ class DeltaBronze:
         )
 
     def finish(self, batches: Sequence[Batch]) -> list[Batch]:
-        """Step 3: mark batches ``loaded`` whose rows are all there; return the others, which were taken from us."""
+        """Step 3: mark batches ``loaded`` whose rows are all there; return the others, which were taken from us.
+
+        A batch that replaces another one is loaded by the statement that withdraws the other.
+        """
         complete = self._complete(batches)
-        if complete:
+        registered = {batch.batch_id: batch for batch in self.batches(complete)} if complete else {}
+        replacing = {one: link for one, batch in registered.items() if (link := replaced_by(batch))}
+        if plain := complete - replacing.keys():
             write(
                 self.session,
                 f"update {REGISTRY} set status = 'loaded', status_changed_at = $now"
-                f" where status = 'loading' and batch_id in ({_texts(complete)})",
+                f" where status = 'loading' and batch_id in ({_texts(plain)})",
                 now=datetime.now(UTC),
             )
+        for new_id, (old_id, reason) in replacing.items():
+            self._change_places(new_id, old_id, reason, of_status=("loading",), now=datetime.now(UTC))
         return [batch for batch in batches if batch.batch_id not in complete]
+
+    def swap(self, new_id: str, old_id: str, *, reason: str, now: datetime) -> None:
+        """Let a batch that was loaded before, even if it is withdrawn, replace another one."""
+        self._change_places(new_id, old_id, reason, of_status=("loaded", "withdrawn"), now=now)
+
+    def _change_places(
+        self, new_id: str, old_id: str, reason: str, *, of_status: tuple[str, ...], now: datetime
+    ) -> None:
+        """Load a batch of some status and withdraw another one, in one statement; nothing if its status is another."""
+        statuses = ", ".join(f"'{status}'" for status in of_status)
+        write(
+            self.session,
+            f"""
+            merge into {REGISTRY} as t
+            using (
+                select new.batch_id as new_id, highest.seq as seq
+                from {REGISTRY} as new
+                cross join (select max(status_seq) as seq from {REGISTRY}) as highest
+                where new.batch_id = $new and new.status in ({statuses})
+            ) as s
+            on t.batch_id in (s.new_id, $old)
+            when matched and t.batch_id = s.new_id then update set status = 'loaded', reason = $reason_of_new,
+                status_seq = case when t.status = 'withdrawn' then s.seq + 2 else t.status_seq end,
+                status_changed_at = $now
+            when matched and t.status = 'loaded' then update set status = 'withdrawn', reason = $reason_of_old,
+                status_seq = s.seq + 1, status_changed_at = $now
+            """,
+            new=new_id,
+            old=old_id,
+            reason_of_new=reason_of_new(old_id, reason),
+            reason_of_old=reason_of_old(new_id, reason),
+            now=now,
+        )
 
     def recover(
         self, *, abandoned_after: timedelta = ABANDONED_AFTER, but_not: Iterable[str] = ()

@@ -7,18 +7,32 @@ works from the disk and Spark reads the Parquet files in pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from python_jobs.contracts import Table, read_contracts
+from python_jobs.contracts import read_contracts
 from python_jobs.instants import epoch_us
 from python_jobs.load import bronze
-from python_jobs.load.batches import Batch, copy_batches, list_batches
+from python_jobs.load.after import look_back
+from python_jobs.load.batches import Batch, copy_batches, list_batches, match_batch, reason_of_new
 from python_jobs.load.delta import MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
-from python_jobs.load.folder import LoadReport, Progress, load_folder
+from python_jobs.load.file import LoadContext, LoadReport, NewFile, load_file
+from python_jobs.load.folder import Progress, load_listing
+from python_jobs.load.names import list_folder
+from python_jobs.load.replace import (
+    ReplaceReport,
+    findings_of,
+    is_done,
+    look_at_replacement,
+    look_back_at_both,
+    refusal,
+    refuse_withdrawn,
+)
+from python_jobs.report import SparkReader
 from python_jobs.warehouse import LakeError, open_duckdb
 
 if TYPE_CHECKING:
@@ -64,7 +78,117 @@ def load_folder_into_delta(
         LakeError: as ``load_folder``; or another load keeps taking our batches away.
     """
     target = DeltaBronze(session, read_contracts(project_dir))
+    listing = list_folder(folder, target.tables)
     target.create_tables()
+    known = _read_batches(target)
+    with _scratch(target, known.values(), staging) as (connection, scratch, work):
+        context = LoadContext(
+            connection=connection,
+            tables=target.tables,
+            folder=folder,
+            warehouse=scratch,
+            extracted_at=extracted_at,
+            now=now,
+        )
+        report = load_listing(context, listing, validator=validator, progress=progress)
+        read = list_batches(connection)
+        new = [batch for batch in read if batch.batch_id not in known]
+        at_work = target.recover(but_not=[batch.batch_id for batch in new])
+        for first in range(0, len(new), FILES_AT_ONCE):
+            some = new[first : first + FILES_AT_ONCE]
+            _copy_batches(target, connection, _given(connection, some, extracted_at, now), work)
+    again = [one for one in read if one.batch_id in known and known[one.batch_id].status != one.status]
+    if again:
+        target.set_status([one.batch_id for one in again], "loaded", reason="loaded again", now=now)
+    look_back(
+        SparkReader(session),
+        target.tables,
+        target.batches(),
+        report,
+        extracted_at=extracted_at,
+        now=now,
+        hold=lambda _name, query: f"({query})",
+    )
+    report.warnings += [
+        f"batch {batch.batch_id} ({batch.source_file}) is being loaded since {batch.status_changed_at:%H:%M:%S} UTC;"
+        " Silver goes no further until it is there"
+        for batch in at_work
+    ]
+    return report
+
+
+def replace_batch_in_delta(
+    session: SparkSession,
+    *,
+    project_dir: Path,
+    batch_id: str,
+    file: Path,
+    reason: str,
+    now: datetime,
+    staging: Path | None = None,
+    extracted_at: datetime | None = None,
+    validator: Validator | None = None,
+    progress: Progress | None = None,
+) -> ReplaceReport:
+    """Withdraw a batch and load a file in its place; see ``replace_batch``.
+
+    The rows of the file are appended first, where nobody reads them; one statement then lets the two batches change
+    places. Killed before it, the old batch is counted, and the same command goes on from there; so does any later load
+    that finds the new batch complete.
+
+    Raises:
+        LakeError: as ``replace_batch``.
+    """
+    target = DeltaBronze(session, read_contracts(project_dir))
+    target.create_tables()
+    known = _read_batches(target)
+    old = match_batch(target.batches(), batch_id)
+    if old.status not in {"loaded", "withdrawn"}:
+        raise LakeError(f"batch {old.batch_id} ({old.source_file}) is {old.status}: load its file again first")
+    if extracted_at is None and (stored := known[old.batch_id].extracted_at):
+        extracted_at = stored.replace(tzinfo=UTC)
+    with _scratch(target, known.values(), staging) as (connection, scratch, work):
+        context = LoadContext(
+            connection=connection,
+            tables=target.tables,
+            folder=file.parent,
+            warehouse=scratch,
+            extracted_at=extracted_at,
+            now=now,
+        )
+        new = look_at_replacement(context, file, old)
+        if isinstance(new, Batch) and is_done(old, new):
+            return ReplaceReport(old=old, new=new, is_new=False)
+        refuse_withdrawn(old)
+        warnings = []
+        if isinstance(new, NewFile):
+            warnings = findings_of(validator, file, target.tables[old.table_name])
+            advance = progress or (lambda *_: None)
+            outcome = load_file(context, new, lambda _bytes: advance(0, new.size, file.name))
+            if outcome.outcome != "loaded":
+                raise LakeError(refusal(outcome, file))
+            loaded = [batch for batch in list_batches(connection) if batch.batch_id == new.batch_id]
+            given = _given(connection, loaded, extracted_at, now, reason=reason_of_new(old.batch_id, reason))
+            _copy_batches(target, connection, given, work)
+    if target.batches([old.batch_id])[0].status == "loaded":
+        # the file was in a batch before, or another load was faster
+        target.swap(new.batch_id, old.batch_id, reason=reason, now=now)
+    both = {batch.batch_id: batch for batch in target.batches([old.batch_id, new.batch_id])}
+    report = ReplaceReport(old=both[old.batch_id], new=both[new.batch_id], warnings=warnings)
+    look_back_at_both(SparkReader(session), target.tables, report, file)
+    return report
+
+
+def _read_batches(target: DeltaBronze) -> dict[str, RegisteredBatch]:
+    """The batches that are whole, by their ids."""
+    return {batch.batch_id: batch for batch in target.batches() if batch.status in {"loaded", "withdrawn"}}
+
+
+@contextmanager
+def _scratch(
+    target: DeltaBronze, known: Iterable[RegisteredBatch], staging: Path | None
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path, Path]]:
+    """Give a DuckDB that knows the registry of the Delta warehouse, its file, and a folder for Parquet files."""
     if staging is not None:
         staging.mkdir(parents=True, exist_ok=True)
     # DuckDB writes its file in any order, which the mounts of a cluster do not take: only Parquet goes to the staging
@@ -73,46 +197,36 @@ def load_folder_into_delta(
         TemporaryDirectory(prefix="plura-load-", dir=staging) as work,
     ):
         scratch = Path(place) / "scratch.duckdb"
-        known = {batch.batch_id: batch for batch in target.batches() if batch.status in {"loaded", "withdrawn"}}
-        _give_registry(scratch, target.tables, known.values())
-        report = load_folder(
-            project_dir=project_dir,
-            warehouse=scratch,
-            folder=folder,
-            now=now,
+        with open_duckdb(scratch, create=True) as connection:
+            bronze.create_tables(connection, target.tables)
+            copy_batches(connection, known)
+            yield connection, scratch, Path(work)
+
+
+def _given(
+    connection: duckdb.DuckDBPyConnection,
+    batches: Sequence[Batch],
+    extracted_at: datetime | None,
+    now: datetime,
+    *,
+    reason: str | None = None,
+) -> list[NewBatch]:
+    """What the registry of the Delta warehouse is told of batches of the scratch warehouse."""
+    hashes = dict(connection.execute("select batch_id, content_sha256 from bronze.load_registry").fetchall())
+    return [
+        NewBatch(
+            batch_id=batch.batch_id,
+            table_name=batch.table_name,
+            source_file=batch.source_file,
+            content_sha256=hashes[batch.batch_id],
             extracted_at=extracted_at,
-            validator=validator,
-            progress=progress,
+            loaded_at=now.astimezone(UTC),
+            row_count=batch.row_count,
+            malformed_count=batch.malformed_count,
+            reason=reason,
         )
-        with open_duckdb(scratch) as connection:
-            read = list_batches(connection)
-            new = [batch for batch in read if batch.batch_id not in known]
-            hashes = dict(connection.execute("select batch_id, content_sha256 from bronze.load_registry").fetchall())
-            at_work = target.recover(but_not=[batch.batch_id for batch in new])
-            for first in range(0, len(new), FILES_AT_ONCE):
-                given = [
-                    NewBatch(
-                        batch_id=batch.batch_id,
-                        table_name=batch.table_name,
-                        source_file=batch.source_file,
-                        content_sha256=hashes[batch.batch_id],
-                        extracted_at=extracted_at,
-                        loaded_at=now.astimezone(UTC),
-                        row_count=batch.row_count,
-                        malformed_count=batch.malformed_count,
-                    )
-                    for batch in new[first : first + FILES_AT_ONCE]
-                ]
-                _copy_batches(target, connection, given, Path(work))
-        again = [one for one in read if one.batch_id in known and known[one.batch_id].status != one.status]
-        if again:
-            target.set_status([one.batch_id for one in again], "loaded", reason="loaded again", now=now)
-    report.warnings += [
-        f"batch {batch.batch_id} ({batch.source_file}) is being loaded since {batch.status_changed_at:%H:%M:%S} UTC;"
-        " Silver goes no further until it is there"
-        for batch in at_work
+        for batch in batches
     ]
-    return report
 
 
 def _copy_batches(
@@ -163,10 +277,3 @@ def _frames(
         )
         yield table, target.session.read.parquet(str(file))
         file.unlink()
-
-
-def _give_registry(path: Path, tables: dict[str, Table], batches: Iterable[Batch]) -> None:
-    """Make the scratch warehouse with what the Delta warehouse has loaded or withdrawn."""
-    with open_duckdb(path, create=True) as connection:
-        bronze.create_tables(connection, tables)
-        copy_batches(connection, batches)

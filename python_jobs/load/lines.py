@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from python_jobs.load.looks import HEAD_BYTES
 from python_jobs.warehouse import LakeError
 
 LONGEST_LINE = 16 * 1024 * 1024
@@ -58,6 +59,15 @@ def content_sha256(path: Path) -> str:
     for block in _blocks(path):
         digest.update(block)
     return digest.hexdigest()
+
+
+def head_of(path: Path) -> bytes:
+    """Return the first bytes of a file's uncompressed content.
+
+    Raises:
+        LakeError: the file cannot be read or is a broken gzip file.
+    """
+    return next(_blocks(path, HEAD_BYTES), b"")
 
 
 def read_lines(path: Path, *, sha256: str | None = None) -> Iterator[Lines]:
@@ -224,10 +234,10 @@ def _open(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if is_gzip else path.open("rb")  # type: ignore[return-value]
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _blocks(path: Path, size: int | None = None) -> Iterator[bytes]:
     try:
         with _open(path) as file:
-            while block := file.read(_BLOCK):
+            while block := file.read(size or _BLOCK):
                 yield block
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise LakeError(f"{path} is a broken gzip file ({error}): fetch it again; nothing of it was loaded") from error

@@ -1,24 +1,22 @@
-"""The reference scenarios: where they stand, how they are run, and what their tests ask of the tables."""
+"""Scenarios: how their inputs are run, and what their tests ask of the tables."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.conftest import SCENARIOS
 from tests.dbt_runs import PROJECT
 from tests.lakes import Lake
 from tests.oracle.bronze import Batch
 from tests.oracle.lake import TableRow, expected
 from tests.oracle.rules import parse_entry_types, parse_rules, read_csv
 from tests.oracle.silver import gate_breaches, silver
+
+Inputs = Mapping[str, Sequence[str]]
+"""Lines by source."""
 
 FIRST = date(2026, 2, 1)
 SECOND = date(2026, 2, 2)
@@ -44,22 +42,11 @@ GOLD = (
 )
 
 
-def folder_of(name: str) -> Path:
-    """Folder of a scenario, which stands beside this repository and is read in place."""
-    folder = SCENARIOS / name
-    if not folder.is_dir():
-        reason = f"the reference scenario {name} is not beside this repository"
-        if os.environ.get("CI") == "true" or os.environ.get("PLURA_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return folder
-
-
-def batches_of(name: str, extracted_at: datetime | None) -> list[Batch]:
+def batches_of(inputs: Inputs, extracted_at: datetime | None) -> list[Batch]:
     """The scenario's files as the oracle takes them."""
     return [
-        Batch(f"{file.stem}_raw", tuple(file.read_text().splitlines()), extracted_at, NOW, seq)
-        for seq, file in enumerate(sorted(folder_of(name).glob("*.jsonl")), start=1)
+        Batch(f"{source}_raw", tuple(lines), extracted_at, NOW, seq)
+        for seq, (source, lines) in enumerate(sorted(inputs.items()), start=1)
     ]
 
 
@@ -92,28 +79,28 @@ def assert_tables(lake: Lake, tables: dict[str, list[TableRow]], days: Sequence[
 
 
 def run_scenario(
-    lake: Lake, name: str, *days: date, extracted_at: datetime | None = EXTRACTED, checks: bool = False
+    lake: Lake, inputs: Inputs, *days: date, extracted_at: datetime | None = EXTRACTED, checks: bool = False
 ) -> None:
     """Load and run a scenario that passes the gate; every table is compared with the oracle's.
 
     ``checks`` runs dbt's data tests as well.
     """
     lake.now, lake.checks = NOW, checks
-    lake.load_folder(folder_of(name), extracted_at=extracted_at)
+    lake.load(inputs, extracted_at=extracted_at)
     lake.run_clean(days[0], days[-1])
-    assert_tables(lake, expected(batches_of(name, extracted_at), RULES, ENTRY_TYPES, NOW, days), days)
+    assert_tables(lake, expected(batches_of(inputs, extracted_at), RULES, ENTRY_TYPES, NOW, days), days)
 
 
-def run_into_gate(lake: Lake, name: str, **stopped: int) -> list[tuple[Any, ...]]:
+def run_into_gate(lake: Lake, inputs: Inputs, **stopped: int) -> list[tuple[Any, ...]]:
     """Load and run a scenario that the bad-rate gate stops; returns source table, reason and line of the bad records.
 
     ``stopped`` names the Silver tables over the threshold with their bad rows. Nothing but the guardrail's tables and
     the bad records may be written.
     """
     lake.now, lake.checks = NOW, False
-    lake.load_folder(folder_of(name), extracted_at=EXTRACTED)
+    lake.load(inputs, extracted_at=EXTRACTED)
     result = lake.run(FIRST)
-    batches = batches_of(name, EXTRACTED)
+    batches = batches_of(inputs, EXTRACTED)
     rules = parse_rules(RULES)
     breaches = gate_breaches(silver(batches, rules, parse_entry_types(ENTRY_TYPES), NOW), rules, NOW)
     assert {breach.table.removeprefix("silver."): breach.bad for breach in breaches} == stopped

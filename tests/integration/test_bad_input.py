@@ -61,7 +61,7 @@ def test_a_folder_of_no_table_is_named(plura: Plura, tmp_path: Path) -> None:
     path = write(tmp_path / "in" / "ledger" / "a.jsonl", [GOOD["transaction_ledger"]])
     assert load(plura, tmp_path / "in") == (
         f"{path} belongs to no table: 'ledger' is none of order_items, orders, payment_orders, products,"
-        " transaction_ledger, user_wallets (or their bronze table names)"
+        " transaction_ledger, user_wallets (or their bronze table names); name the folder transaction_ledger"
     )
 
 
@@ -80,6 +80,11 @@ def test_a_folder_of_no_table_is_named(plura: Plura, tmp_path: Path) -> None:
             "orders/long.jsonl",
             b"{}\n" + b"[" * (17 << 20),
             ":2: the line is longer than 16 MiB; is this a file of",
+        ),
+        (
+            "orders/page.jsonl",
+            b"<html>404</html>",
+            "has no JSON object in any line; it looks like an HTML page. Nothing",
         ),
         ("orders/binary.jsonl", b"\x1f\x8b\x08" + bytes(range(256)) * 9, "is a broken gzip file ("),
     ],
@@ -113,7 +118,6 @@ def test_a_file_that_cannot_be_read_is_named(plura: Plura, filled: Bronze) -> No
         (b"", "holds no line: nothing to load"),
         (content([GOOD["orders"], '{"order_id": 7,']), ": 1 of 2 lines are no JSON object; they are kept with their l"),
         (content([GOOD["orders"], b'{"order_id": "\xff"}']), ": 1 of 2 lines are no JSON object; they are kept with"),
-        (b"<html>404</html>", ": 1 of 1 lines are no JSON object; they are kept with their line numbers in bronze.mal"),
         (
             content([GOOD["orders"] | {"total_amount": "1" * 30}]),
             "1 of 1 checked lines: total_amount is no decimal(",

@@ -15,9 +15,10 @@ from python_jobs.contracts import SOURCES, Column, Table, json_schema, read_cont
 from python_jobs.rules.seed_file import RULES_FILE as RULES
 from python_jobs.validate import expectations
 from python_jobs.warehouse import LakeError
-from tests.conftest import SCENARIOS
 from tests.dbt_runs import PROJECT
 from tests.oracle import bronze as oracle
+from tests.outside import reference_files, reference_scenarios
+from tests.scenario_inputs import SCENARIOS, scenario_files
 
 TABLES = read_contracts(PROJECT)
 SOURCE_TABLES = [table for table in TABLES.values() if table.source]
@@ -108,14 +109,25 @@ def test_allowed_values_are_those_of_the_rule() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "path", sorted(SCENARIOS.glob("*/*.jsonl")), ids=lambda path: f"{path.parent.name}/{path.stem}"
-)
-def test_the_json_schema_accepts_the_lines_of_the_reference_scenarios(path: Path) -> None:
-    table = next(one for one in SOURCE_TABLES if one.source == path.stem)
-    validator = jsonschema.Draft202012Validator(json_schema(table))
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    assert [error.message for record in records for error in validator.iter_errors(record)] == []
+def schema_errors(files: dict[str, list[str]]) -> list[str]:
+    """What the JSON Schema of each source says about its lines."""
+    errors = []
+    for source, lines in files.items():
+        table = next(one for one in SOURCE_TABLES if one.source == source)
+        validator = jsonschema.Draft202012Validator(json_schema(table))
+        records = [json.loads(line) for line in lines if line.strip()]
+        errors += [error.message for record in records for error in validator.iter_errors(record)]
+    return errors
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_json_schema_accepts_the_lines_of_the_scenarios(name: str) -> None:
+    assert schema_errors(scenario_files(name)) == []
+
+
+@pytest.mark.parametrize("name", reference_scenarios() or ["none"])
+def test_the_json_schema_accepts_the_lines_of_the_reference_s_files(name: str) -> None:
+    assert schema_errors(reference_files(name)) == []
 
 
 @pytest.mark.parametrize("table", SOURCE_TABLES, ids=lambda table: table.name)

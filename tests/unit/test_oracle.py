@@ -25,9 +25,9 @@ from tests.oracle.guardrail import LEDGER, WALLETS, evaluate, guard_rows
 from tests.oracle.lake import TableRow, expected
 from tests.oracle.rules import Rules, parse_entry_types, parse_rules, read_csv
 from tests.oracle.silver import SilverTables, gate_breaches, silver
+from tests.scenario_inputs import scenario_files
 
 ROOT = Path(__file__).resolve().parents[2]
-SCENARIOS = ROOT.parent / "shared" / "data" / "reference_scenarios"
 RULES = read_csv(ROOT / "seeds" / "rules.csv")
 ENTRY_TYPES = read_csv(ROOT / "seeds" / "entry_types.csv")
 RECON = "gold.recon_daily_snapshot_flow"
@@ -607,12 +607,10 @@ LOADED = datetime(2026, 2, 3, tzinfo=UTC)
 
 
 def scenario(name: str, *days: date, extracted_at: datetime | None = EXTRACTED) -> dict[str, list[TableRow]]:
-    """Expected tables of a reference scenario; exceptions of other days are left out."""
-    if not SCENARIOS.is_dir():
-        pytest.skip("the reference scenarios are not beside this repository")
+    """Expected tables of a scenario; exceptions of other days are left out."""
     batches = [
-        Batch(f"{file.stem}_raw", tuple(file.read_text().splitlines()), extracted_at, LOADED, seq)
-        for seq, file in enumerate(sorted((SCENARIOS / name).glob("*.jsonl")), start=1)
+        Batch(f"{source}_raw", tuple(lines), extracted_at, LOADED, seq)
+        for seq, (source, lines) in enumerate(sorted(scenario_files(name).items()), start=1)
     ]
     tables = expected(batches, RULES, ENTRY_TYPES, LOADED, days)
     assert tables["silver.bad_records"] == []
@@ -623,39 +621,39 @@ def test_scenario_one_day_normal() -> None:
     """No exception; one extract at 09:00 KST with entries after it compares nothing."""
     tables = scenario("one_day_normal", FIRST)
     assert recon_of(tables, "user_id", "coverage", "verdict") == [
-        ("user_1", "STALE_SNAPSHOT", "UNRECONCILED"),
-        ("user_2", "STALE_SNAPSHOT", "UNRECONCILED"),
-        ("user_3", "FULL", "OK"),
+        ("payer_1", "STALE_SNAPSHOT", "UNRECONCILED"),
+        ("saver_1", "FULL", "OK"),
+        ("shop_1", "STALE_SNAPSHOT", "UNRECONCILED"),
     ]
     assert tables[SUPPLY][0]["verdict"] == "NO_BASELINE"
     assert tables[EXCEPTIONS] == []
 
 
 def test_scenario_backfill_two_days() -> None:
-    """Day 1 spans (02-01 00:00Z, 02-02 00:00Z]: 110 + 120 + 100 = 330 moved, the balances did not."""
+    """Day 1 spans 09:00 to 09:00, its end included: 320 + 340 + 300 = 960 moved, the balances did not."""
     tables = scenario("backfill_two_days", FIRST, SECOND, extracted_at=None)
     found = {(row["date_kst"], row["user_id"]): figures(row, "drift_abs", "verdict") for row in tables[RECON]}
     assert found == {
-        (FIRST, "user_1"): ("330.00", "DRIFT"),
-        (FIRST, "user_2"): ("330.00", "DRIFT"),
-        (FIRST, "user_3"): ("0.00", "OK"),
-        (SECOND, "user_1"): (None, "UNRECONCILED"),
-        (SECOND, "user_2"): (None, "UNRECONCILED"),
-        (SECOND, "user_3"): ("0.00", "OK"),
+        (FIRST, "payer_1"): ("960.00", "DRIFT"),
+        (FIRST, "saver_1"): ("0.00", "OK"),
+        (FIRST, "shop_1"): ("960.00", "DRIFT"),
+        (SECOND, "payer_1"): (None, "UNRECONCILED"),
+        (SECOND, "saver_1"): ("0.00", "OK"),
+        (SECOND, "shop_1"): (None, "UNRECONCILED"),
     }
     assert len(tables[EXCEPTIONS]) == 2
 
 
 def test_scenario_supply_mismatch() -> None:
-    """Issued 2000 - 100; wallets 100 - 110 and 100 + 110, as the entries at 00:00Z are in the snapshot."""
+    """Issued 4000 - 250; wallets 500 - 320 and 400 + 320, as the entries at 09:00 are in the snapshot."""
     tables = scenario("supply_mismatch", FIRST)
     row = tables[SUPPLY][0]
-    assert figures(row, "issued_supply", "wallet_total_balance", "verdict") == ("1900.00", "200.00", "MISMATCH")
+    assert figures(row, "issued_supply", "wallet_total_balance", "verdict") == ("3750.00", "900.00", "MISMATCH")
     assert figures(row, "stale_wallet_count", "max_snapshot_age_sec") == (2, 54000)
     assert [figures(one, "exception_type", "severity", "metric_value") for one in tables[EXCEPTIONS]] == [
-        ("SUPPLY_MISMATCH", "CRITICAL", "1700.000000")
+        ("SUPPLY_MISMATCH", "CRITICAL", "2850.000000")
     ]
-    assert ("system", "NO_SNAPSHOT") in recon_of(tables, "user_id", "coverage")
+    assert ("issuer_1", "NO_SNAPSHOT") in recon_of(tables, "user_id", "coverage")
 
 
 def test_scenario_pairing_quality() -> None:
@@ -665,15 +663,15 @@ def test_scenario_pairing_quality() -> None:
         tables[PAIRING][0], "entry_cnt", "related_id_null_rate", "pair_candidate_rate", "join_payment_orders_rate"
     ) == (8, "0.125000", "0.333333", "0.666667")
     assert {row["tx_id"]: row["paired_tx_id"] for row in tables[ADMIN] if row["paired_tx_id"]} == {
-        "tx_pair_1": "tx_pair_2",
-        "tx_pair_2": "tx_pair_1",
-        "tx_pair_5": "tx_pair_6",
-        "tx_pair_6": "tx_pair_5",
+        "out_po_pair_1": "in_po_pair_1",
+        "in_po_pair_1": "out_po_pair_1",
+        "many_1": "many_2",
+        "many_2": "many_1",
     }
 
 
 def test_scenario_stale_source() -> None:
-    """From 2026-01-25 00:00Z to the end of the day at 15:00Z: 7 d 15 h = 658800 s."""
+    """From 2026-01-25 09:00 KST to the end of the day: 7 d 15 h = 658800 s."""
     tables = scenario("stale_source", FIRST)
     status = next(
         row for row in tables["silver.dq_status"] if (row["date_kst"], row["source_table"]) == (FIRST, LEDGER)

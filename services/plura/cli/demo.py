@@ -14,7 +14,7 @@ from plura.cli.console import fail, out, progress_bar, say
 from plura.cli.demo_lookup import look_up_one
 from plura.cli.lake_report import print_report
 from plura.kit.settings import LakeSettings
-from python_jobs.warehouse import open_duckdb, warehouse_lock
+from python_jobs.warehouse import open_duckdb, refuse_name, warehouse_lock
 
 FIRST_DAY = date(2026, 2, 1)
 DAYS = 3
@@ -37,8 +37,9 @@ def demo(
 
     settings = LakeSettings()
     room = settings.project_dir / "data" / "demo"
-    shutil.rmtree(room, ignore_errors=True)
     warehouse, raw = room / "plura.duckdb", room / "raw"
+    refuse_name(warehouse)
+    shutil.rmtree(room, ignore_errors=True)
     faults = (
         Fault(kind="missing_entry", day=2),
         Fault(kind="mint_without_backing", day=3),

@@ -1,4 +1,4 @@
-"""``plura lake``: generate, load, run and report; withdraw, reinstate and retention."""
+"""``plura lake``: generate, load, run, report, schema and retention."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Annotated
 import typer
 
 from plura.cli import lake_bronze
-from plura.cli.console import fail, out, print_table, progress_bar, say, warn
-from plura.cli.options import Target, Wait, lake_settings
+from plura.cli.console import fail, out, progress_bar, say, warn
+from plura.cli.next_run import LONGEST_RANGE_DAYS, say_next, say_next_run
+from plura.cli.options import Target, Validate, Wait, instant_of, lake_settings, validator_of
 from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
     help="""The lake: raw files to audited Gold.
 
     Settings are environment variables: PLURA_DUCKDB_PATH names the warehouse (default data/plura.duckdb), PLURA_TARGET
-    the dbt target, PLURA_DATA_DOCS_DIR the folder of Data Docs, PLURA_PROJECT_DIR the dbt project, and
-    PLURA_SPARK_WAREHOUSE the folder of target spark (default data/spark). Exit codes: 0 done, 1 a problem with data,
-    files or the warehouse, 2 wrong arguments, 130 interrupted.""",
+    the dbt target, PLURA_ENV the environment (local, dev or prod), PLURA_DATA_DOCS_DIR the folder of Data Docs,
+    PLURA_PROJECT_DIR the dbt project, and PLURA_SPARK_WAREHOUSE the folder of target spark (default data/spark). Exit
+    codes: 0 done, 1 a problem with data, files, settings or the warehouse, 2 wrong arguments, 130 interrupted.""",
     no_args_is_help=True,
 )
-
-LONGEST_RANGE_DAYS = 3_660
 
 
 @app.command(short_help="Write realistic raw files, with planted faults if wanted.")
@@ -62,7 +61,7 @@ def load(
     extracted_at: Annotated[
         str | None, typer.Option(help="Extraction instant of lines that carry none, ISO-8601; without offset UTC.")
     ] = None,
-    validate: Annotated[bool, typer.Option(help="Check the new files with Great Expectations first.")] = True,
+    validate: Validate = True,
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
@@ -70,33 +69,31 @@ def load(
 
     Files lie in a folder named by their table or source, or bear the source's name: transaction_ledger/2026-02-01.jsonl
     or transaction_ledger.jsonl. Sources are user_wallets, transaction_ledger, payment_orders, orders, order_items and
-    products (plura lake schema SOURCE tells their keys).
+    products (plura lake schema SOURCE tells their keys). Hidden files are no data; other names are reported with the
+    right one.
 
     A file is loaded whole or not at all; one that does not fit its table is refused, the others are loaded. Lines that
-    are no JSON object are kept apart in bronze.malformed_lines with their line numbers.
+    are no JSON object are kept apart in bronze.malformed_lines with their line numbers. Keys that an earlier batch has
+    with other values are reported: plura lake replace BATCH FILE corrects a batch.
     """
     settings = lake_settings(target)
-    instant = _instant(extracted_at, "--extracted-at") if extracted_at else None
-    validator = None
-    if validate:
-        from python_jobs.validate import Validator
-
-        validator = Validator(project_dir=settings.project_dir, docs_dir=settings.resolved(settings.data_docs_dir))
-    report = lake_bronze.load(settings, folder, instant, validator, wait)
+    instant = instant_of(extracted_at, "--extracted-at") if extracted_at else None
+    report = lake_bronze.load(settings, folder, instant, validator_of(settings, wanted=validate), wait)
     for text in report.warnings:
         warn(text)
     for text in report.problems:
         fail(text)
     rows = sum(file.rows for file in report.files if file.outcome == "loaded")
-    words = {"unchanged": "loaded before"}
-    outcomes = ("loaded", "unchanged", "reinstated", "empty", "refused")
+    words = {"unchanged": "loaded before", "replaced": "replaced before"}
+    outcomes = ("loaded", "unchanged", "reinstated", "replaced", "empty", "refused")
     counts = ", ".join(f"{report.count(key)} {words.get(key, key)}" for key in outcomes if report.count(key))
     say(f"{folder}: {rows:,} lines; files: {counts}")
     if report.data_docs:
         say(f"Data Docs of the batches: {report.data_docs}")
     if report.problems:
         raise typer.Exit(1)
-    _say_next("run", target)
+    if report.changed:
+        say_next_run(report.days, target)
 
 
 @app.command(short_help="Run the pipelines for KST days.")
@@ -122,7 +119,7 @@ def run(
     from python_jobs.report import run_summary
 
     settings = lake_settings(target)
-    now = _instant(as_of, "--as-of") if as_of else datetime.now(UTC)
+    now = instant_of(as_of, "--as-of") if as_of else datetime.now(UTC)
     first_day, last_day = _days(day, first, last, now)
     names = tuple(name.strip() for name in pipeline.split(",") if name.strip())
     unknown = [name for name in names if name not in PIPELINES]
@@ -154,7 +151,7 @@ def run(
         say(text)
     if not result.succeeded:
         raise typer.Exit(1)
-    _say_next("report", target)
+    say_next("report", target)
 
 
 @app.command(short_help="Print the controls of a day.")
@@ -173,36 +170,6 @@ def report(
         print_report(out, day_report(reader, wanted), settings)
 
 
-@app.command(short_help="List the batches that were loaded.")
-def batches(target: Target = None, wait: Wait = 0) -> None:
-    """List the batches that were loaded, one file each, in the order they came."""
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = [
-        (
-            batch.batch_id,
-            batch.table_name,
-            batch.source_file,
-            f"{batch.row_count:,}",
-            f"{batch.malformed_count:,}",
-            batch.status,
-            f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
-            batch.reason or "",
-        )
-        for batch in lake_bronze.batches(lake_settings(target), wait)
-    ]
-    if not rows:
-        say("no batch was loaded yet: plura lake load DIR")
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for header in ("batch", "table", "file", "lines", "malformed", "status", "loaded at (UTC)", "reason"):
-        table.add_column(header, justify="right" if header in {"lines", "malformed"} else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    print_table(table)
-
-
 @app.command(short_help="Print the JSON Schema of a source's lines.")
 def schema(
     source: Annotated[str, typer.Argument(help="Source or its Bronze table, for example transaction_ledger.")],
@@ -219,31 +186,6 @@ def schema(
             return
     names = ", ".join(str(table.source) for table in tables)
     raise typer.BadParameter(f"unknown source {source!r}: choose among {names}", param_hint="SOURCE")
-
-
-@app.command(short_help="Take wrongly loaded batches out.")
-def withdraw(
-    batches: Annotated[list[str], typer.Argument(help="Ids of batches, or their beginnings (plura lake batches).")],
-    reason: Annotated[str, typer.Option(help="Why, kept in the registry.")],
-    target: Target = None,
-    wait: Wait = 0,
-) -> None:
-    """Take wrongly loaded batches out of what Silver reads; the next run heals Silver and Gold.
-
-    The lines stay in Bronze; plura lake reinstate, or loading the file again, brings a batch back. All batches or none.
-    """
-    _set_status(batches, "withdrawn", reason, target, wait)
-
-
-@app.command(short_help="Bring withdrawn batches back.")
-def reinstate(
-    batches: Annotated[list[str], typer.Argument(help="Ids of batches, or their beginnings (plura lake batches).")],
-    reason: Annotated[str, typer.Option(help="Why, kept in the registry.")],
-    target: Target = None,
-    wait: Wait = 0,
-) -> None:
-    """Bring withdrawn batches back, all or none; the next run takes them in."""
-    _set_status(batches, "loaded", reason, target, wait)
 
 
 @app.command(short_help="Remove rows past their retention.")
@@ -272,35 +214,11 @@ def retention(
     )
 
 
-def _set_status(batches: list[str], status: str, reason: str, target: str | None, wait: float) -> None:
-    if not reason.strip():
-        raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
-    changed = lake_bronze.set_status(lake_settings(target), batches, status, reason.strip(), wait)
-    for batch in changed:
-        say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
-    _say_next("run", target)
-
-
-def _say_next(command: str, target: str | None) -> None:
-    """Name the command that follows, on the same target: a copied line must not work on another warehouse."""
-    say(f"next: plura lake {command}{f' --target {target}' if target else ''}")
-
-
 def _day(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no date: write it as YYYY-MM-DD", param_hint=option) from None
-
-
-def _instant(text: str, option: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is no instant: write it as 2026-02-01T00:00:00Z", param_hint=option
-        ) from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _days(day: str | None, first: str | None, last: str | None, now: datetime) -> tuple[date | None, date | None]:

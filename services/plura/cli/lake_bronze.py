@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from python_jobs.warehouse import LakeError, open_duckdb, plain_errors, warehous
 
 if TYPE_CHECKING:
     from python_jobs.load import Batch, LoadReport
+    from python_jobs.load.replace import ReplaceReport
     from python_jobs.retention import RetentionReport
     from python_jobs.validate import Validator
 
@@ -67,21 +68,72 @@ def batches(settings: LakeSettings, wait: float) -> list[Batch]:
         return list_batches(connection)
 
 
-def set_status(settings: LakeSettings, ids: list[str], status: str, reason: str, wait: float) -> list[Batch]:
-    """Withdraw batches or reinstate them, all or none."""
+def set_status(
+    settings: LakeSettings, ids: list[str], status: str, reason: str, wait: float
+) -> tuple[list[Batch], set[date]]:
+    """Withdraw batches or reinstate them, all or none; return them and the KST days of their lines."""
+    from python_jobs.load.touched import touched_days
+
     now = datetime.now(UTC)
     if is_spark(settings):
         from plura.cli.lake_spark import delta_bronze
 
         with delta_bronze(settings, wait) as bronze:
-            return bronze.set_status(ids, status, reason=reason, now=now)
+            changed = bronze.set_status(ids, status, reason=reason, now=now)
+            return changed, touched_days(SparkReader(bronze.session), bronze.tables, changed)
+    from python_jobs.contracts import read_contracts
     from python_jobs.load import set_batch_status
 
     with warehouse_lock(existing(settings), wait_seconds=wait), open_duckdb(settings.warehouse) as connection:
         connection.begin()
         changed = [set_batch_status(connection, one, status, reason=reason, now=now) for one in ids]
         connection.commit()
-    return changed
+        return changed, touched_days(DuckDBReader(connection), read_contracts(settings.project_dir), changed)
+
+
+def replace(
+    settings: LakeSettings,
+    batch_id: str,
+    file: Path,
+    *,
+    reason: str,
+    extracted_at: datetime | None,
+    validator: Validator | None,
+    wait: float,
+) -> ReplaceReport:
+    """Withdraw a batch and load a file in its place, with a progress bar."""
+    now = datetime.now(UTC)
+    if is_spark(settings):
+        from plura.cli.lake_spark import spark_session, staging
+        from python_jobs.load.delta_folder import replace_batch_in_delta
+
+        with spark_session(settings, wait) as session, progress_bar("replace") as advance:
+            return replace_batch_in_delta(
+                session,
+                project_dir=settings.project_dir,
+                batch_id=batch_id,
+                file=file,
+                reason=reason,
+                now=now,
+                staging=staging(settings),
+                extracted_at=extracted_at,
+                validator=validator,
+                progress=advance,
+            )
+    from python_jobs.load.replace import replace_batch
+
+    with warehouse_lock(existing(settings), wait_seconds=wait), progress_bar("replace") as advance:
+        return replace_batch(
+            project_dir=settings.project_dir,
+            warehouse=settings.warehouse,
+            batch_id=batch_id,
+            file=file,
+            reason=reason,
+            now=now,
+            extracted_at=extracted_at,
+            validator=validator,
+            progress=advance,
+        )
 
 
 def retention(

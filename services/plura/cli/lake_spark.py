@@ -32,7 +32,7 @@ def spark_session(settings: LakeSettings, wait: float) -> Iterator[SparkSession]
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # what fails is said in one line
     spark = SparkSettings()
     warehouse = settings.resolved(spark.warehouse)
-    lock = warehouse_lock(warehouse, wait_seconds=wait) if spark.is_local else nullcontext()
+    lock = warehouse_lock(warehouse, wait_seconds=wait, is_duckdb=False) if spark.is_local else nullcontext()
     with lock:
         with _stderr_in(warehouse.with_name(warehouse.name + ".log") if spark.is_local else None):
             session = open_session(settings.project_dir, warehouse=warehouse if spark.is_local else None)

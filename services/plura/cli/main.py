@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
-from plura.cli import demo, lake, lake_publish, lake_stream, tx, tx_api, tx_consumer
-from plura.cli.console import fail, say
+from plura.cli import demo, lake, lake_batches, lake_publish, lake_stream, tx, tx_api, tx_consumer
+from plura.cli.console import fail, say, warn
 from plura.kit.errors import ServiceError
+from plura.kit.known_settings import unknown_settings
+from python_jobs.environment import environment_name
 from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
@@ -18,6 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+lake.app.command(short_help="List the batches that were loaded.")(lake_batches.batches)
+lake.app.command(short_help="Take wrongly loaded batches out.")(lake_batches.withdraw)
+lake.app.command(short_help="Bring withdrawn batches back.")(lake_batches.reinstate)
+lake.app.command(short_help="Replace a batch by a corrected file.")(lake_batches.replace)
 lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_publish.publish)
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
 tx.app.command(short_help="Store the events of the Kafka topics.")(tx_consumer.consume)
@@ -38,6 +45,8 @@ def main() -> None:
     Exit codes: 0 done, 1 a problem with data, files or the warehouse, 2 wrong use of the command, 130 interrupted.
     """
     try:
+        if "--help" not in sys.argv:
+            _look_at_environment()
         code = app(prog_name="plura", standalone_mode=False)
     except (LakeError, ServiceError) as error:
         code = 1
@@ -53,6 +62,20 @@ def main() -> None:
     if code == INTERRUPTED:
         fail("interrupted: nothing is half-written, the next run goes on from what was finished")
     sys.exit(code or 0)
+
+
+def _look_at_environment() -> None:
+    """Warn of variables that are no settings.
+
+    Raises:
+        LakeError: nobody can know which environment is meant.
+    """
+    for text in unknown_settings(os.environ):
+        warn(text)
+    try:
+        environment_name()
+    except ValueError as error:
+        raise LakeError(str(error)) from None
 
 
 def _fail_usage(error: typer.TyperException) -> None:

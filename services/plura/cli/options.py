@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import LakeSettings
+from plura.kit.settings import EngineSettings, LakeSettings
 from python_jobs.warehouse import LakeError
 
+if TYPE_CHECKING:
+    from python_jobs.validate import Validator
+
 Target = Annotated[str | None, typer.Option(help="dbt target to work on; default: PLURA_TARGET, else duckdb.")]
+Validate = Annotated[bool, typer.Option(help="Check the new lines with Great Expectations first.")]
 Wait = Annotated[float, typer.Option(help="Seconds to wait while another command holds the warehouse.", min=0)]
 
 
@@ -19,12 +24,13 @@ def lake_settings(target: str | None) -> LakeSettings:
     """Return the settings of a command.
 
     Raises:
-        LakeError: there is no dbt project where the settings say.
+        LakeError: there is no dbt project where the settings say, or a setting of an engine is wrong.
         typer.BadParameter: the dbt profile has no such target.
     """
     from python_jobs.pipelines import known_targets
 
     settings = LakeSettings()
+    _refuse_engine_settings()
     if not (settings.project_dir / "dbt_project.yml").is_file():
         raise LakeError(f"there is no dbt project in {settings.project_dir}: name its folder with PLURA_PROJECT_DIR")
     if target:
@@ -35,6 +41,39 @@ def lake_settings(target: str | None) -> LakeSettings:
             f"unknown target {settings.target!r}: profiles/profiles.yml has {', '.join(targets)}", param_hint="--target"
         )
     return settings
+
+
+def _refuse_engine_settings() -> None:
+    try:
+        EngineSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"PLURA_{first['loc'][0]}".upper()
+        raise LakeError(f"{name} is {first['input']!r}: {first['msg']}") from None
+
+
+def validator_of(settings: LakeSettings, *, wanted: bool) -> Validator | None:
+    """Return what checks new lines and writes Data Docs, None where that is not wanted."""
+    if not wanted:
+        return None
+    from python_jobs.validate import Validator
+
+    return Validator(project_dir=settings.project_dir, docs_dir=settings.resolved(settings.data_docs_dir))
+
+
+def instant_of(text: str, option: str) -> datetime:
+    """Return the instant that an option names; without an offset it is UTC.
+
+    Raises:
+        typer.BadParameter: it is no instant in ISO 8601.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no instant: write it as 2026-02-01T00:00:00Z", param_hint=option
+        ) from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def kafka_settings() -> KafkaSettings:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_DIR = Path(__file__).resolve().parents[3]
@@ -56,3 +57,23 @@ class SparkSettings(BaseSettings):
     def is_local(self) -> bool:
         """Whether session, catalog and tables are of this machine."""
         return not self.remote and self.master.startswith("local")
+
+
+class EngineSettings(BaseSettings):
+    """Settings that only the dbt profile and project read, checked here because the engines take wrong ones oddly.
+
+    DuckDB takes a negative limit of memory for none at all, and the others fail long after the start.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PLURA_", frozen=True)
+
+    duckdb_memory: str = Field(
+        default="3GiB", pattern=r"^\d+(\.\d+)? ?([KMGTkmgt][iI]?[bB]|%)$", description="Memory of DuckDB in runs."
+    )
+    spark_memory: str = Field(default="3g", pattern=r"^[1-9]\d*[kmgtKMGT]$", description="Memory of the Spark driver.")
+    spark_partitions: PositiveInt = Field(default=8, description="Partitions that Spark shuffles into.")
+    spark_catalog: Literal["hive", "in-memory"] = Field(default="hive", description="Catalog of a local session.")
+    databricks_threads: PositiveInt = Field(default=4, description="Models that run at once on Databricks.")
+    python_submission: Literal["serverless_cluster", "job_cluster"] = Field(
+        default="serverless_cluster", description="Where Python models run on Databricks."
+    )

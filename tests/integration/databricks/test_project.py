@@ -233,3 +233,30 @@ def test_a_python_model_that_fails_says_why(ran: Twins, endpoint: Endpoint) -> N
     with mock.patch.dict(endpoint.jobs.secrets, clear=True):
         result = ran.run_on_spark(pipelines=(), run_id="no_secret")
     assert [problem for problem in result.problems if "Secret does not exist" in problem], result.problems
+
+
+@pytest.mark.parametrize(
+    ("secret", "settings", "why"),
+    [
+        ("another-salt", {}, "is not the one that the keys of version 'v1' were made with"),
+        (f"{SALT}\n", {}, "begins or ends with white space"),
+        ("  ", {}, "The salt is blank"),
+        ("local-salt-v1", {"PLURA_ENV": "prod"}, "the local dummy is refused in production"),
+    ],
+)
+def test_a_secret_that_may_not_be_the_salt_stops_its_notebook_and_changes_no_key(
+    ran: Twins, endpoint: Endpoint, secret: str, settings: dict[str, str], why: str
+) -> None:
+    before = [ran.session.table(f"gold.{name}").collect() for name in ("pseudonym_salt", "pseudonym_salt_version")]
+    manifest = ran.manifest
+    with (
+        mock.patch.dict(endpoint.jobs.secrets, {("plura", "anon_user_key_salt"): secret}),
+        mock.patch.dict(os.environ, settings),
+    ):
+        if settings:
+            ran.manifest = parse_project(PROJECT, ran.folder, "databricks")
+        result = ran.run_on_spark(pipelines=(), run_id="changed")
+        ran.manifest = manifest
+    assert [problem for problem in result.problems if problem.startswith("pseudonym_salt:") and why in problem], result
+    after = [ran.session.table(f"gold.{name}").collect() for name in ("pseudonym_salt", "pseudonym_salt_version")]
+    assert after == before

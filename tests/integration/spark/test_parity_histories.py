@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from python_jobs.pipelines import PIPELINES, RunResult
-from tests.integration.scenarios import EXTRACTED, folder_of
+from tests.integration.scenarios import EXTRACTED
 from tests.lakes import Lake
 from tests.property.eventful import BEFORE_FIRST_RUN, BEFORE_SECOND_RUN
 from tests.property.playing import Played
+from tests.scenario_inputs import SCENARIOS, scenario_files
 from tests.spark import Twins
 
 pytestmark = pytest.mark.timeout(1800)  # Spark plans and commits five hundred statements a run
@@ -79,14 +80,10 @@ def moved(line: str, number: int) -> str:
 
 def load_scenarios(lake: Lake) -> int:
     """Load all scenarios, three days apart; returns how many there are."""
-    folders = sorted(path for path in folder_of("").iterdir() if path.is_dir())
-    for number, folder in enumerate(folders):
-        files = {
-            file.stem: [moved(line, number) for line in file.read_text(encoding="utf-8").splitlines()]
-            for file in folder.glob("*.jsonl")
-        }
+    for number, name in enumerate(SCENARIOS):
+        files = {source: [moved(line, number) for line in lines] for source, lines in scenario_files(name).items()}
         lake.load(files, extracted_at=EXTRACTED + timedelta(days=3 * number))
-    return len(folders)
+    return len(SCENARIOS)
 
 
 def test_reference_scenarios_stop_at_the_gate_alike(twinned: TwinnedLake) -> None:

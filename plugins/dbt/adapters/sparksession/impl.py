@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dbt.adapters.base import PythonJobHelper
+from dbt.adapters.base.meta import available
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt.adapters.sparksession.connections import SparkSessionConnectionManager, SparkSessionCredentials
 from dbt.adapters.sparksession.session import session
@@ -38,3 +39,13 @@ class SparkSessionAdapter(SparkAdapter):
     def python_submission_helpers(self) -> dict[str, type[PythonJobHelper]]:
         """The one way to run a Python model."""
         return {"session": SessionPythonJob}
+
+    @available.parse(lambda *_: "")
+    def salt_problem(self, known: str) -> str:
+        """Return why the salt of the environment cannot be used; see ``python_jobs.salt``.
+
+        A function of this process and not of the session, whose workers do not have our environment.
+        """
+        from python_jobs.salt import salt_problem
+
+        return salt_problem(known)

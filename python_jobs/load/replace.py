@@ -1,0 +1,213 @@
+"""Replacing a batch by a corrected file: the batch is withdrawn and the file loaded in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from python_jobs.contracts import Table, read_contracts
+from python_jobs.load import batches, bronze
+from python_jobs.load.batches import Batch, reason_of_new, reason_of_old
+from python_jobs.load.file import FileOutcome, LoadContext, NewFile, insert_file, look_at
+from python_jobs.load.folder import Progress
+from python_jobs.load.touched import rows_of, touched_days
+from python_jobs.report import DuckDBReader, Reader
+from python_jobs.warehouse import LakeError, explain, open_duckdb
+
+if TYPE_CHECKING:
+    from python_jobs.validate import Validator
+
+
+@dataclass(kw_only=True)
+class ReplaceReport:
+    """A batch that was replaced, the batch that replaces it, what to look at, and the KST days of the lines of both.
+
+    ``is_new`` is false where the same was done before, so that nothing changed.
+    """
+
+    old: Batch
+    new: Batch
+    is_new: bool = True
+    warnings: list[str] = field(default_factory=list)
+    days: set[date] = field(default_factory=set)
+
+
+def replace_batch(
+    *,
+    project_dir: Path,
+    warehouse: Path,
+    batch_id: str,
+    file: Path,
+    reason: str,
+    now: datetime,
+    extracted_at: datetime | None = None,
+    validator: Validator | None = None,
+    progress: Progress | None = None,
+) -> ReplaceReport:
+    """Withdraw a batch and load a file in its place, in one transaction.
+
+    Args:
+        project_dir: the dbt project with the contract.
+        warehouse: the DuckDB file.
+        batch_id: the batch, or a beginning of its id that no other batch shares.
+        file: a file of JSON lines of the same table, plain or gzip.
+        reason: why, kept in the registry.
+        now: instant of the change, aware.
+        extracted_at: extraction instant of lines that carry none, aware; by default that of the batch.
+        validator: checks the file with Great Expectations first.
+        progress: called with the bytes loaded.
+
+    Raises:
+        LakeError: no or several batches match, the batch is withdrawn, or the file is refused; nothing changed.
+    """
+    tables = read_contracts(project_dir)
+    with open_duckdb(warehouse) as connection:
+        bronze.create_tables(connection, tables)
+        old = batches.match_batch(batches.list_batches(connection), batch_id)
+        if extracted_at is None:
+            (stored,) = connection.execute(
+                "select extracted_at from bronze.load_registry where batch_id = ?", [old.batch_id]
+            ).fetchall()
+            extracted_at = stored[0].replace(tzinfo=UTC) if stored[0] else None
+        context = LoadContext(
+            connection=connection,
+            tables=tables,
+            folder=file.parent,
+            warehouse=warehouse,
+            extracted_at=extracted_at,
+            now=now,
+        )
+        new = look_at_replacement(context, file, old)
+        reader = DuckDBReader(connection)
+        if isinstance(new, Batch) and is_done(old, new):
+            return ReplaceReport(old=old, new=new, is_new=False)
+        refuse_withdrawn(old)
+        warnings = findings_of(validator, file, tables[old.table_name]) if isinstance(new, NewFile) else []
+        connection.begin()
+        try:
+            batches.set_batch_status(
+                connection, old.batch_id, "withdrawn", reason=reason_of_old(new.batch_id, reason), now=now
+            )
+            outcome = _bring(context, new, reason_of_new(old.batch_id, reason), progress)
+            if outcome is not None and outcome.outcome != "loaded":
+                connection.rollback()
+                raise LakeError(refusal(outcome, file))
+            connection.commit()
+        except duckdb.Error as error:
+            with suppress(duckdb.Error):  # the warehouse may have closed the transaction by itself
+                connection.rollback()
+            raise LakeError(f"{file} was not loaded: {explain(error, warehouse)}") from error
+        known = {batch.batch_id: batch for batch in batches.list_batches(connection)}
+        report = ReplaceReport(old=known[old.batch_id], new=known[new.batch_id], warnings=warnings)
+        look_back_at_both(reader, tables, report, file)
+    return report
+
+
+def look_at_replacement(context: LoadContext, file: Path, old: Batch) -> NewFile | Batch:
+    """Return the file that shall replace a batch, or the batch that holds it already.
+
+    Raises:
+        LakeError: it is no file, is named or made for another table, cannot be read, or is what the batch holds.
+    """
+    table = context.tables[old.table_name]
+    if not file.is_file():
+        raise LakeError(f"{file} is no file: name the one that replaces batch {old.batch_id}")
+    for name in (file.name.split(".", 1)[0], file.resolve().parent.name):
+        other = next((one for one in context.tables.values() if name in {one.name, one.source} and one.source), None)
+        if other and other.name != table.name:
+            raise LakeError(
+                f"{file} is named as a file of {other.source}, and batch {old.batch_id} is of {table.source}:"
+                " a batch is replaced by a file of its own table"
+            )
+        if other:
+            break
+    found = look_at(context, file, table)
+    if isinstance(found, FileOutcome):
+        raise LakeError(found.problem)
+    if found.batch_id == old.batch_id:
+        raise LakeError(f"{file} is what batch {old.batch_id} holds: there is nothing to replace")
+    return found
+
+
+def is_done(old: Batch, new: Batch) -> bool:
+    """Whether a batch was replaced by another one before."""
+    return (
+        old.status == "withdrawn"
+        and new.status == "loaded"
+        and (old.reason or "").startswith(reason_of_old(new.batch_id, ""))
+    )
+
+
+def refuse_withdrawn(old: Batch) -> None:
+    """Refuse to replace a batch that is not counted any more.
+
+    Raises:
+        LakeError: the batch is withdrawn.
+    """
+    if old.status == "withdrawn":
+        raise LakeError(
+            f"batch {old.batch_id} ({old.source_file}) is withdrawn already ({old.reason}): load the file with"
+            " plura lake load, or replace the batch that is counted (plura lake batches)"
+        )
+
+
+def findings_of(validator: Validator | None, file: Path, table: Table) -> list[str]:
+    """Return what Great Expectations finds in a file, a line for each."""
+    return validator([(file, table)]).get(table.name, []) if validator else []
+
+
+def refusal(outcome: FileOutcome, file: Path) -> str:
+    """Return why a file that was not loaded replaces nothing."""
+    return outcome.problem or f"{file} holds no line: nothing was replaced"
+
+
+def look_back_at_both(reader: Reader, tables: Mapping[str, Table], report: ReplaceReport, file: Path) -> None:
+    """Add to a report the days of both batches, and the keys that the new one lacks."""
+    report.days |= touched_days(reader, tables, [report.old, report.new])
+    table = tables[report.old.table_name]
+    keys = ", ".join(table.key)
+    known = " and ".join(f"{column} is not null" for column in table.key)
+    old, new = (
+        f"(select distinct {keys} from bronze.{table.name} where {rows_of([batch])} and {known})"
+        for batch in (report.old, report.new)
+    )
+    same = " and ".join(f"new.{column} = old.{column}" for column in table.key)
+    (row,) = reader.rows(
+        f"select count(*) as found, count(case when new.{table.key[0]} is null then 1 end) as lost"
+        f" from {old} as old left join {new} as new on {same}"
+    )
+    if row["lost"]:
+        report.warnings.append(
+            f"{file} has no line for {row['lost']:,} of the {row['found']:,} keys of batch {report.old.batch_id}:"
+            " they are taken out, unless another batch has them"
+        )
+    if report.new.malformed_count:
+        lines = report.new.row_count + report.new.malformed_count
+        report.warnings.append(
+            f"{file}: {report.new.malformed_count} of {lines} lines are no JSON object; they are kept with their line"
+            f" numbers in bronze.malformed_lines, batch {report.new.batch_id}"
+        )
+
+
+def _bring(context: LoadContext, new: NewFile | Batch, reason: str, progress: Progress | None) -> FileOutcome | None:
+    """Load a file in the transaction of the caller; a batch that was loaded before comes back if it was withdrawn."""
+    if isinstance(new, NewFile):
+        size, name = new.size, new.path.name
+        read = 0
+
+        def advance(bytes_read: int) -> None:
+            nonlocal read
+            read += bytes_read
+            if progress is not None:
+                progress(min(read, size), size, name)
+
+        return insert_file(context, new, advance, reason=reason)
+    if new.status != "loaded":
+        batches.set_batch_status(context.connection, new.batch_id, "loaded", reason=reason, now=context.now)
+    return None

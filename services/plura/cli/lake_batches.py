@@ -1,0 +1,112 @@
+"""``plura lake batches``, ``withdraw``, ``reinstate`` and ``replace``: what was loaded, and how it is taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plura.cli import lake_bronze
+from plura.cli.console import print_table, say, warn
+from plura.cli.next_run import say_next_run
+from plura.cli.options import Target, Validate, Wait, instant_of, lake_settings, validator_of
+
+Ids = Annotated[list[str], typer.Argument(help="Ids of batches, or their beginnings (plura lake batches).")]
+Reason = Annotated[str, typer.Option(help="Why, kept in the registry.")]
+
+
+def batches(target: Target = None, wait: Wait = 0) -> None:
+    """List the batches that were loaded, one file each, in the order they came."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [
+        (
+            batch.batch_id,
+            batch.table_name,
+            batch.source_file,
+            f"{batch.row_count:,}",
+            f"{batch.malformed_count:,}",
+            batch.status,
+            f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
+            batch.reason or "",
+        )
+        for batch in lake_bronze.batches(lake_settings(target), wait)
+    ]
+    if not rows:
+        say("no batch was loaded yet: plura lake load DIR")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for header in ("batch", "table", "file", "lines", "malformed", "status", "loaded at (UTC)", "reason"):
+        table.add_column(header, justify="right" if header in {"lines", "malformed"} else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    print_table(table)
+
+
+def withdraw(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0) -> None:
+    """Take wrongly loaded batches out of what Silver reads; the next run heals Silver and Gold.
+
+    The lines stay in Bronze; plura lake reinstate, or loading the file again, brings a batch back. All batches or none.
+    """
+    _set_status(batches, "withdrawn", reason, target, wait)
+
+
+def reinstate(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0) -> None:
+    """Bring withdrawn batches back, all or none; the next run takes them in."""
+    _set_status(batches, "loaded", reason, target, wait)
+
+
+def replace(
+    batch: Annotated[str, typer.Argument(help="Id of a batch, or its beginning (plura lake batches).")],
+    file: Annotated[Path, typer.Argument(help="File of JSON lines of the same table, plain or gzip.")],
+    reason: Reason,
+    extracted_at: Annotated[
+        str | None,
+        typer.Option(
+            help="Extraction instant of lines that carry none, ISO-8601; without offset UTC; default: the batch's."
+        ),
+    ] = None,
+    validate: Validate = True,
+    target: Target = None,
+    wait: Wait = 0,
+) -> None:
+    """Replace a batch by a corrected file: withdraw the batch and load the file, both or neither.
+
+    The file needs all lines of the batch, the right ones as well: keys that it lacks are reported. A file that was
+    loaded already takes the place of the batch as it is. After an interruption the same command goes on.
+    """
+    settings = lake_settings(target)
+    why = _said(reason)
+    report = lake_bronze.replace(
+        settings,
+        batch,
+        file,
+        reason=why,
+        extracted_at=instant_of(extracted_at, "--extracted-at") if extracted_at else None,
+        validator=validator_of(settings, wanted=validate),
+        wait=wait,
+    )
+    for text in report.warnings:
+        warn(text)
+    old, new = report.old, report.new
+    if not report.is_new:
+        say(f"batch {old.batch_id} ({old.table_name}, {old.source_file}) was replaced by {new.batch_id} before")
+        return
+    say(f"batch {old.batch_id} ({old.table_name}, {old.source_file}) is {old.status} now")
+    say(f"batch {new.batch_id} ({new.table_name}, {new.source_file}) is in its place: {new.row_count:,} lines")
+    say_next_run(report.days, target)
+
+
+def _set_status(batches: list[str], status: str, reason: str, target: str | None, wait: float) -> None:
+    changed, days = lake_bronze.set_status(lake_settings(target), batches, status, _said(reason), wait)
+    for batch in changed:
+        say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
+    say_next_run(days, target)
+
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
+    return reason.strip()

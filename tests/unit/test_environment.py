@@ -1,0 +1,165 @@
+"""Settings of the environment: wrong values stop a command, and names that are no settings are reported."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from plura.kit.known_settings import KNOWN, OF_TESTS, unknown_settings
+from plura.kit.settings import EngineSettings
+from python_jobs.environment import ENVIRONMENTS, environment_name
+from tests.commands import Plura
+from tests.dbt_runs import PROJECT
+
+WRONG_ENVIRONMENTS = ["PROD", "Prod", " prod ", "prod\n", "production", "prd", "staging", "Local", "", " ", "dev,prod"]
+
+READERS = ("profiles/*.yml", "dbt_project.yml", "macros/**/*.sql", "models/**/*.sql", "models/**/*.py")
+SOURCES = ("python_jobs/**/*.py", "plugins/**/*.py", "services/**/*.py")
+OF_REPOSITORY = ("tests/**/*.py", "bench/**/*.py", "harness/**/*.py", "deploy/**/*.*", "README.md", "docs/**/*.md")
+
+
+def texts(*patterns: str) -> Iterator[str]:
+    for pattern in patterns:
+        for file in PROJECT.glob(pattern):
+            if file.is_file() and file != Path(__file__):
+                yield file.read_text(encoding="utf-8", errors="ignore")
+
+
+@pytest.mark.parametrize("name", [*ENVIRONMENTS, None])
+def test_the_environment_is_one_of_three_and_local_where_it_is_not_set(name: str | None) -> None:
+    assert environment_name({} if name is None else {"PLURA_ENV": name}) == (name or "local")
+
+
+@pytest.mark.parametrize("name", WRONG_ENVIRONMENTS)
+@pytest.mark.parametrize(
+    "words", [["lake", "load", "."], ["lake", "schema", "orders"], ["tx", "migrate"], ["demo"], []]
+)
+def test_an_environment_that_is_none_stops_each_command_before_it_begins(
+    tmp_path: Path, name: str, words: list[str]
+) -> None:
+    outcome = Plura(work=tmp_path, settings={"PLURA_ENV": name})(*words)
+    assert outcome.code == 1
+    assert outcome.out == ""
+    shown = " ".join(repr(name).split())
+    assert outcome.error == f"PLURA_ENV is {shown}: it must be one of local, dev, prod, or not set"
+
+
+def test_help_is_given_in_any_environment(tmp_path: Path) -> None:
+    assert Plura(work=tmp_path, settings={"PLURA_ENV": "PROD"})("lake", "load", "--help").code == 0
+
+
+def of_classes() -> set[str]:
+    """Names of the variables that classes of settings read."""
+    services = PROJECT / "services"
+    for file in services.rglob("*.py"):
+        if re.search(r"^class \w+\((Base|Service)Settings\)", file.read_text(encoding="utf-8"), re.MULTILINE):
+            importlib.import_module(".".join(file.relative_to(services).with_suffix("").parts))
+
+    def below(cls: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
+        for one in cls.__subclasses__():
+            yield one
+            yield from below(one)
+
+    classes = [cls for cls in below(BaseSettings) if cls.__module__.startswith("plura.")]
+    return {f"{cls.model_config.get('env_prefix', '')}{field}".upper() for cls in classes for field in cls.model_fields}
+
+
+def test_all_names_that_are_read_are_known_and_no_other() -> None:
+    """What classes of settings, the dbt project and the code read."""
+    of_dbt = {name for text in texts(*READERS) for name in re.findall(r"env_var\('((?:PLURA|ANON)_\w+)'", text)}
+    of_code = {name for text in texts(*SOURCES) for name in re.findall(r'"((?:PLURA|ANON)_[A-Z_]+[A-Z])"', text)}
+    assert of_classes() | of_dbt | of_code == KNOWN
+
+
+def test_documents_tests_and_bundle_name_no_setting_that_is_unknown() -> None:
+    # a name followed by _ or … is a prefix, and these are examples of what is unknown
+    named = {name for text in texts(*OF_REPOSITORY) for name in re.findall(r"PLURA_[A-Z_]*[A-Z](?![A-Z_…])", text)} - {
+        "PLURA_NAME",
+        "PLURA_TOPIC",
+    }
+    assert named <= KNOWN | OF_TESTS
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PLURA_DUCKDB_PATHS", "PLURA_DUCKDB_PATH"),
+        ("PLURA_DUCKDBPATH", "PLURA_DUCKDB_PATH"),
+        ("PLURA_ENVIRONMENT", "PLURA_ENV"),
+        ("PLURA_DUCKDB_MEM", "PLURA_DUCKDB_MEMORY"),
+        ("PLURA_SPARK_WAREHOUS", "PLURA_SPARK_WAREHOUSE"),
+        ("ANON_USER_KEY_SALT_VER", "ANON_USER_KEY_SALT_VERSION"),
+        ("ANON_USER_SALT", "ANON_USER_KEY_SALT"),
+    ],
+)
+def test_a_misspelt_setting_is_named_with_the_right_name(name: str, meant: str) -> None:
+    assert unknown_settings({name: "x"}) == [f"{name} is no setting and has no effect; did you mean {meant}?"]
+
+
+def test_other_variables_are_none_of_our_business() -> None:
+    given = {"PATH": "x", "DBT_HOST": "x", "PLURALS": "x", **dict.fromkeys(KNOWN | OF_TESTS, "x")}
+    assert unknown_settings(given) == []
+    assert unknown_settings({"PLURA_FOO": "x"}) == ["PLURA_FOO is no setting and has no effect"]
+
+
+def test_a_command_warns_of_what_is_no_setting_and_goes_on(tmp_path: Path) -> None:
+    outcome = Plura(work=tmp_path, settings={"PLURA_DUCKDB_PATHS": "x"})("lake", "schema", "orders")
+    assert outcome.code == 0
+    assert outcome.err == (
+        "warning: PLURA_DUCKDB_PATHS is no setting and has no effect; did you mean PLURA_DUCKDB_PATH?\n"
+    )
+
+
+GOOD_VALUES = {
+    "PLURA_DUCKDB_MEMORY": ["3GiB", "512MB", "1.5 GB", "80%", "4gb"],
+    "PLURA_SPARK_MEMORY": ["3g", "3072m", "2G"],
+    "PLURA_SPARK_PARTITIONS": ["1", "200"],
+    "PLURA_SPARK_CATALOG": ["hive", "in-memory"],
+    "PLURA_DATABRICKS_THREADS": ["1", "16"],
+    "PLURA_PYTHON_SUBMISSION": ["serverless_cluster", "job_cluster"],
+}
+WRONG_VALUES = {
+    "PLURA_DUCKDB_MEMORY": ["", "-1", "-2GB", "3", "3 gigs", "unlimited", "GB"],
+    "PLURA_SPARK_MEMORY": ["", "3", "3GiB", "-3g", "0g"],
+    "PLURA_SPARK_PARTITIONS": ["", "0", "-1", "eight", "1.5"],
+    "PLURA_SPARK_CATALOG": ["", "Hive", "derby"],
+    "PLURA_DATABRICKS_THREADS": ["", "0", "four"],
+    "PLURA_PYTHON_SUBMISSION": ["", "serverless", "Job_Cluster"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in GOOD_VALUES.items() for value in values])
+def test_values_that_engines_understand_are_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert str(getattr(EngineSettings(), name.removeprefix("PLURA_").lower())) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in WRONG_VALUES.items() for value in values]
+)
+def test_values_that_engines_misunderstand_stop_the_command(tmp_path: Path, name: str, value: str) -> None:
+    outcome = Plura(work=tmp_path, settings={name: value})("lake", "batches")
+    assert outcome.code == 1
+    assert outcome.error.startswith(f"{name} is {value!r}: ")
+
+
+@pytest.mark.parametrize("name", GOOD_VALUES)
+def test_the_profile_has_the_same_default(name: str) -> None:
+    field = name.removeprefix("PLURA_").lower()
+    found = {value for text in texts(*READERS) for value in re.findall(rf"env_var\('{name}', '([^']+)'\)", text)}
+    assert found == {str(EngineSettings.model_fields[field].default)}
+
+
+def test_the_default_values_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in GOOD_VALUES:
+        monkeypatch.delenv(name, raising=False)
+    try:
+        EngineSettings()
+    except ValidationError as error:
+        pytest.fail(str(error))
