@@ -49,7 +49,7 @@ def _measure(part: str, stage: Stage, scale: float) -> dict[str, Any]:
     if part == "visible":
         return measure_visible(stage, scale=scale)
     if part == "pages":
-        return measure_pages(stage, scale=scale)
+        return measure_pages(stage, scale=scale, repeats=_REPEATS)
     entries = MANY_ENTRIES if part == "api-10m" else ENTRIES
     return measure_api(stage, int(entries * scale), scale=scale, repeats=_REPEATS)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
+from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
-from bench.http_load import load
+from bench.http_load import Loaded, load
 from bench.tx_stage import Stage, fill, running_api
 from plura.tx.api import cursors
 from plura.tx.api.cursors import Position
@@ -34,8 +35,8 @@ values ('po-' || %(name)s, 1, 'SETTLED', now(), decode(md5(''), 'hex'))
 """
 
 
-def measure_pages(stage: Stage, *, scale: float) -> dict[str, Any]:
-    """Measure pages of ten rows, one request at a time; the longest page has a hundred."""
+def measure_pages(stage: Stage, *, scale: float, repeats: int) -> dict[str, Any]:
+    """Measure pages of ten rows and of a hundred, one request at a time; they take turns, medians are reported."""
     many = int(MANY * scale)
     database = stage.fresh_database()
     with stage.connect(database) as connection:
@@ -45,23 +46,31 @@ def measure_pages(stage: Stage, *, scale: float) -> dict[str, Any]:
             connection.execute(_ORDER, {"name": name})
         connection.execute("vacuum analyze")
     seconds = max(0.3, SECONDS * scale)
-    found = []
+    pages = list(_pages(many))
+    loads: list[list[Loaded]] = [[] for _ in pages]
     with running_api(stage, database) as api:
-        for what, name, entries, page, path in _pages(many):
-            held = f'"{name}-'.encode()
-            for spent in (seconds / 3, seconds):  # the first time to warm up
-                loaded = load(api.port, api.headers, repeat((path, held)), connections=1, seconds=spent)
-            found.append(
-                {
-                    "what": what,
-                    "entries": entries,
-                    "page": page,
-                    "p50_s": loaded.percentile(0.5),
-                    "p99_s": loaded.percentile(0.99),
-                }
-            )
+        for turn in range(repeats + 1):
+            for found, (_, name, _, _, path) in zip(loads, pages, strict=True):
+                held = f'"{name}-'.encode()
+                one = load(api.port, api.headers, repeat((path, held)), connections=1, seconds=seconds)
+                if turn:  # the first one warms up
+                    found.append(one)
     stage.drop(database)
-    return {"pages": found, "seconds": seconds, "few": FEW, "many": many}
+    return {
+        "pages": [
+            {
+                "what": what,
+                "entries": entries,
+                "page": page,
+                "p50_s": median(one.percentile(0.5) for one in found),
+                "p99_s": median(one.percentile(0.99) for one in found),
+            }
+            for found, (what, _, entries, page, _) in zip(loads, pages, strict=True)
+        ],
+        "seconds": seconds,
+        "repeats": repeats,
+        "many": many,
+    }
 
 
 def _pages(many: int) -> Iterator[tuple[str, str, int, str, str]]:

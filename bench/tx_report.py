@@ -81,8 +81,9 @@ _PAGES = """## Pages of an id with {many} entries
 
 {where}
 
-Pages of an order and of a wallet, one request at a time for {seconds} s. The entries are all of one side and have no
-pair, so that each row asks for both candidates of one. A page has ten rows unless it says more.
+Pages of an order and of a wallet, one request at a time for {seconds} s; medians of {repeats} turns. The entries are
+all of one side and have no pair, so that each row asks for both candidates of one. A page has ten rows unless it says
+more.
 
 {rows}
 {targets}"""
@@ -242,6 +243,7 @@ def _pages(results: Results) -> str:
         where=where(part),
         many=count(part["many"]),
         seconds=f"{part['seconds']:.0f}",
+        repeats=part["repeats"],
         rows=table(["what", "entries", "page", "p50 ms", "p99 ms"], rows),
         targets=_targets(targets),
     )

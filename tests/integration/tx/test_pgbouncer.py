@@ -179,7 +179,7 @@ def test_a_pooler_in_session_mode_needs_no_setting(bo: TestDatabase, identity: P
     with pgbouncer(bo.server, "session", size=20) as port:
         consumer = Pooled(server=bo.server, name=bo.name, port=port, user="tx_consumer")
         event = {"tx_id": "t-2", "wallet_id": "w", "entry_type": "PAYMENT", "amount": "1"}
-        event["event_time"] = "2026-02-05T03:00Z"
+        event["event_time"] = "2026-02-05T03:00:00Z"
         (tmp_path / "events.jsonl").write_text(json.dumps(event) + "\n")
         plura = Plura(work=tmp_path, settings={"PLURA_DATABASE_URL": consumer.url})
         outcome = plura("tx", "backfill", "--ledger-file", tmp_path / "events.jsonl")

@@ -190,7 +190,7 @@ def test_an_event_is_written_a_bounded_number_of_times_a_second_and_counted() ->
 def test_every_log_of_a_process_is_bounded(lines: StringIO) -> None:
     for _ in range(100):
         logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
-    assert len(lines.getvalue().splitlines()) <= 2 * LINES_PER_SECOND  # a second may end in between
+    assert len(lines.getvalue().splitlines()) < 5 * LINES_PER_SECOND  # seconds may end in between
 
 
 @pytest.mark.parametrize("level", ["", "loud"])

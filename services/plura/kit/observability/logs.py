@@ -70,7 +70,7 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
 
     Anybody can cause some events as often as the line carries requests, like the one of bytes that are not HTTP, and
     must not fill the disk with them. An event is a logger with a static text. DEBUG is written whole: who asks for it
-    wants every line.
+    wants every line. The Kafka client, which no stranger reaches, has ``KafkaRepeats``.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -83,7 +83,7 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
         """Write ``record``, or count it."""
         if int(self._clock()) != self._second:
             self._turn()
-        if record.levelno > logging.DEBUG:
+        if record.levelno > logging.DEBUG and not record.name.startswith("kafka"):
             event = record.name, str(record.msg)
             self._seen[event] += 1
             if self._seen[event] > LINES_PER_SECOND:
