@@ -144,6 +144,26 @@ def test_unread_events_of_a_deleted_topic_are_counted_as_lost(stage: Stage) -> N
     stage.broker.create_topic(stage.ledger, partitions=2)
 
 
+def test_events_in_hand_of_a_deleted_topic_are_stored(stage: Stage) -> None:
+    stage.start()
+    until(lambda: is_ready(stage))
+    events = [entry(number) for number in range(40)]
+    with stage.database.client().connect("blocker") as blocker, blocker.transaction():
+        blocker.execute("lock table bo.ledger_entries in exclusive mode")
+        for start in range(0, 40, 10):  # some are on their way into the database, the others wait behind them
+            stage.produce(*events[start : start + 10])
+            time.sleep(0.3)
+        until(lambda: metric(stage, "consumer_kafka_lag") == 40)
+        stage.broker.delete_topic(stage.ledger)
+        until(lambda: metric(stage, "consumer_topic_missing") == 1)
+        time.sleep(3)
+    stage.wait_for(*events)
+    assert metric(stage, "consumer_offsets_lost_total") == 0
+    stage.broker.create_topic(stage.ledger, partitions=2)
+    stage.produce(entry(100))
+    stage.wait_for(*events, entry(100))
+
+
 @pytest.mark.parametrize("members", [1, 2])
 def test_new_partitions_are_read_from_their_first_event(stage: Stage, members: int) -> None:
     for _ in range(members):

@@ -130,6 +130,14 @@ def test_what_the_database_knew_is_taken_up_once(stage: Stage) -> None:
     assert stage.state.freshness("ledger") < 1
 
 
+def test_what_is_in_hand_of_a_topic_that_is_deleted_is_not_lost(stage: Stage) -> None:
+    stage.see(9)
+    stage.ask(7, gathered(3))
+    assert stage.partition.lag() == 6
+    stage.see(None)
+    assert stage.lost == [("ledger", 2)]
+
+
 def test_a_topic_that_is_missing_grows_old_and_what_was_not_read_is_lost_once(stage: Stage) -> None:
     stage.see(5)
     stage.ask(3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,8 +33,8 @@ class PartitionTracker:
     """What was known of the group's partitions before we started."""
     _topics: Topics = field(default_factory=dict)
     _seen_at: float = 0.0
-    _gone: dict[Place, tuple[float, float]] = field(default_factory=dict)
-    """Partitions that were ours until a moment ago: when they went, and how many of their messages were not stored."""
+    _gone: dict[Place, tuple[float, int]] = field(default_factory=dict)
+    """Partitions that were ours until a moment ago: when they went, and how many of their messages were not read."""
 
     def stored(self, ends: Mapping[Place, int]) -> None:
         """Take note that partitions are stored up to some offsets."""
@@ -47,7 +46,7 @@ class PartitionTracker:
         """Take note that partitions are not ours any more."""
         for place in places:
             if state := self.state.partitions.pop(place, None):
-                self._gone[place] = time.monotonic(), state.lag()
+                self._gone[place] = time.monotonic(), state.unread()
 
     def see(self, topics: Topics, seen_at: float) -> None:
         """Take what the brokers said about topics at a time."""
@@ -60,7 +59,7 @@ class PartitionTracker:
                 self._count_lost(name)
             elif topic is not None and missing.pop(name, None) is not None:
                 log.warning("topic is there", extra=fields(topic=name, partitions=topic.partitions))
-        self._gone = {place: (at, lag) for place, (at, lag) in self._gone.items() if at >= seen_at}
+        self._gone = {place: gone for place, gone in self._gone.items() if gone[0] >= seen_at}
 
     def recreated(self, topic: str) -> None:
         """Take note that a topic was made anew: what was not read of the one before is lost."""
@@ -97,6 +96,7 @@ class PartitionTracker:
         if topic is not None and partition in topic.ends:
             state.end, state.asked_at = topic.ends[partition], self._seen_at
             state.arrivals.observe(self._seen_at, state.end)
+        state.fetched = position
         state.position = position if first is None else first[0]
         if state.position is not None:
             state.arrivals.forget(state.position)
@@ -109,13 +109,12 @@ class PartitionTracker:
 
     def _count_lost(self, topic: str) -> None:
         """Count what was not read of a topic that is no more."""
-        lags = [lag for (name, _), (_, lag) in self._gone.items() if name == topic]
+        lost = sum(unread for (name, _), (_, unread) in self._gone.items() if name == topic)
         self._gone = {place: gone for place, gone in self._gone.items() if place[0] != topic}
         for (name, _), state in self.state.partitions.items():
             if name == topic:
-                lags.append(state.lag())
-                state.end = state.position
-        lost = int(sum(lag for lag in lags if not math.isnan(lag)))
+                lost += state.unread()
+                state.end = state.fetched
         if lost:
             log.error("topic was deleted before it was read to its end", extra=fields(topic=topic, lost=lost))
             self.lost(topic, lost)

@@ -26,6 +26,8 @@ class PartitionState:
 
     position: int | None = None
     """The offset up to which everything is stored."""
+    fetched: int | None = None
+    """The offset up to which everything is in hand, if not stored yet."""
     end: int | None = None
     """The offset that the next message gets, those of open transactions included (the high watermark)."""
     waiting_since: float | None = None
@@ -43,6 +45,10 @@ class PartitionState:
         if self.position is None or self.end is None:
             return float("nan")
         return float(max(0, self.end - self.position))
+
+    def unread(self) -> int:
+        """Messages that are not even in hand, as far as that is known."""
+        return 0 if self.fetched is None or self.end is None else max(0, self.end - self.fetched)
 
     def age(self, now: float) -> float:
         """Age of the oldest message not stored; 0 while there is none and the broker said so a moment ago."""
