@@ -96,12 +96,22 @@ def test_a_folder_gives_the_rows_of_duckdb_and_a_second_load_changes_nothing(del
     packed = raw.write("orders.jsonl", GOOD["orders"])
     packed.with_name("orders.jsonl.gz").write_bytes(gzip.compress(packed.read_bytes()))
     raw.write("payment_orders.jsonl", {"nothing": "of the contract"})
+    raw.write("order_items.jsonl", "<html>404</html>")
+    for hidden in (
+        "._orders.jsonl",
+        "transaction_ledger/._day.jsonl",
+        "products/_SUCCESS",
+        "products/.part-0.jsonl.crc",
+    ):
+        raw.write(hidden, b"\x00\x05\x16\x07")
+    raw.write("transaction_ledger/near.ndjson", LEDGER)
     extracted = datetime(2026, 2, 3, 0, 0, 0, 5, tzinfo=UTC)
     reports = [raw.load(extracted_at=extracted), load(delta, raw.folder, extracted_at=extracted)]
     first, second = ([(file.path, file.outcome, file.rows, file.malformed) for file in one.files] for one in reports)
     assert first == second
     assert reports[0].problems == reports[1].problems != []
     assert reports[0].warnings == reports[1].warnings
+    assert reports[0].days == reports[1].days != set()
     instants = {"status_changed_at"}  # of the load all rows carry the same instant on both engines
     assert on_delta(delta, without=instants) == on_duckdb(raw, without=instants)
     for name, table in delta.tables.items():
