@@ -69,7 +69,7 @@
         updated_at = {{ as_of() }}
 {%- endmacro %}
 
-{#- The same for the guardrail: a backfill leaves the watermark of the tiles where it is. -#}
+{#- The same for the guardrail: only a run that watches moves the watermark of the tiles. -#}
 {% macro record_guardrail_success() -%}
     {%- set input = ref('guardrail_input') -%}
     {{ record_success(
@@ -78,10 +78,11 @@
             'consumed_ingest_seq': '(select to_seq from ' ~ input ~ ')',
             'consumed_status_seq': '(select to_status_seq from ' ~ input ~ ')',
             'first_source_ts': '(select first_source_ts from ' ~ input ~ ')',
+            'last_source_day': '(select last_source_day from ' ~ input ~ ')',
             'dq_zero_window_counts': zero_window_counts(),
         },
-        processed_end='cast(null as timestamp)' if days_are_named()
-            else '(select ' ~ from_epoch_us('(last_tile + 1) * tile_us') ~ ' from ' ~ input ~ ')',
+        processed_end='(select ' ~ from_epoch_us('(last_tile + 1) * tile_us') ~ ' from ' ~ input ~ ')' if is_watching()
+            else 'cast(null as timestamp)',
     ) }}
 {%- endmacro %}
 
@@ -106,7 +107,8 @@
         {{ run_id() }} as run_id,
         days.to_seq as change_seq,
         {{ as_of() }} as updated_at,
-        days.inputs_digest
+        days.inputs_digest,
+        {{ is_named_day(pipeline, 'days.date_kst') }} as is_named
     from {{ ref(days) }} as days
 {%- endmacro %}
 

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', pre_hook="{{ remove_obsolete_days('pipeline_c', 'analytics_days', obsolete_analytics_days()) }}") }}
 
 -- depends_on: {{ ref('silver_completed') }}
 {#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', pre_hook="{{ remove_obsolete_days('pipeline_b', 'controls_days', obsolete_controls_days()) }}") }}
 
 -- depends_on: {{ ref('silver_completed') }}
 {#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}
@@ -6,7 +6,11 @@
 {{- assert_pipeline_ready('pipeline_b') }}
 {%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_b'", 0) %}
 {%- set tolerance_us = read_value("select max(threshold) * 3600000000 from " ~ ref('rule_days') ~ " where metric = 'snapshot_tolerance_hours'", 0) | int %}
-{%- set last_day = read_value("select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_b'", '') %}
+{%- set obsolete = obsolete_controls_days() %}
+{%- set last_day = read_value(
+    "select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_b'"
+    ~ (" and date_kst not in " ~ date_literals(obsolete) if obsolete else ""), ''
+) %}
 {%- set has_computed = last_day | string | length > 0 %}
 {%- set last_computed = "date '" ~ (last_day or '0001-01-01') ~ "'" %}
 {%- set positions = standing('gold', 'wallet_balance_daily') %}

@@ -15,6 +15,7 @@ select distinct
     {{ run_id() }} as run_id,
     cast(null as bigint) as change_seq,
     {{ as_of() }} as updated_at,
-    inputs_digest
+    inputs_digest,
+    {{ is_named_day('pipeline_a', 'date_kst') }} as is_named
 from {{ ref('dq_windows') }}
 where window_kind = 'day'

@@ -32,11 +32,12 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Pipelines run for the days named, or for every day that is due."""
+    """Pipelines run for the days named, or for every day that is due; a run that names none may watch."""
 
     pipelines: tuple[str, ...] = ALL
     first: date | None = None
     last: date | None = None
+    watch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ def runs(draw: st.DrawFn) -> Run:
     """A run of some pipelines, mostly of all that is due, sometimes of named days."""
     pipelines = draw(st.sampled_from(PIPELINE_CHOICES))
     if draw(st.integers(0, 2)) < 2:
-        return Run(pipelines=pipelines)
+        return Run(pipelines=pipelines, watch=draw(st.booleans()))
     first = FIRST_DAY + timedelta(days=draw(st.integers(-2, DAYS)))
     return Run(pipelines=pipelines, first=first, last=first + timedelta(days=draw(st.integers(0, 2))))
 

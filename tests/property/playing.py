@@ -14,9 +14,9 @@ from python_jobs.warehouse import open_duckdb
 from tests.dbt_runs import PROJECT
 from tests.lakes import Lake
 from tests.oracle.bronze import Batch
-from tests.oracle.clock import as_utc, day_end, day_range, kst_day
-from tests.oracle.guardrail import guard_rows
-from tests.oracle.lake import TableRow, closed_silver_days, expected
+from tests.oracle.clock import ONE_DAY, as_utc, day_end, day_range, kst_day
+from tests.oracle.guardrail import called_for, guard_rows
+from tests.oracle.lake import TableRow, expected, silver_limits
 from tests.oracle.rules import parse_entry_types, parse_rules, read_csv
 from tests.oracle.silver import SilverTables, silver
 from tests.property.arrivals import Files
@@ -36,6 +36,8 @@ class Played:
 
     lake: Lake
     computed: dict[str, set[date]] = field(default_factory=lambda: {pipeline: set() for pipeline in ALL})
+    named: dict[str, set[date]] = field(default_factory=lambda: {pipeline: set() for pipeline in ALL})
+    watched_to: date | None = None
     _lines: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _files: list[tuple[str, Files, datetime | None]] = field(default_factory=list)
     _silver: SilverTables | None = None
@@ -49,6 +51,8 @@ class Played:
     def play(self, *steps: Step) -> None:
         """Do some steps, one after the other."""
         for step in steps:
+            import os
+            if os.environ.get("DBG"): print("STEP", step, self.lake.now, flush=True)
             self._play(step)
 
     def _play(self, step: Step) -> None:
@@ -93,7 +97,7 @@ class Played:
                 set_batch_status(connection, batch_id, status, reason="a test", now=self.lake.now)
 
     def _run(self, run: Run) -> None:
-        result = self.lake.run(run.first, run.last, pipelines=run.pipelines)
+        result = self.lake.run(run.first, run.last, pipelines=run.pipelines, watch=run.watch)
         self.book(run, [name for name in run.pipelines if name in {"guardrail", "silver"}])
         readers = [name for name in run.pipelines if name in {"controls", "analytics"}]
         if readers and not self._is_ready(run):
@@ -120,8 +124,23 @@ class Played:
                 self._silver = self._silver_now()
                 self._processed_to = max(self._processed_to or self.lake.now, self.lake.now)
                 self._silver_failed = False
-            else:
-                self.computed[name] |= self._guarded(run) if name == "guardrail" else self._days(run)
+                continue
+            if name == "guardrail" and run.watch:
+                self.watched_to = kst_day(self.lake.now - ONE_DAY)
+            limits = self._limits(name)
+            reached = set(day_range(*limits)) if limits else set()
+            closed = {day for day in self._days_of(run, reached) if day_end(day) <= self.lake.now}
+            if run.first is not None:
+                self.named[name] |= closed
+            # a day that no row reaches any more is gone, unless it was named
+            self.computed[name] = self.computed[name] & (reached | self.named[name]) | closed
+
+    def _limits(self, pipeline: str) -> tuple[date, date] | None:
+        """First and last day that rows and watching call for."""
+        if pipeline == "guardrail":
+            return called_for(guard_rows(self._silver_now()), self.watched_to)
+        assert self._silver is not None
+        return silver_limits(self._silver)
 
     def _is_ready(self, run: Run) -> bool:
         """Whether the hard gate lets the run's controls and analytics through."""
@@ -129,18 +148,10 @@ class Played:
             return False
         return run.last is None or day_end(run.last) <= min(self.lake.now, self._processed_to)
 
-    def _days(self, run: Run) -> set[date]:
-        if run.first is not None and run.last is not None:
-            return set(day_range(run.first, run.last))
-        assert self._silver is not None
-        return set(closed_silver_days(self._silver, self.lake.now))
-
-    def _guarded(self, run: Run) -> set[date]:
-        if run.first is not None and run.last is not None:
-            return {day for day in day_range(run.first, run.last) if day_end(day) <= self.lake.now}
-        times = [row.source_time for row in guard_rows(self._silver_now()) if row.source_time is not None]
-        yesterday = kst_day(self.lake.now) - timedelta(days=1)
-        return set(day_range(kst_day(min(times)), yesterday)) if times else set()
+    @staticmethod
+    def _days_of(run: Run, reached: set[date]) -> set[date]:
+        """Days that a run is asked for."""
+        return reached if run.first is None or run.last is None else set(day_range(run.first, run.last))
 
     def batches(self) -> list[Batch]:
         """The registry of batches as the oracle takes it."""
@@ -174,6 +185,7 @@ class Played:
             self.computed["controls"],
             analytics_days=self.computed["analytics"],
             guarded_days=self.computed["guardrail"],
+            watched_to=self.watched_to,
         )
 
     def start_over(self) -> None:
@@ -181,7 +193,8 @@ class Played:
         self.lake.sql("drop schema if exists silver cascade")
         self.lake.sql("drop schema if exists gold cascade")
         self.computed = {pipeline: set() for pipeline in ALL}
-        self._silver = self._processed_to = None
+        self.named = {pipeline: set() for pipeline in ALL}
+        self.watched_to = self._silver = self._processed_to = None
         self._silver_failed = False
 
 
