@@ -31,6 +31,35 @@
 {%- endmacro %}
 
 {#-
+  Stops the last node of a pipeline unless every table that readers use of the pipeline is among its ancestors: a table
+  that it does not await would miss, for ever, the days of a run in which it failed. dbt takes the parents of a model
+  from its text, so they are named there, and checked here.
+-#}
+{% macro assert_completion_awaits_all(pipeline) -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set awaited = [model.unique_id] -%}
+        {#- the list grows while it is walked -#}
+        {%- for unique_id in awaited if unique_id in graph.nodes -%}
+            {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent not in awaited -%}
+                {%- do awaited.append(parent) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- set missing = [] -%}
+        {%- for node in graph.nodes.values()
+                if node.resource_type == 'model' and pipeline in node.tags
+                and (node.config.contract.enforced or node.config.materialized == 'incremental')
+                and node.unique_id not in awaited -%}
+            {%- do missing.append(node.name) -%}
+        {%- endfor -%}
+        {%- if missing -%}
+            {%- do exceptions.raise_compiler_error(
+                model.name ~ ' does not await ' ~ missing | sort | join(', ') ~ ': name every table of ' ~ pipeline ~ ' in it (docs/add-a-mart.md).'
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
   Post-hook of the last node of a pipeline: its run succeeded. The watermark never moves back. `values`: further
   columns and their values.
 -#}

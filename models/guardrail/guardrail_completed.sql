@@ -8,6 +8,7 @@
 
 -- depends_on: {{ ref('dq_status') }}
 -- depends_on: {{ ref('dq_exceptions') }}
+{{- assert_completion_awaits_all('pipeline_a') }}
 select distinct
     'pipeline_a' as pipeline_name,
     date_kst,

@@ -20,7 +20,7 @@ from tests.oracle.lake import TableRow, expected, silver_limits
 from tests.oracle.rules import parse_entry_types, parse_rules, read_csv
 from tests.oracle.silver import SilverTables, silver
 from tests.property.arrivals import Files
-from tests.property.histories import ALL, Killed, Load, Publish, Reinstate, Run, Step, Wait, Withdraw
+from tests.property.histories import ALL, Killed, Load, Publish, Reinstate, Run, Step, TakeBack, Wait, Withdraw
 from tests.property.killing import run_killed
 from tests.property.rulebooks import rulebook
 
@@ -40,6 +40,7 @@ class Played:
     watched_to: date | None = None
     _lines: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _files: list[tuple[str, Files, datetime | None]] = field(default_factory=list)
+    _loads: list[list[str]] = field(default_factory=list)
     _silver: SilverTables | None = None
     _processed_to: datetime | None = None
     _silver_failed: bool = False
@@ -65,6 +66,9 @@ class Played:
                 self._kill(step)
             case Withdraw():
                 self._set_status(step.batch, "withdrawn")
+            case TakeBack():
+                for batch_id in self._loads[step.load]:
+                    self._change(batch_id, "loaded" if step.reinstate else "withdrawn")
             case Reinstate(by_loading=True) if self._files:
                 batch_id, files, extracted_at = self._files[step.batch % len(self._files)]
                 report = self.lake.load(files, extracted_at=extracted_at)
@@ -78,9 +82,11 @@ class Played:
 
     def _load(self, load: Load) -> None:
         if not load.files:
+            self._loads.append([])
             return
         report = self.lake.load(load.files, extracted_at=load.extracted_at)
         assert report.problems == []
+        self._loads.append([file.batch_id for file in report.files if file.outcome == "loaded"])
         for file in report.files:
             lines = tuple(file.path.read_text(encoding="utf-8").split("\n")[:-1])
             if file.outcome == "loaded":
@@ -91,7 +97,9 @@ class Played:
     def _set_status(self, number: int, status: str) -> None:
         if not self._files:
             return
-        batch_id = self._files[number % len(self._files)][0]
+        self._change(self._files[number % len(self._files)][0], status)
+
+    def _change(self, batch_id: str, status: str) -> None:
         if self.lake.sql("select status from bronze.load_registry where batch_id = ?", [batch_id]) != [(status,)]:
             with open_duckdb(self.lake.warehouse) as connection:
                 set_batch_status(connection, batch_id, status, reason="a test", now=self.lake.now)

@@ -168,17 +168,18 @@ def run(
 @app.command(short_help="Print the controls of a day.")
 def report(
     day: Annotated[str | None, typer.Option("--date", help="KST day; default: the latest one computed.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="List every row, not the first ten of each list.")] = False,
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
     """Print the controls of a day: supply, reconciliation, payments, exceptions, data quality, state of pipelines."""
     from plura.cli.lake_report import print_report
-    from python_jobs.report import day_report
+    from python_jobs.report import LISTED, day_report
 
     settings = lake_settings(target)
     wanted = _day(day, "--date") if day else None
     with lake_bronze.reader(settings, wait) as reader:
-        print_report(out, day_report(reader, wanted), settings)
+        print_report(out, day_report(reader, wanted, listed=None if everything else LISTED), settings)
 
 
 @app.command(short_help="List the batches that were loaded.")
