@@ -232,10 +232,7 @@ def latest_day(reader: Reader) -> date:
         failed = reader.rows(
             "select pipeline_name, last_run_id from gold.pipeline_state where status = 'failure' order by pipeline_name"
         )
-        why = "".join(
-            f"; {PIPELINE_NAMES[row['pipeline_name']]} failed in run {row['last_run_id']}"
-            for row in failed
-        )
+        why = "".join(f"; {PIPELINE_NAMES[row['pipeline_name']]} failed in run {row['last_run_id']}" for row in failed)
         raise LakeError(f"no day has been computed yet{why}: plura lake run")
     return day
 

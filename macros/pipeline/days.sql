@@ -15,14 +15,29 @@
 
 {#-
   Days asked for: those the run names, else every closed KST day from the first to the last that rows of Silver reach,
-  gaps included, that the pipeline has not done.
+  gaps included, that the pipeline has not done. `is_unreached`: the day is named although no row reaches it. Named days
+  that rows have left since `from_seq` are not among them: the run is about to take them back.
 -#}
-{% macro requested_days(pipeline) -%}
+{% macro requested_days(pipeline, from_seq) -%}
     {%- if days_are_named() -%}
-    select {{ from_day_number('n') }} as date_kst
-    from (select {{ explode_range(day_number(named_from()), day_number(named_to())) }} as n) as numbers
+    select numbers.date_kst, not {{ is_within('numbers.date_kst', 'reached') }} as is_unreached
+    from (
+        select {{ from_day_number('n') }} as date_kst
+        from (select {{ explode_range(day_number(named_from()), day_number(named_to())) }} as n) as days
+    ) as numbers
+    cross join (
+        {{ silver_day_range() }}
+    ) as reached
+    cross join (
+        {{ left_day_range(from_seq) }}
+    ) as rows_left
+    where {{ is_within('numbers.date_kst', 'reached') }}
+        or not coalesce(
+            numbers.date_kst >= least(reached.first_day, rows_left.first_day)
+            and numbers.date_kst <= greatest(reached.last_day, rows_left.last_day), false
+        )
     {%- else -%}
-    select {{ from_day_number('n') }} as date_kst
+    select {{ from_day_number('n') }} as date_kst, false as is_unreached
     from (
         select {{ explode_range('first_day', 'last_day') }} as n
         from (

@@ -1,21 +1,8 @@
 {#-
-  A day that a pipeline has computed is obsolete when nothing calls for it any more: no row reaches it, because rows
-  were withdrawn or corrected, and no run named it. Its rows are removed, so that every reader finds what it would find
-  had those rows never come.
+  A day that a pipeline has computed is obsolete when no row reaches it any more, because rows were withdrawn or
+  corrected. Its rows are removed, so that every reader finds what it would find had those rows never come. A day that a
+  run was asked for by name while no row reached it stays (gold.pipeline_day.is_named).
 -#}
-
-{#- Condition: a KST day is named by this run, or was named by an earlier run of the pipeline. -#}
-{% macro is_named_day(pipeline, day) -%}
-    (
-        {%- if days_are_named() %}
-        ({{ day }} >= {{ named_from() }} and {{ day }} <= {{ named_to() }}) or
-        {%- endif %}
-        {{ day }} in (
-            select named.date_kst from {{ ref('pipeline_day') }} as named
-            where named.pipeline_name = '{{ pipeline }}' and named.is_named
-        )
-    )
-{%- endmacro %}
 
 {#-
   The obsolete days of a pipeline, a list of texts. `computed`: query of the days it has computed; `called_for`: query
@@ -26,8 +13,11 @@
         select {{ concat_sorted('cast(computed.date_kst as string)') }}
         from ({{ computed }}) as computed
         cross join ({{ called_for }}) as called_for
-        where not coalesce(computed.date_kst >= called_for.first_day and computed.date_kst <= called_for.last_day, false)
-            and not {{ is_named_day(pipeline, 'computed.date_kst') }}
+        where not {{ is_within('computed.date_kst', 'called_for') }}
+            and computed.date_kst not in (
+                select named.date_kst from {{ ref('pipeline_day') }} as named
+                where named.pipeline_name = '{{ pipeline }}' and named.is_named
+            )
     {%- endset -%}
     {%- set days = read_value(found, '') | string -%}
     {{ return(days.split(', ') if days else []) }}
@@ -57,13 +47,19 @@
     select date_kst from {{ ref('pipeline_day') }} where pipeline_name = '{{ pipeline }}'
 {%- endmacro %}
 
+{#- First and last day that rows reached which have left their day since a change; NULL where none has. -#}
+{% macro left_day_range(from_seq) -%}
+    select
+        min(old_date_kst) as first_day,
+        max(case table_name when 'silver.wallet_snapshot' then {{ day_closed_by('old_ts') }} else old_date_kst end) as last_day
+    from {{ ref('change_log') }}
+    where change_seq > {{ from_seq }} and old_date_kst is not null and old_date_kst is distinct from new_date_kst
+{%- endmacro %}
+
 {#- Whether a row of Silver has left its day since a pipeline last succeeded. -#}
 {% macro rows_have_left_days(pipeline) -%}
     {%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = '" ~ pipeline ~ "'", 0) -%}
-    {{ return(read_value(
-        "select count(*) from " ~ ref('change_log') ~ " where change_seq > " ~ from_seq
-        ~ " and old_date_kst is not null and old_date_kst is distinct from new_date_kst", 0
-    ) | int > 0) }}
+    {{ return(read_value(left_day_range(from_seq), '') | string | length > 0) }}
 {%- endmacro %}
 
 {#- Of the guardrail, which also finds the day rows of a run that was killed before it recorded its days. -#}
@@ -74,6 +70,11 @@
         select date_kst from {{ standing('silver', 'dq_status') }} where window_kind = 'day'
     {%- endset -%}
     {{ return(obsolete_days('pipeline_a', computed, 'select first_day, last_day from ' ~ ref('guardrail_input'))) }}
+{%- endmacro %}
+
+{#- Condition: a day lies within first_day and last_day of a relation; false where they are NULL. -#}
+{% macro is_within(day, day_range) -%}
+    coalesce({{ day }} >= {{ day_range }}.first_day and {{ day }} <= {{ day_range }}.last_day, false)
 {%- endmacro %}
 
 {#- List of days as date literals. -#}

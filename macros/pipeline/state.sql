@@ -137,7 +137,7 @@
         days.to_seq as change_seq,
         {{ as_of() }} as updated_at,
         days.inputs_digest,
-        {{ is_named_day(pipeline, 'days.date_kst') }} as is_named
+        days.is_named
     from {{ ref(days) }} as days
 {%- endmacro %}
 

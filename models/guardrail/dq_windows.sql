@@ -90,9 +90,18 @@ reopened as (
 {% if days_are_named() %}
 asked_days as (
 
-    select {{ from_day_number('n') }} as date_kst
-    from (select {{ explode_range(day_number(named_from()), day_number(named_to())) }} as n) as numbers
-    where {{ kst_day_end(from_day_number('n')) }} <= {{ as_of() }}
+    -- but for days that rows have left: the run is about to take them back
+    select numbers.date_kst
+    from (
+        select {{ from_day_number('n') }} as date_kst
+        from (select {{ explode_range(day_number(named_from()), day_number(named_to())) }} as n) as days
+    ) as numbers
+    cross join {{ input }} as input
+    where {{ kst_day_end('numbers.date_kst') }} <= {{ as_of() }}
+        and (
+            {{ is_within('numbers.date_kst', 'input') }}
+            or not coalesce(numbers.date_kst >= input.former_first_day and numbers.date_kst <= input.former_last_day, false)
+        )
 
 ),
 {% else %}

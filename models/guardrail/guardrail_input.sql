@@ -76,6 +76,8 @@ final as (
             {{ kst_date('(' ~ as_of() ~ ' - interval 1 day)') }}
             {%- endif %}
         ) as last_day,
+        max({{ kst_date('state.first_source_ts') }}) as former_first_day,
+        max(state.last_source_day) as former_last_day,
         max(tile_rule.tile_us) as tile_us,
         -- tiles from the watermark on, or the last complete one
         coalesce(

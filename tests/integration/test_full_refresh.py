@@ -22,7 +22,7 @@ EDITS = "select * exclude (dbt_updated_at, dbt_valid_from, dbt_valid_to) from go
 
 @pytest.fixture(scope="module")
 def lived_in(new_lake: Callable[..., Lake]) -> Lake:
-    """A warehouse with what no model can compute again: resolved exceptions, edits of rules, evaluations, named days."""
+    """A warehouse with what no model can compute again: resolved exceptions, edits of rules, named days."""
     lake = new_lake(now=instant(D1 + timedelta(days=5), "01:00:00"))
     lake.load(three_days(D1))
     wrong = lake.load({"transaction_ledger": [entry("wrong", "bob", "CHARGE", 5, kst(D1, "13:00:00"))]}).files[0]

@@ -43,8 +43,9 @@ def expected(
     `entry_types` are seed records. `days` are the KST days of controls and analytics, by default every closed
     one from the first to the last Silver date; named days get day rows of the guardrail in any case. Where the
     pipelines were asked for different days, `days` are those of the controls and `analytics_days` and `guarded_days`
-    (beyond the days that get day rows anyhow, of which `watched_to` may be the last) those of the others. The bad-rate gate is not applied (see
-    `silver.gate_breaches`); `gold.exception_ledger` holds the open exceptions of the day rows and of the controls.
+    (beyond the days that get day rows anyhow, of which `watched_to` may be the last) those of the others. The bad-rate
+    gate is not applied (see `silver.gate_breaches`). `gold.exception_ledger` holds the open exceptions of the day rows
+    and of the controls.
     """
     rule_versions, types = parse_rules(rules), parse_entry_types(entry_types)
     tables = silver(batches, rule_versions, types, as_of)

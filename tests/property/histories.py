@@ -189,9 +189,9 @@ def _loads(draw: st.DrawFn, seen: dict[str, list[Line]], *, far: bool | None = N
     if far:
         instant = day_start(FIRST_DAY + timedelta(days=draw(st.sampled_from(FAR_DAYS)))) + timedelta(hours=9)
         for source in draw(st.lists(st.sampled_from(SOURCES[:4]), min_size=1, unique=True)):
-            record: Line = {name: draw(values) for name, values in FIELDS[source].items()}
-            at = SPELLINGS[0](instant)
-            files.setdefault(source, []).append(record | {"created_at": at, "updated_at": None, "source_extracted_at": at})
+            record = {name: draw(values) for name, values in FIELDS[source].items()}
+            dated = dict.fromkeys(("created_at", "source_extracted_at"), SPELLINGS[0](instant)) | {"updated_at": None}
+            files.setdefault(source, []).append(record | dated)
     return Load(files={source: [_marked(record) for record in records] for source, records in files.items()})
 
 

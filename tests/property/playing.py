@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import TypeAlias
 
 from python_jobs.load.batches import set_batch_status
 from python_jobs.pipelines import PIPELINES
@@ -23,6 +24,9 @@ from tests.property.arrivals import Files
 from tests.property.histories import ALL, Killed, Load, Publish, Reinstate, Run, Step, TakeBack, Wait, Withdraw
 from tests.property.killing import run_killed
 from tests.property.rulebooks import rulebook
+
+Limits: TypeAlias = tuple[date, date] | None
+"""First and last day that rows reach."""
 
 STATEMENTS = 420
 """About what a run of all pipelines sends to the warehouse."""
@@ -45,6 +49,7 @@ class Played:
     _processed_to: datetime | None = None
     _silver_failed: bool = False
     _kills: int = 0
+    _former: dict[str, list[Limits]] = field(default_factory=lambda: {pipeline: [] for pipeline in ALL})
 
     def __post_init__(self) -> None:
         self.lake.seeds.setdefault("rules", rulebook())
@@ -52,8 +57,6 @@ class Played:
     def play(self, *steps: Step) -> None:
         """Do some steps, one after the other."""
         for step in steps:
-            import os
-            if os.environ.get("DBG"): print("STEP", step, self.lake.now, flush=True)
             self._play(step)
 
     def _play(self, step: Step) -> None:
@@ -64,6 +67,15 @@ class Played:
                 self._run(step)
             case Killed():
                 self._kill(step)
+            case Withdraw() | TakeBack() | Reinstate():
+                self._take_back(step)
+            case Publish():
+                self.lake.seeds["rules"] = rulebook(*step.changes)
+            case Wait():
+                self.lake.now += timedelta(hours=step.hours)
+
+    def _take_back(self, step: Withdraw | TakeBack | Reinstate) -> None:
+        match step:
             case Withdraw():
                 self._set_status(step.batch, "withdrawn")
             case TakeBack():
@@ -75,10 +87,6 @@ class Played:
                 assert [file.batch_id for file in report.files] == [batch_id]
             case Reinstate():
                 self._set_status(step.batch, "loaded")
-            case Publish():
-                self.lake.seeds["rules"] = rulebook(*step.changes)
-            case Wait():
-                self.lake.now += timedelta(hours=step.hours)
 
     def _load(self, load: Load) -> None:
         if not load.files:
@@ -132,34 +140,36 @@ class Played:
                 self._silver = self._silver_now()
                 self._processed_to = max(self._processed_to or self.lake.now, self.lake.now)
                 self._silver_failed = False
-                continue
-            if name == "guardrail" and run.watch:
-                self.watched_to = kst_day(self.lake.now - ONE_DAY)
-            limits = self._limits(name)
-            reached = set(day_range(*limits)) if limits else set()
-            closed = {day for day in self._days_of(run, reached) if day_end(day) <= self.lake.now}
-            if run.first is not None:
-                self.named[name] |= closed
-            # a day that no row reaches any more is gone, unless it was named
-            self.computed[name] = self.computed[name] & (reached | self.named[name]) | closed
+                for reader in ("controls", "analytics"):
+                    self._former[reader].append(silver_limits(self._silver))
+            else:
+                self._book_days(name, run)
 
-    def _limits(self, pipeline: str) -> tuple[date, date] | None:
-        """First and last day that rows and watching call for."""
-        if pipeline == "guardrail":
-            return called_for(guard_rows(self._silver_now()), self.watched_to)
-        assert self._silver is not None
-        return silver_limits(self._silver)
+    def _book_days(self, name: str, run: Run) -> None:
+        """Note the days that a pipeline has computed, and which of them are gone."""
+        if name == "guardrail" and run.watch:
+            self.watched_to = kst_day(self.lake.now - ONE_DAY)
+        if name == "guardrail":
+            rows = guard_rows(self._silver_now())
+            reached, by_rows = days_within(called_for(rows, self.watched_to)), called_for(rows)
+        else:
+            assert self._silver is not None
+            by_rows = silver_limits(self._silver)
+            reached = days_within(by_rows)
+        asked = reached if run.first is None or run.last is None else set(day_range(run.first, run.last))
+        left = days_within(*self._former[name], by_rows) - reached
+        closed = {day for day in asked - left if day_end(day) <= self.lake.now}
+        if run.first is not None:
+            self.named[name] |= closed - reached
+        # a day that no row reaches any more is gone, unless it was named when none did
+        self.computed[name] = self.computed[name] & (reached | self.named[name]) | closed
+        self._former[name] = [by_rows]
 
     def _is_ready(self, run: Run) -> bool:
         """Whether the hard gate lets the run's controls and analytics through."""
         if self._silver is None or self._processed_to is None or self._silver_failed:
             return False
         return run.last is None or day_end(run.last) <= min(self.lake.now, self._processed_to)
-
-    @staticmethod
-    def _days_of(run: Run, reached: set[date]) -> set[date]:
-        """Days that a run is asked for."""
-        return reached if run.first is None or run.last is None else set(day_range(run.first, run.last))
 
     def batches(self) -> list[Batch]:
         """The registry of batches as the oracle takes it."""
@@ -202,8 +212,15 @@ class Played:
         self.lake.sql("drop schema if exists gold cascade")
         self.computed = {pipeline: set() for pipeline in ALL}
         self.named = {pipeline: set() for pipeline in ALL}
+        self._former = {pipeline: [] for pipeline in ALL}
         self.watched_to = self._silver = self._processed_to = None
         self._silver_failed = False
+
+
+def days_within(*limits: Limits) -> set[date]:
+    """Every day from the first to the last of some limits."""
+    known = [one for one in limits if one is not None]
+    return set(day_range(min(first for first, _ in known), max(last for _, last in known))) if known else set()
 
 
 def states_of(lake: Lake) -> dict[str, tuple[str, str]]:

@@ -32,17 +32,25 @@ if TYPE_CHECKING:
 PIPELINE_DAY = "gold.pipeline_day"
 
 
-def end(
-    work: Path, manifest: Manifest, steps: tuple[Step, ...], last: Run, now: datetime, *, begin: datetime = OPEN
-) -> dict[str, list[TableRow]]:
-    """Every table that counts, and every call of the guardrail, after a history and one last run."""
+def play(work: Path, manifest: Manifest, steps: tuple[Step, ...], begin: datetime = OPEN) -> Played:
+    """A lake after a history."""
     played = Played(lake=Lake(work=work, manifest=manifest, now=begin, checks=False))
     played.play(*steps)
+    return played
+
+
+def tables(played: Played, last: Run, now: datetime) -> dict[str, list[TableRow]]:
+    """Every table that counts, and every call of the guardrail, after one last run."""
     played.lake.now = max(played.lake.now, now)
     played.play(last)
     if last.pipelines == ALL:
         assert differences(played.lake, played.expected()) == []
     return published(played.lake) | calls(played.lake)
+
+
+def end(work: Path, manifest: Manifest, *steps: Step) -> dict[str, list[TableRow]]:
+    """These tables after a history, and a run of what is due when all its days are over."""
+    return tables(play(work, manifest, steps), Run(), CLOSED)
 
 
 GOOD = loaded(
@@ -59,12 +67,11 @@ BACK = TakeBack(load=1)
 @pytest.fixture(scope="module")
 def never(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> dict[str, list[TableRow]]:
     """The warehouse that saw nothing but the good lines."""
-    return end(tmp_path_factory.mktemp("never"), manifest, (GOOD,), Run(), CLOSED)
+    return end(tmp_path_factory.mktemp("never"), manifest, GOOD)
 
 
 WRONG_DATES = {
     "an entry, the year before": loaded(transaction_ledger=[entry(at(-30), tx_id="wrong")]),
-    "an entry, some days later": loaded(transaction_ledger=[entry(at(6), tx_id="wrong")]),
     "a balance": loaded(user_wallets=[snapshot(at(-9, 20), user_id="w9"), snapshot(at(6, 20), user_id="w9")]),
     "an order": loaded(payment_orders=[payment_order(at(-9), order_id="wrong", user_id=None)]),
     "a rejected line": loaded(transaction_ledger=[entry(at(-9), tx_id="wrong", type="SURCHARGE")]),
@@ -79,15 +86,21 @@ WRONG_DATES = {
 def test_days_and_findings_that_only_a_withdrawn_line_called_for_are_gone(
     tmp_path: Path, manifest: Manifest, never: dict[str, list[TableRow]], name: str
 ) -> None:
-    steps = (GOOD, WRONG_DATES[name], Run(), BACK)
-    assert changes(never, end(tmp_path, manifest, steps, Run(), CLOSED)) == []
+    assert changes(never, end(tmp_path, manifest, GOOD, WRONG_DATES[name], Run(), BACK)) == []
 
 
+WRONG = loaded(transaction_ledger=[entry(at(-4), tx_id="wrong"), entry(at(6), tx_id="wrong_too")])
 OTHER_WAYS: dict[str, tuple[Step, ...]] = {
     "it comes and goes twice": (Run(), BACK, Run(), TakeBack(load=1, reinstate=True), Run(), BACK),
     "it is withdrawn before any run": (BACK,),
     "pipelines run apart": (Run(), BACK, SILVER, Run(pipelines=("controls",)), GUARDRAIL),
     "the next run names other days": (Run(), BACK, Run(first=day(0), last=day(1))),
+    "every run names the days that its load touched": (
+        Wait(hours=24 * 7),
+        Run(first=day(-4), last=day(6)),
+        BACK,
+        Run(first=day(-4), last=day(6)),
+    ),
     "a run is killed on the way": (Run(), BACK, Killed(run=Run(), percent=30), Killed(run=Run(), percent=70)),
     "a run that is killed had begun with it": (Killed(run=Run(), percent=60), BACK),
 }
@@ -97,17 +110,11 @@ OTHER_WAYS: dict[str, tuple[Step, ...]] = {
 def test_the_way_there_makes_no_difference(
     tmp_path: Path, manifest: Manifest, never: dict[str, list[TableRow]], name: str
 ) -> None:
-    wrong = WRONG_DATES["an entry, some days later"]
-    steps = (GOOD, wrong, *OTHER_WAYS[name])
-    after = end(tmp_path, manifest, steps, Run(), CLOSED)
-    if name == "the next run names other days":  # which is remembered
-        assert {row["is_named"] for row in after.pop("gold.pipeline_day")} == {True}
-        never = {table: rows for table, rows in never.items() if table != "gold.pipeline_day"}
-    assert changes(never, after) == []
+    assert changes(never, end(tmp_path, manifest, GOOD, WRONG, *OTHER_WAYS[name])) == []
 
 
 def test_a_warehouse_of_which_everything_is_withdrawn_is_empty(tmp_path: Path, manifest: Manifest) -> None:
-    after = end(tmp_path, manifest, (GOOD, Run(), TakeBack(load=0)), Run(), CLOSED)
+    after = end(tmp_path, manifest, GOOD, Run(), TakeBack(load=0))
     assert {table: rows for table, rows in after.items() if rows and table != "gold.dim_rule_scd2"} == {}
 
 
@@ -117,19 +124,20 @@ def test_a_correction_takes_the_days_of_the_wrong_date_along(
     """Nothing is withdrawn: the later version of the entry has the right date. The guardrail counts both lines."""
     wrong = loaded(transaction_ledger=[entry(at(-9), tx_id="good_0")])
     right = loaded(transaction_ledger=[entry(at(0, 9), tx_id="good_0", updated_at=at(2))])
-    after = end(tmp_path, manifest, (GOOD, wrong, Run(pipelines=("silver", "controls", "analytics")), right), Run(), CLOSED)
+    after = end(tmp_path, manifest, GOOD, wrong, Run(pipelines=("silver", "controls", "analytics")), right)
     gold = [name for name in never if name.startswith("gold.") and name not in {"gold.exception_ledger", PIPELINE_DAY}]
     assert changes({name: never[name] for name in gold}, {name: after[name] for name in gold}) == []
     assert {row["date_kst"] for row in after[PIPELINE_DAY] if row["pipeline_name"] == "pipeline_b"} == {day(0), day(1)}
 
 
-def test_a_named_day_stays_whatever_is_withdrawn(tmp_path: Path, manifest: Manifest) -> None:
+def test_a_day_that_was_named_for_itself_stays_whatever_is_withdrawn(tmp_path: Path, manifest: Manifest) -> None:
+    """No row reached the first day when it was named; the second one was named for the wrong row."""
     wrong = loaded(transaction_ledger=[entry(at(-3), tx_id="wrong")])
-    named = Run(first=day(-5), last=day(-5))
-    after = end(tmp_path, manifest, (GOOD, wrong, named, Run(), BACK), Run(), CLOSED)
-    days = {row["pipeline_name"]: set() for row in after[PIPELINE_DAY]}
+    named = (Run(first=day(-5), last=day(-5)), Run(first=day(-3), last=day(-3)))
+    after = end(tmp_path, manifest, GOOD, wrong, *named, Run(), BACK)
+    days: dict[str, set[tuple[object, object]]] = {}
     for row in after[PIPELINE_DAY]:
-        days[row["pipeline_name"]].add((row["date_kst"], row["is_named"]))
+        days.setdefault(row["pipeline_name"], set()).add((row["date_kst"], row["is_named"]))
     wanted = {(day(-5), True), (day(0), False), (day(1), False)}
     assert days == {"pipeline_a": wanted, "pipeline_b": wanted, "pipeline_c": wanted}
 
@@ -144,7 +152,7 @@ def test_alarms_of_the_running_day_are_open_again_when_the_lines_that_resolved_t
     watch = Run(pipelines=("guardrail",), watch=True)
     steps = (silent, watch, Wait(hours=1), again, watch, BACK)
     ends = {
-        name: end(tmp_path / name, manifest, history, watch, OPEN, begin=early)
+        name: tables(play(tmp_path / name, manifest, history, early), watch, OPEN)
         for name, history in {"with": steps, "without": (silent, watch, Wait(hours=1), watch)}.items()
     }
     assert changes(ends["without"], ends["with"]) == []
@@ -158,8 +166,15 @@ def test_alarms_of_the_running_day_are_open_again_when_the_lines_that_resolved_t
 def test_a_load_that_is_taken_back_leaves_no_trace(
     tmp_path_factory: pytest.TempPathFactory, manifest: Manifest, history: TakenBack, watch: bool, now: datetime
 ) -> None:
+    """But that days were asked for by name: those that only the load reached are asked for once more."""
     work = tmp_path_factory.mktemp("taken_back")
-    after = end(work / "with", manifest, history.steps, Run(watch=watch), now)
-    never = end(work / "without", manifest, history.without, Run(watch=watch), now)
-    assert changes(never, after) == []
+    taken, never = play(work / "with", manifest, history.steps), play(work / "without", manifest, history.without)
+    for played in (taken, never):
+        played.play(Run())
+    for pipeline, days in never.named.items():
+        for one in sorted(days - taken.named[pipeline]):
+            taken.play(Run(pipelines=(pipeline,), first=one, last=one))
+    assert taken.named == never.named
+    last = Run(watch=watch)
+    assert changes(tables(never, last, now), tables(taken, last, now)) == []
     shutil.rmtree(work)

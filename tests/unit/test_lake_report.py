@@ -104,8 +104,7 @@ def open_on(severity: str, *days: int) -> list[dict[str, object]]:
         (
             open_on("CRITICAL", *range(2, 10)),
             "CRITICAL",
-            "; 16 CRITICAL open on other days: 3 earlier days, "
-            "2026-02-05, 2026-02-06, 2026-02-07, 2026-02-08, 2026-02-09",
+            f"; 16 CRITICAL open on other days: 3 earlier days, {', '.join(f'2026-02-0{day}' for day in range(5, 10))}",
         ),
     ],
     ids=["none", "critical", "warn", "both", "many days"],
@@ -118,7 +117,13 @@ def test_what_is_open_on_other_days_is_no_green_line_and_names_its_days(
 
 
 def merchant(number: int) -> dict[str, object]:
-    figures = {"total_cnt": 1, "failed_cnt": 0, "failure_rate": Decimal(0), "refunded_cnt": 0, "refund_rate": Decimal(0)}
+    figures = {
+        "total_cnt": 1,
+        "failed_cnt": 0,
+        "failure_rate": Decimal(0),
+        "refunded_cnt": 0,
+        "refund_rate": Decimal(0),
+    }
     return figures | {"merchant_name": f"merchant {number}"}
 
 

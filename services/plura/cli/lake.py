@@ -119,9 +119,10 @@ def run(
 
     A KST day is a calendar day in Korea and can be computed once it is over. Without --watch days end where the data
     end: old files raise no alarm for the time since. With it the guardrail also writes a row for every day up to
-    yesterday and for every ten minutes of the running day. Named days are a backfill, which watches nothing. One line is printed for each problem, and
-    the exit code is 0 only if everything succeeded. After an interruption or a failure, run it again: it goes on from
-    what was finished.
+    yesterday and for every ten minutes of the running day. Named days are a backfill, which watches nothing.
+
+    One line is printed for each problem, and the exit code is 0 only if everything succeeded. After an interruption or
+    a failure, run it again: it goes on from what was finished.
     """
     from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
     from python_jobs.report import run_summary
@@ -130,7 +131,7 @@ def run(
     now = _instant(as_of, "--as-of") if as_of else datetime.now(UTC)
     first_day, last_day = _days(day, first, last, now)
     if watch and first_day:
-        raise typer.BadParameter("named days are a backfill, which watches nothing: leave out one", param_hint="--watch")
+        raise typer.BadParameter("it goes without days: a backfill watches nothing", param_hint="--watch")
     names = tuple(name.strip() for name in pipeline.split(",") if name.strip())
     unknown = [name for name in names if name not in PIPELINES]
     if unknown or not names:
