@@ -80,7 +80,7 @@
         {%- endif %}
         where not staged.is_withdrawn
             and staged.ingest_seq <= {{ input.to_seq }}
-            {%- if input.replays %}
+            {%- if input.replays and not input.replays_all %}
             and (
                 staged.ingest_seq > {{ input.from_seq }}
                 or touched_keys.{{ key[0] }} is not null

@@ -1,10 +1,12 @@
 {{ config(materialized='view') }}
 
-{#- The key of each table, as the strategies of Silver merge by it. -#}
-{%- set keys = {} %}
-{%- for target in silver_targets() %}
-    {%- do keys.update({target: graph.nodes['model.plura.' ~ target].config.unique_key if execute else ['version_ts']}) %}
-{%- endfor %}
+{%- set keys = {
+    'wallet_snapshot': ['snapshot_ts', 'user_id'],
+    'ledger_entries': ['tx_id', 'wallet_id'],
+    'order_events': ['order_ref', 'order_source'],
+    'order_items': ['item_id'],
+    'products': ['product_id'],
+} %}
 
 with bad_records as (
 
@@ -47,17 +49,17 @@ rejected as (
         on bad_records.source_table = lines.source_table
         and bad_records.batch_id = lines.batch_id
         and bad_records.line_number = lines.line_number
-    -- rules may judge the line otherwise by now; that it contradicts another one is no matter of the line alone
+    -- the rules may accept the line by now; a contradiction is no fault of the line alone, so its own reason is NULL
     where lines.reason = bad_records.reason or (lines.reason is null and bad_records.reason = 'conflicting_entry')
 
 ),
 
--- good lines for the same rows
-rivals as (
+-- good lines of the same key
+good_lines as (
 
     select
         rejected.record_id,
-        -- an earlier line with the same version time is what a line contradicts
+        -- what a line contradicts is an earlier one with the same version time
         rejected.version_ts = lines.version_ts and lines.ingest_seq < rejected.ingest_seq as is_contradicted,
         case
             when lines.version_ts = rejected.version_ts or rejected.version_ts is null then lines.ingest_seq > rejected.ingest_seq
@@ -76,13 +78,13 @@ rivals as (
 
 ),
 
-rivalled as (
+compared as (
 
     select
         record_id,
         bool_or(is_contradicted) as is_contradicted,
         bool_or(is_later) as is_replaced
-    from rivals
+    from good_lines
     group by record_id
 
 ),
@@ -102,9 +104,9 @@ final as (
         rejected.line_number,
         rejected.batch_id
     from rejected
-    left join rivalled on rejected.record_id = rivalled.record_id
-    where not coalesce(rivalled.is_replaced, false)
-        and (rejected.reason <> 'conflicting_entry' or coalesce(rivalled.is_contradicted, false))
+    left join compared on rejected.record_id = compared.record_id
+    where not coalesce(compared.is_replaced, false)
+        and (rejected.reason <> 'conflicting_entry' or coalesce(compared.is_contradicted, false))
 
 )
 

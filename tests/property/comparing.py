@@ -77,8 +77,8 @@ def published(lake: Lake, *, clocks: bool = False) -> dict[str, list[TableRow]]:
     }
 
 
-def calls(lake: Lake) -> dict[str, list[TableRow]]:
-    """What the guardrail says of every window, tiles as well, every open exception, and the days computed."""
+def windows_and_exceptions(lake: Lake) -> dict[str, list[TableRow]]:
+    """The newest evaluation of every window, tiles included, every open exception, and the days computed."""
     newest = (
         "evaluation = (select max(newer.evaluation) from silver.dq_status as newer where"
         " newer.source_table = dq_status.source_table and newer.window_kind = dq_status.window_kind"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.lakes import Lake
 from tests.oracle.guardrail import LEDGER
 from tests.oracle.lake import TableRow
-from tests.property.comparing import calls, changes, differences, published
+from tests.property.comparing import changes, differences, published, windows_and_exceptions
 from tests.property.histories import ALL, Killed, Run, Step, TakeBack, TakenBack, Wait, taken_back
 from tests.property.lines import at, day, entry, loaded, payment_order, snapshot
 from tests.property.playing import Played
@@ -40,12 +40,12 @@ def play(work: Path, manifest: Manifest, steps: tuple[Step, ...], begin: datetim
 
 
 def tables(played: Played, last: Run, now: datetime) -> dict[str, list[TableRow]]:
-    """Every table that counts, and every call of the guardrail, after one last run."""
+    """Every table that counts, every window of the guardrail and every open exception, after one last run."""
     played.lake.now = max(played.lake.now, now)
     played.play(last)
     if last.pipelines == ALL:
         assert differences(played.lake, played.expected()) == []
-    return published(played.lake) | calls(played.lake)
+    return published(played.lake) | windows_and_exceptions(played.lake)
 
 
 def end(work: Path, manifest: Manifest, *steps: Step) -> dict[str, list[TableRow]]:
