@@ -8,6 +8,7 @@
 
 -- depends_on: {{ ref('dq_status') }}
 -- depends_on: {{ ref('dq_exceptions') }}
+-- depends_on: {{ ref('guardrail_input') }}
 {{- assert_completion_awaits_all('pipeline_a') }}
 with days as (
 
@@ -42,7 +43,9 @@ final as (
         {%- endif %} as is_named
     from days
     left join named on days.date_kst = named.date_kst
+    {%- if days_are_named() %}
     cross join {{ ref('guardrail_input') }} as input
+    {%- endif %}
 
 )
 
