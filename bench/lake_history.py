@@ -23,7 +23,7 @@ _REPEATS = 3
 def measure_history(scratch: Scratch) -> dict[str, Any]:
     """Measure the incremental run of some days, and the set-based backfill of all days before the last.
 
-    Each day is run as in daily operation: its deliveries are loaded, then ``plura lake run`` half an hour after
+    Each day is run as in daily operation: its deliveries are loaded, then ``plura lake run --watch`` half an hour after
     midnight computes what is due. The median of three runs from the same warehouse stands.
     """
     data = scratch.generate("year", days=DAYS, wallets=WALLETS, entries=ENTRIES_PER_DAY * DAYS, first_day=FIRST_DAY)
@@ -35,7 +35,7 @@ def measure_history(scratch: Scratch) -> dict[str, Any]:
         # deliveries up to the night before the day; the one numbered 0 closes the day before the first
         deliveries = _deliveries(scratch, data, range(done, day))
         loads = scratch.load(deliveries)
-        filling = scratch.run("--as-of", _half_past_midnight_after(day - 1))
+        filling = scratch.run("--watch", "--as-of", _half_past_midnight_after(day - 1))
         if day == DAYS:
             backfill = {
                 "days": day - 1 - MEASURED_DAYS[-2],
@@ -50,7 +50,7 @@ def measure_history(scratch: Scratch) -> dict[str, Any]:
         runs: list[Run] = []
         for _ in range(_REPEATS):
             scratch.restore("before")
-            runs.append(scratch.run("--as-of", _half_past_midnight_after(day)))
+            runs.append(scratch.run("--watch", "--as-of", _half_past_midnight_after(day)))
         days[str(day)] = {
             "wall_s": median(run.process.wall_s for run in runs),
             "cpu_s": median(run.process.cpu_s for run in runs),

@@ -59,9 +59,9 @@ _HISTORY = """## The cost of a day after a long history
 
 {where}
 
-{wallets} wallets and {entries} entries a day. The deliveries of the day are loaded, then `plura lake run` at half past
-midnight computes all that is due: tiles since the last run, the day, and earlier days that its rows touch. Medians of
-three runs from the same warehouse.
+{wallets} wallets and {entries} entries a day. The deliveries of the day are loaded, then `plura lake run --watch` at
+half past midnight computes all that is due: tiles since the last run, the day, and earlier days that its rows touch.
+Medians of three runs from the same warehouse.
 
 {days}
 {targets}

@@ -37,7 +37,8 @@ class RunRequest:
     """What one run is to do.
 
     ``first_day`` and ``last_day`` name KST days, both included; without them every closed day that is not done or is
-    due again is computed. ``as_of`` is the run's instant (aware).
+    due again is computed. With ``watch`` the guardrail expects data up to now: it writes day rows up to yesterday and
+    tiles of the running day. Without it day rows end where the data end. ``as_of`` is the run's instant (aware).
     """
 
     project_dir: Path
@@ -46,6 +47,7 @@ class RunRequest:
     pipelines: tuple[str, ...] = tuple(PIPELINES)
     first_day: date | None = None
     last_day: date | None = None
+    watch: bool = False
     run_id: str = field(default_factory=lambda: new_run_id(datetime.now(UTC)))
     as_of: datetime = field(default_factory=lambda: datetime.now(UTC))
     variables: dict[str, Any] = field(default_factory=dict)
@@ -219,6 +221,7 @@ def _variables(request: RunRequest) -> str:
             "as_of": request.as_of.astimezone(UTC).isoformat(),
             "date_from": request.first_day.isoformat() if request.first_day else "",
             "date_to": last_day.isoformat() if last_day else "",
+            "watch": request.watch,
             **request.variables,
         }
     )

@@ -64,15 +64,25 @@ class SparkReader:
         return bool(self.session.catalog.tableExists(f"{schema}.{table}"))
 
 
-_PIPELINE_NAMES = {"pipeline_a": "guardrail", "pipeline_b": "controls", "pipeline_c": "analytics"}
+PIPELINE_NAMES = {
+    "pipeline_a": "guardrail",
+    "pipeline_silver": "silver",
+    "pipeline_b": "controls",
+    "pipeline_c": "analytics",
+}
+"""Names of the pipelines for people, in the order they run."""
 
 LISTED = 10
-"""Rows of a list that the report shows; the counts beside it are complete."""
+"""Rows of a list that the report shows unless all are wanted; the counts beside it are complete."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DayReport:
-    """What the controls say about a day; each field is a list of rows by column name."""
+    """What the controls say about a day; each field is a list of rows by column name.
+
+    ``drifts``, ``payments`` and ``exceptions`` may be cut: ``counts`` has how many there are in all. ``elsewhere`` has
+    the open exceptions of other days, ``quarantine_elsewhere`` their rejected lines, one row per day.
+    """
 
     day: date
     pipelines: Rows
@@ -84,9 +94,10 @@ class DayReport:
     fact: Rows
     quality: Rows
     exceptions: Rows
-    exception_count: int
-    exceptions_elsewhere: int
+    elsewhere: Rows
     quarantine: Rows
+    quarantine_elsewhere: Rows
+    counts: dict[str, int]
 
 
 _QUERIES = {
@@ -114,17 +125,17 @@ _QUERIES = {
         from gold.recon_daily_snapshot_flow where date_kst = $day
         group by verdict, coverage order by verdict, coverage
     """,
-    "drifts": f"""
+    "drifts": """
         select user_id, delta_balance_total, net_flow_total, drift_abs, coverage, severity
         from gold.recon_daily_snapshot_flow where date_kst = $day and verdict = 'DRIFT'
-        order by drift_abs desc, user_id limit {LISTED}
+        order by drift_abs desc, user_id
     """,
-    "payments": f"""
+    "payments": """
         select f.merchant_name, f.total_cnt, f.failed_cnt, f.failure_rate, r.refunded_cnt, r.refund_rate
         from gold.ops_payment_failure_daily as f
         left join gold.ops_payment_refund_daily as r
             on f.date_kst = r.date_kst and f.merchant_name is not distinct from r.merchant_name
-        where f.date_kst = $day order by f.total_cnt desc, f.merchant_name limit {LISTED}
+        where f.date_kst = $day order by f.total_cnt desc, f.merchant_name
     """,
     "pairing": """
         select entry_cnt, related_id_null_rate, pair_candidate_rate, join_payment_orders_rate
@@ -147,27 +158,36 @@ _QUERIES = {
         where newest = 1
         order by source_table
     """,
-    "exceptions": f"""
+    "exceptions": """
         select
             severity, domain, exception_type, source_table, metric, metric_value, subject,
             window_start_ts, window_end_ts
         from gold.exception_ledger where date_kst = $day and resolved_at is null
-        order by severity, domain, exception_type, metric_value desc, subject limit {LISTED}
+        order by severity, domain, exception_type, metric_value desc, subject
+    """,
+    "elsewhere": """
+        select date_kst, severity, count(*) as exceptions
+        from gold.exception_ledger where date_kst <> $day and resolved_at is null
+        group by date_kst, severity order by date_kst, severity
     """,
     "quarantine": """
         select
             source_table, reason, count(*) as records,
             min(source_file) as first_file, min_by(line_number, (source_file, line_number)) as first_line
-        from silver.bad_records as bad
-        where bad.detected_date_kst >= $day
-            and bad.batch_id not in (select batch_id from bronze.load_registry where status = 'withdrawn')
+        from silver.bad_records_open where date_kst = $day
         group by source_table, reason order by source_table, reason
     """,
+    "quarantine_elsewhere": """
+        select date_kst, count(*) as records from silver.bad_records_open where date_kst <> $day
+        group by date_kst order by date_kst
+    """,
 }
+_CUT = ("drifts", "payments", "exceptions")
+"""Lists that can be long."""
 
 
 def run_summary(reader: Reader, run_id: str) -> list[str]:
-    """Say in lines of text what a run wrote: the days each pipeline computed, exceptions opened and resolved."""
+    """Say in lines of text what a run wrote and what failed: days computed, exceptions opened and resolved."""
     if not _has_run(reader):
         return []
     days = reader.rows(
@@ -185,14 +205,21 @@ def run_summary(reader: Reader, run_id: str) -> list[str]:
         "select count(*) as resolved from gold.exception_ledger where run_id = $run_id and resolved_at = updated_at",
         run_id=run_id,
     )[0]["resolved"]
+    failed = reader.rows(
+        "select pipeline_name from gold.pipeline_state where status = 'failure' and last_run_id = $run_id",
+        run_id=run_id,
+    )
+    names = [name for key, name in PIPELINE_NAMES.items() if key in {row["pipeline_name"] for row in failed}]
     lines = [
-        f"{_PIPELINE_NAMES[row['pipeline_name']]}: {_days(row['days'])} computed,"
+        f"{PIPELINE_NAMES[row['pipeline_name']]}: {_days(row['days'])} computed,"
         f" {_span(row['first_day'], row['last_day'])}"
         for row in days
     ]
     lines += [f"exceptions opened: {row['opened']:,} {row['exception_type']} on {_days(row['days'])}" for row in opened]
     if resolved:
         lines.append(f"exceptions resolved: {resolved:,}")
+    if names:
+        lines.append(f"failed: {', '.join(names)} (whether days are due there is not known)")
     return lines or ["nothing was due: no day computed, no exception opened"]
 
 
@@ -209,32 +236,36 @@ def latest_day(reader: Reader) -> date:
         failed = reader.rows(
             "select pipeline_name, last_run_id from gold.pipeline_state where status = 'failure' order by pipeline_name"
         )
-        why = "".join(
-            f"; {_PIPELINE_NAMES.get(row['pipeline_name'], 'silver')} failed in run {row['last_run_id']}"
-            for row in failed
-        )
+        why = "".join(f"; {PIPELINE_NAMES[row['pipeline_name']]} failed in run {row['last_run_id']}" for row in failed)
         raise LakeError(f"no day has been computed yet{why}: plura lake run")
     return day
 
 
-def day_report(reader: Reader, day: date | None = None) -> DayReport:
-    """Read the controls of a day, by default of the latest one computed.
+def day_report(reader: Reader, day: date | None = None, *, listed: int | None = LISTED) -> DayReport:
+    """Read the controls of a day, by default of the latest one computed; lists are cut at ``listed`` rows.
 
     Raises:
-        LakeError: the pipelines have never run on this warehouse, or not for that day.
+        LakeError: the pipelines have never run on this warehouse, or not for that day, or an older version ran last.
     """
     if not _has_run(reader):
         raise LakeError("the pipelines have never run on this warehouse: plura lake run")
+    if not reader.has_table("silver", "bad_records_open"):
+        raise LakeError("an older version wrote this warehouse: plura lake run brings it up to date")
     day = day or latest_day(reader)
     if not reader.rows("select date_kst from gold.pipeline_day where date_kst = $day limit 1", day=day):
         raise LakeError(f"no pipeline has computed {day} yet: plura lake run --date {day}")
-    rows = {name: reader.rows(sql, day=day) if "$day" in sql else reader.rows(sql) for name, sql in _QUERIES.items()}
-    count = reader.rows(
-        "select count(*) filter (where date_kst = $day) as of_day, count(*) filter (where date_kst <> $day) as others"
-        " from gold.exception_ledger where resolved_at is null",
-        day=day,
-    )[0]
-    return DayReport(day=day, exception_count=count["of_day"], exceptions_elsewhere=count["others"], **rows)
+    rows = {}
+    counts = {}
+    for name, sql in _QUERIES.items():
+        is_cut = name in _CUT and listed is not None
+        rows[name] = reader.rows(f"{sql} limit {listed}" if is_cut else sql, day=day)
+        if name in _CUT:
+            counts[name] = (
+                reader.rows(f"select count(*) as found from ({sql}) as uncut", day=day)[0]["found"]
+                if is_cut and len(rows[name]) == listed
+                else len(rows[name])
+            )
+    return DayReport(day=day, counts=counts, **rows)
 
 
 def _has_run(reader: Reader) -> bool:

@@ -71,6 +71,7 @@ class Lake:
         *,
         pipelines: Sequence[str] = tuple(PIPELINES),
         run_id: str | None = None,
+        watch: bool = False,
     ) -> RunResult:
         """Run pipelines as ``plura lake run`` does."""
         named = {"run_id": run_id} if run_id else {}
@@ -80,6 +81,7 @@ class Lake:
             pipelines=tuple(pipelines),
             first_day=first_day,
             last_day=last_day or first_day,
+            watch=watch,
             as_of=self.now,
             variables=self.variables,
             **named,

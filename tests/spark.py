@@ -185,6 +185,7 @@ class Twins:
         *,
         pipelines: Sequence[str] = tuple(PIPELINES),
         run_id: str,
+        watch: bool = False,
     ) -> RunResult:
         """Run the pipelines on Spark alone."""
         request = RunRequest(
@@ -194,6 +195,7 @@ class Twins:
             pipelines=tuple(pipelines),
             first_day=first_day,
             last_day=last_day or first_day,
+            watch=watch,
             as_of=self.lake.now.astimezone(UTC),
             run_id=run_id,
             variables=self.lake.variables,

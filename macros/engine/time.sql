@@ -9,6 +9,9 @@
 {#- Instant at which a KST day ends, that is, at which the next one begins. -#}
 {% macro kst_day_end(day) -%} (cast({{ day }} as timestamp) + interval 15 hour) {%- endmacro %}
 
+{#- KST day that a balance snapshot closes: the one whose end is nearest. -#}
+{% macro day_closed_by(ts) -%} {{ kst_date('(' ~ ts ~ ' - interval 12 hour)') }} {%- endmacro %}
+
 {#- Microseconds since 1970-01-01T00:00Z as bigint. -#}
 {% macro epoch_us(ts) -%} {{ adapter.dispatch('epoch_us', 'plura')(ts) }} {%- endmacro %}
 {% macro default__epoch_us(ts) -%} unix_micros({{ ts }}) {%- endmacro %}

@@ -16,6 +16,14 @@
 {% macro named_from() -%} date '{{ var("date_from") }}' {%- endmacro %}
 {% macro named_to() -%} date '{{ var("date_to", "") or var("date_from") }}' {%- endmacro %}
 
+{#-
+  Whether the run watches the running day: a schedule says so (var watch). Named days are never watched. The value may
+  be text, as in `--vars 'watch: "false"'`.
+-#}
+{% macro is_watching() -%}
+    {{ return(var('watch', false) | string | lower == 'true' and not days_are_named()) }}
+{%- endmacro %}
+
 {#- Whether statements are executed now; a project that is compiled only must not need a warehouse. -#}
 {% macro warehouse_is_read() -%}
     {{ return(execute and flags.WHICH in ('run', 'build', 'test', 'seed', 'snapshot')) }}

@@ -80,8 +80,16 @@
         {%- endif %}
         where not staged.is_withdrawn
             and staged.ingest_seq <= {{ input.to_seq }}
-            {%- if input.replays %}
-            and (staged.ingest_seq > {{ input.from_seq }} or touched_keys.{{ key[0] }} is not null)
+            {%- if input.replays and not input.replays_all %}
+            and (
+                staged.ingest_seq > {{ input.from_seq }}
+                or touched_keys.{{ key[0] }} is not null
+                -- lines without a key, of a batch that came back and was never judged before
+                or staged.batch_id in (
+                    select batch_id from {{ source('bronze', 'load_registry') }}
+                    where status_seq > {{ input.from_status_seq }}
+                )
+            )
             {%- endif %}
 
     ),

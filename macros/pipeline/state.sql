@@ -31,6 +31,35 @@
 {%- endmacro %}
 
 {#-
+  Stops the last node of a pipeline unless every table that readers use of the pipeline is among its ancestors: a table
+  that it does not await would miss, for ever, the days of a run in which it failed. dbt takes the parents of a model
+  from its text, so they are named there, and checked here.
+-#}
+{% macro assert_completion_awaits_all(pipeline) -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set awaited = [model.unique_id] -%}
+        {#- the list grows while it is walked -#}
+        {%- for unique_id in awaited if unique_id in graph.nodes -%}
+            {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent not in awaited -%}
+                {%- do awaited.append(parent) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- set missing = [] -%}
+        {%- for node in graph.nodes.values()
+                if node.resource_type == 'model' and pipeline in node.tags
+                and (node.config.contract.enforced or node.config.materialized == 'incremental')
+                and node.unique_id not in awaited -%}
+            {%- do missing.append(node.name) -%}
+        {%- endfor -%}
+        {%- if missing -%}
+            {%- do exceptions.raise_compiler_error(
+                model.name ~ ' does not await ' ~ missing | sort | join(', ') ~ ': name every table of ' ~ pipeline ~ ' in it (docs/add-a-mart.md).'
+            ) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
   Post-hook of the last node of a pipeline: its run succeeded. The watermark never moves back. `values`: further
   columns and their values.
 -#}
@@ -69,7 +98,7 @@
         updated_at = {{ as_of() }}
 {%- endmacro %}
 
-{#- The same for the guardrail: a backfill leaves the watermark of the tiles where it is. -#}
+{#- The same for the guardrail: only a run that watches moves the watermark of the tiles. -#}
 {% macro record_guardrail_success() -%}
     {%- set input = ref('guardrail_input') -%}
     {{ record_success(
@@ -78,10 +107,11 @@
             'consumed_ingest_seq': '(select to_seq from ' ~ input ~ ')',
             'consumed_status_seq': '(select to_status_seq from ' ~ input ~ ')',
             'first_source_ts': '(select first_source_ts from ' ~ input ~ ')',
+            'last_source_day': '(select last_source_day from ' ~ input ~ ')',
             'dq_zero_window_counts': zero_window_counts(),
         },
-        processed_end='cast(null as timestamp)' if days_are_named()
-            else '(select ' ~ from_epoch_us('(last_tile + 1) * tile_us') ~ ' from ' ~ input ~ ')',
+        processed_end='(select ' ~ from_epoch_us('(last_tile + 1) * tile_us') ~ ' from ' ~ input ~ ')' if is_watching()
+            else 'cast(null as timestamp)',
     ) }}
 {%- endmacro %}
 
@@ -106,7 +136,8 @@
         {{ run_id() }} as run_id,
         days.to_seq as change_seq,
         {{ as_of() }} as updated_at,
-        days.inputs_digest
+        days.inputs_digest,
+        days.is_named
     from {{ ref(days) }} as days
 {%- endmacro %}
 

@@ -6,6 +6,13 @@
     ],
 ) }}
 
--- depends_on: {{ ref('fact_payment_anonymized') }}
--- depends_on: {{ ref('fact_payment_dropped_daily') }}
+{#- Every table of the pipeline: a day is recorded as done when all of them have it. -#}
+{%- for model in [
+    'fact_payment_anonymized',
+    'fact_payment_dropped_daily',
+] + (['fact_market_price'] if var('market_price', false) else []) %}
+-- depends_on: {{ ref(model) }}
+{%- endfor %}
+{{- assert_completion_awaits_all('pipeline_c') }}
+
 {{ computed_days('pipeline_c', 'analytics_days') }}

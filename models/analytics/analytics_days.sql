@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', pre_hook="{{ remove_obsolete_days('pipeline_c', 'analytics_days', obsolete_analytics_days()) }}") }}
 
 -- depends_on: {{ ref('silver_completed') }}
 {#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}
@@ -16,14 +16,14 @@ with changes as (
 
 computed as (
 
-    select date_kst, inputs_digest from {{ ref('pipeline_day') }}
+    select date_kst, inputs_digest, is_named from {{ ref('pipeline_day') }}
     where pipeline_name = 'pipeline_c'
 
 ),
 
 requested as (
 
-    {{ requested_days('pipeline_c') }}
+    {{ requested_days('pipeline_c', from_seq) }}
 
 ),
 
@@ -78,6 +78,7 @@ final as (
         known_days.date_kst,
         {{ kst_day_end('known_days.date_kst') }} as day_end,
         digests.inputs_digest,
+        coalesce(computed.is_named, false) or coalesce(requested.is_unreached, false) as is_named,
         cast({{ to_seq }} as bigint) as to_seq
     from known_days
     inner join digests on known_days.date_kst = digests.date_kst

@@ -112,11 +112,13 @@ judged as (
         ledger.exception_id,
         case when suppressed.date_kst is not null then 'SUPPRESSED' else 'CLEARED' end as resolution
     from {{ ref('exception_ledger') }} as ledger
-    inner join days
+    left join days
         on ledger.date_kst = days.date_kst
         and case ledger.exception_type when 'RECON_DRIFT_HIGH' then days.recon_due when 'SUPPLY_MISMATCH' then days.supply_due end
+    -- every computed day has a row; without one the day is obsolete, and with it what was found on it
+    left join {{ ref('ledger_supply_balance_daily') }} as computed on ledger.date_kst = computed.date_kst
     left join suppressed on ledger.date_kst = suppressed.date_kst
-    where ledger.domain = 'ledger'
+    where ledger.domain = 'ledger' and (days.date_kst is not null or computed.date_kst is null)
 
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', pre_hook="{{ remove_obsolete_days('pipeline_b', 'controls_days', obsolete_controls_days()) }}") }}
 
 -- depends_on: {{ ref('silver_completed') }}
 {#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}
@@ -6,7 +6,11 @@
 {{- assert_pipeline_ready('pipeline_b') }}
 {%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_b'", 0) %}
 {%- set tolerance_us = read_value("select max(threshold) * 3600000000 from " ~ ref('rule_days') ~ " where metric = 'snapshot_tolerance_hours'", 0) | int %}
-{%- set last_day = read_value("select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_b'", '') %}
+{%- set obsolete = obsolete_controls_days() %}
+{%- set last_day = read_value(
+    "select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_b'"
+    ~ (" and date_kst not in " ~ date_literals(obsolete) if obsolete else ""), ''
+) %}
 {%- set has_computed = last_day | string | length > 0 %}
 {%- set last_computed = "date '" ~ (last_day or '0001-01-01') ~ "'" %}
 {%- set positions = standing('gold', 'wallet_balance_daily') %}
@@ -38,14 +42,14 @@ payment_order_changes as (
 
 computed as (
 
-    select date_kst, inputs_digest from {{ ref('pipeline_day') }}
+    select date_kst, inputs_digest, is_named from {{ ref('pipeline_day') }}
     where pipeline_name = 'pipeline_b'
 
 ),
 
 requested as (
 
-    {{ requested_days('pipeline_b') }}
+    {{ requested_days('pipeline_b', from_seq) }}
 
 ),
 
@@ -230,6 +234,7 @@ flagged as (
         known_days.date_kst,
         digests.inputs_digest,
         requested.date_kst is not null as is_requested,
+        coalesce(computed.is_named, false) or coalesce(requested.is_unreached, false) as is_named,
         (requested.date_kst is not null or rejudged.date_kst is not null) as is_whole,
         altered_days.date_kst is not null as is_altered,
         known_days.date_kst >= least(
@@ -241,6 +246,7 @@ flagged as (
     from known_days
     inner join digests on known_days.date_kst = digests.date_kst
     left join requested on known_days.date_kst = requested.date_kst
+    left join computed on known_days.date_kst = computed.date_kst
     left join rejudged on known_days.date_kst = rejudged.date_kst
     left join altered_days on known_days.date_kst = altered_days.date_kst
     left join entry_days on known_days.date_kst = entry_days.date_kst
@@ -256,6 +262,7 @@ final as (
         {{ kst_day_end('date_kst') }} as day_end,
         {{ day_number('date_kst') }} as day_number,
         is_requested,
+        is_named,
         is_whole or is_altered as recon_due,
         is_whole or is_after_alteration as supply_due,
         is_whole or has_entries as entries_due,

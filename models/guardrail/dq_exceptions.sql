@@ -12,17 +12,43 @@ findings as (
 
 ),
 
--- latest tile of each source in this run that nothing is wrong with
+evaluated as (
+
+    select
+        source_table,
+        window_kind,
+        window_start_ts,
+        max_by(coalesce(dq_tag, ''), evaluation) as dq_tag
+    from {{ ref('dq_status') }}
+    group by source_table, window_kind, window_start_ts
+
+),
+
+-- latest tile of each source that nothing is wrong with
 clean_tiles as (
 
-    select windows.source_table, max(windows.window_start_ts) as window_start_ts
-    from windows
-    left join findings
-        on windows.source_table = findings.source_table
-        and windows.window_kind = findings.window_kind
-        and windows.window_start_ts = findings.window_start_ts
-    where windows.window_kind = 'tile' and findings.source_table is null
-    group by windows.source_table
+    select source_table, max(window_start_ts) as window_start_ts
+    from evaluated
+    where window_kind = 'tile' and dq_tag = ''
+    group by source_table
+
+),
+
+day_rows as (
+
+    select source_table, window_start_ts from evaluated
+    where window_kind = 'day'
+
+),
+
+ledger as (
+
+    select
+        *,
+        -- a tile is shorter than a day
+        {{ epoch_us('window_end_ts') }} - {{ epoch_us('window_start_ts') }} >= 86400000000 as is_of_day
+    from {{ ref('exception_ledger') }}
+    where domain = 'dq'
 
 ),
 
@@ -53,7 +79,7 @@ found as (
 judged as (
 
     select ledger.exception_id, 'CLEARED' as resolution
-    from {{ ref('exception_ledger') }} as ledger
+    from ledger
     left join windows
         on ledger.source_table = windows.source_table
         and ledger.window_start_ts = windows.window_start_ts
@@ -61,9 +87,14 @@ judged as (
     left join clean_tiles
         on ledger.source_table = clean_tiles.source_table
         and ledger.window_start_ts < clean_tiles.window_start_ts
-        -- a day row is no tile
-        and {{ epoch_us('ledger.window_end_ts') }} - {{ epoch_us('ledger.window_start_ts') }} < 86400000000
-    where ledger.domain = 'dq' and (windows.source_table is not null or clean_tiles.source_table is not null)
+        and not ledger.is_of_day
+    -- without a day row the day is obsolete, and with it what was found on it
+    left join day_rows
+        on ledger.source_table = day_rows.source_table
+        and ledger.window_start_ts = day_rows.window_start_ts
+    where windows.source_table is not null
+        or clean_tiles.source_table is not null
+        or (ledger.is_of_day and day_rows.source_table is null)
 
 ),
 

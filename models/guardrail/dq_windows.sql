@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', pre_hook="{{ remove_obsolete_guardrail_days() }}") }}
 
 {%- set input = ref('guardrail_input') %}
 {%- set from_seq = read_value('select from_seq from ' ~ input, 0) | int %}
@@ -60,7 +60,8 @@ written as (
         window_start_ts,
         window_end_ts,
         date_kst,
-        max_by(coalesce(freshness_sec, 999999999999), evaluation) as freshness_sec
+        max_by(coalesce(freshness_sec, 999999999999), evaluation) as freshness_sec,
+        max_by(coalesce(dq_tag, ''), evaluation) = '' as is_clean
     from {{ standing('silver', 'dq_status') }}
     group by source_table, window_kind, window_start_ts, window_end_ts, date_kst
 
@@ -89,25 +90,34 @@ reopened as (
 {% if days_are_named() %}
 asked_days as (
 
-    select {{ from_day_number('n') }} as date_kst
-    from (select {{ explode_range(day_number(named_from()), day_number(named_to())) }} as n) as numbers
-    where {{ kst_day_end(from_day_number('n')) }} <= {{ as_of() }}
+    -- but for days that rows have left: the run is about to take them back
+    select numbers.date_kst
+    from (
+        select {{ from_day_number('n') }} as date_kst
+        from (select {{ explode_range(day_number(named_from()), day_number(named_to())) }} as n) as days
+    ) as numbers
+    cross join {{ input }} as input
+    where {{ kst_day_end('numbers.date_kst') }} <= {{ as_of() }}
+        and (
+            {{ is_within('numbers.date_kst', 'input') }}
+            or not coalesce(numbers.date_kst >= input.former_first_day and numbers.date_kst <= input.former_last_day, false)
+        )
 
 ),
 {% else %}
 asked_days as (
 
-    -- every closed day since a source was first seen
+    -- every closed day that rows or a watching run call for
     select {{ from_day_number('n') }} as date_kst
     from (
         select {{ explode_range('first_day', 'last_day') }} as n
         from (
             select
-                {{ day_number(kst_date('first_source_ts')) }} as first_day,
-                {{ day_number(kst_date(as_of())) }} - 1 as last_day
+                {{ day_number('first_day') }} as first_day,
+                least({{ day_number('last_day') }}, {{ day_number(kst_date(as_of())) }} - 1) as last_day
             from {{ input }}
+            where first_day is not null and last_day is not null
         ) as bounds
-        where first_day is not null
     ) as numbers
 
 ),
@@ -149,8 +159,45 @@ day_windows as (
 
 ),
 
+-- earlier tiles stay alarms only until a clean one follows. Where none follows a reopened tile any more, those since the
+-- clean tile before it are evaluated again
+reopened_tiles as (
+
+    select source_table, min(window_start_ts) as first_start, max(window_start_ts) as last_start
+    from reopened
+    where window_kind = 'tile'
+    group by source_table
+
+),
+
+clean_neighbours as (
+
+    select
+        reopened_tiles.source_table,
+        reopened_tiles.last_start,
+        max(case when clean.window_start_ts < reopened_tiles.first_start then clean.window_start_ts end) as clean_before,
+        max(case when clean.window_start_ts > reopened_tiles.last_start then clean.window_start_ts end) as clean_after
+    from reopened_tiles
+    left join written as clean
+        on clean.window_kind = 'tile' and clean.is_clean and clean.source_table = reopened_tiles.source_table
+    group by reopened_tiles.source_table, reopened_tiles.last_start
+
+),
+
+alarmed_tiles as (
+
+    select written.source_table, written.window_start_ts
+    from written
+    inner join clean_neighbours on written.source_table = clean_neighbours.source_table
+    where written.window_kind = 'tile'
+        and clean_neighbours.clean_after is null
+        and written.window_start_ts <= clean_neighbours.last_start
+        and (clean_neighbours.clean_before is null or written.window_start_ts > clean_neighbours.clean_before)
+
+),
+
 tile_windows as (
-    {% if not days_are_named() %}
+    {% if is_watching() %}
     select sources.source_table, {{ from_epoch_us('cast(tiles.n as bigint) * ' ~ tile_us) }} as window_start_ts
     from (select {{ explode_range(first_tile, last_tile) }} as n) as tiles
     cross join sources
@@ -159,6 +206,8 @@ tile_windows as (
     select source_table, window_start_ts
     from reopened
     where window_kind = 'tile'
+    union
+    select source_table, window_start_ts from alarmed_tiles
 
 ),
 

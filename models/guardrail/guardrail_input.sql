@@ -1,10 +1,17 @@
 {{ config(materialized='table') }}
 
+{#- The last day that the rows of a source reach. A snapshot that only its arrival dates reaches none. -#}
+{%- set last_days = {
+    'stg_transaction_ledger': kst_date('max(source_time)'),
+    'stg_user_wallets': day_closed_by('max(case when source_time <> ingested_at then source_time end)'),
+    'stg_payment_orders': kst_date('max(source_time)'),
+} %}
 {%- set state = ref('pipeline_state') %}
 {%- set from_seq = read_value("select consumed_ingest_seq from " ~ state ~ " where pipeline_name = 'pipeline_a'", 0) | int %}
-{#- A withdrawal or reinstatement can move the first row known; so its time is looked for again, in the whole history. -#}
-{%- set is_first_row_known = read_value(
-    "select count(*) from " ~ state ~ " where pipeline_name = 'pipeline_a' and first_source_ts is not null and coalesce(consumed_status_seq, 0)"
+{#- A withdrawal or reinstatement can move the first and the last row known; then the whole history is read again. -#}
+{%- set are_limits_known = read_value(
+    "select count(*) from " ~ state ~ " where pipeline_name = 'pipeline_a' and first_source_ts is not null"
+    ~ " and last_source_day is not null and coalesce(consumed_status_seq, 0)"
     ~ " = (select coalesce(max(status_seq), 0) from " ~ source('bronze', 'load_registry') ~ ")", 0) > 0 %}
 
 with state as (
@@ -30,24 +37,24 @@ tile_rule as (
 ),
 
 rows_of_sources as (
-    {% for view in ['stg_transaction_ledger', 'stg_user_wallets', 'stg_payment_orders'] %}
-    select min(source_time) as source_time from {{ ref(view) }}
+    {% for view, last_day in last_days.items() %}
+    select min(source_time) as first_source_ts, {{ last_day }} as last_source_day from {{ ref(view) }}
     where not is_withdrawn
-        {%- if is_first_row_known %}
+        {%- if are_limits_known %}
         and ingest_seq > {{ from_seq }}
         {%- endif %}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
-    {%- if is_first_row_known %}
+    {%- if are_limits_known %}
     union all
-    select first_source_ts as source_time from state
+    select first_source_ts, last_source_day from state
     {%- endif %}
 
 ),
 
-first_row as (
+limits as (
 
-    select min(source_time) as first_source_ts from rows_of_sources
+    select min(first_source_ts) as first_source_ts, max(last_source_day) as last_source_day from rows_of_sources
 
 ),
 
@@ -58,7 +65,19 @@ final as (
         max(arrived.to_seq) as to_seq,
         coalesce(max(state.consumed_status_seq), 0) as from_status_seq,
         max(arrived.to_status_seq) as to_status_seq,
-        max(first_row.first_source_ts) as first_source_ts,
+        max(limits.first_source_ts) as first_source_ts,
+        max(limits.last_source_day) as last_source_day,
+        max({{ kst_date('limits.first_source_ts') }}) as first_day,
+        -- the last day that rows reach, and every day that a run has watched
+        greatest(
+            max(limits.last_source_day),
+            max({{ kst_date("(state.last_processed_end - interval 1 day)") }})
+            {%- if is_watching() %},
+            {{ kst_date('(' ~ as_of() ~ ' - interval 1 day)') }}
+            {%- endif %}
+        ) as last_day,
+        max({{ kst_date('state.first_source_ts') }}) as former_first_day,
+        max(state.last_source_day) as former_last_day,
         max(tile_rule.tile_us) as tile_us,
         -- tiles from the watermark on, or the last complete one
         coalesce(
@@ -68,7 +87,7 @@ final as (
         {{ whole_quotient(epoch_us(as_of()), 'max(tile_rule.tile_us)') }} - 1 as last_tile
     from arrived
     cross join tile_rule
-    cross join first_row
+    cross join limits
     left join state on true
 
 )

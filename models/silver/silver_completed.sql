@@ -12,6 +12,7 @@
 -- depends_on: {{ ref(target) }}
 {%- endfor %}
 -- depends_on: {{ ref('pipeline_state') }}
+{{- assert_completion_awaits_all('pipeline_silver') }}
 
 -- what this run published, for readers of the run
 select

@@ -165,3 +165,16 @@ def test_each_pipeline_is_a_job_of_its_own(alone: Alone, new_lake: Callable[...,
     whole, parts = rows(alone.lake, clocks=False), rows(lake, clocks=False)
     for name in (*OF_CONTROLS, "silver.ledger_entries", "gold.fact_payment_anonymized"):
         assert parts[name] == whole[name], name
+
+
+@pytest.mark.parametrize(("given", "is_watched"), [("true", True), ("false", False), ("'false'", False)])
+def test_dbt_alone_watches_only_when_it_is_told_to(
+    new_lake: Callable[..., Lake], given: str, *, is_watched: bool
+) -> None:
+    """The lines ended months ago; the value may come as text."""
+    lake = new_lake(checks=False)
+    lake.load(LINES)
+    assert build(lake, "--selector", "pipeline_a", "--vars", f"{{watch: {given}}}") == []
+    tiles = "select count(*) > 0 from silver.dq_status where window_kind = 'tile'"
+    later = "select max(date_kst) > ? from gold.pipeline_day where pipeline_name = 'pipeline_a'"
+    assert (lake.sql(tiles), lake.sql(later, [D3])) == ([(is_watched,)], [(is_watched,)])

@@ -30,11 +30,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> tup
     )
     lake = Lake(work=work, manifest=manifest, now=SECOND_STARTS)
     lake.load_folder(work / "raw")
-    lake.run_clean(pipelines=["guardrail"])
+    lake.run_clean(pipelines=["guardrail"], watch=True)
     dropped = json.loads((work / "raw" / "truth.json").read_text())["faults"][0]
     low, high = (datetime.fromisoformat(dropped[key]).replace(tzinfo=None) for key in ("from", "to"))
     lake.now = high.replace(tzinfo=UTC)
-    lake.run_clean(pipelines=["guardrail"])
+    lake.run_clean(pipelines=["guardrail"], watch=True)
     return lake, low, high
 
 
@@ -57,14 +57,14 @@ def test_only_the_tiles_without_lines_raise_and_they_stay_open(watched: tuple[La
 def test_a_run_between_two_ends_of_tiles_adds_nothing(watched: tuple[Lake, datetime, datetime]) -> None:
     lake, _, _ = watched
     before = lake.sql("select count(*), max(generated_at) from silver.dq_status")
-    lake.run_clean(pipelines=["guardrail"])
+    lake.run_clean(pipelines=["guardrail"], watch=True)
     assert lake.sql("select count(*), max(generated_at) from silver.dq_status") == before
 
 
 def test_the_next_clean_tile_resolves_them(watched: tuple[Lake, datetime, datetime]) -> None:
     lake, _, high = watched
     lake.now = (high + 2 * TILE).replace(tzinfo=UTC)
-    lake.run_clean(pipelines=["guardrail"])
+    lake.run_clean(pipelines=["guardrail"], watch=True)
     assert lake.sql("select count(*) from gold.exception_ledger where resolved_at is null") == [(0,)]
     assert lake.sql("select distinct resolution from gold.exception_ledger") == [("CLEARED",)]
 

@@ -57,6 +57,7 @@ def test_a_stopped_run_tells_each_problem_in_a_line_and_succeeds_once_the_batch_
         "exceptions opened: 2 CONTRACT_VIOLATION on 1 day",
         "exceptions opened: 2 DUP_SUSPECTED on 1 day",
         "exceptions opened: 1 EVENT_DROP_SUSPECTED on 1 day",
+        "failed: silver, controls, analytics (whether days are due there is not known)",
     ]
     for row in plura("lake", "batches").out.splitlines()[-2:]:
         assert plura("lake", "withdraw", row.split()[0], "--reason", "broken extract").code == 0
@@ -67,6 +68,26 @@ def test_a_stopped_run_tells_each_problem_in_a_line_and_succeeds_once_the_batch_
     assert written == [f"controls: 1 day computed, {D1}"]
     assert last == "next: plura lake report"
     assert f"Controls of {D1}" in plura("lake", "report").out
+
+
+def test_only_a_run_that_watches_finds_that_old_files_have_ended(
+    plura: Plura, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The day of the lines is done; a week later nothing has come."""
+    monkeypatch.setattr(pipelines, "parse_project", lambda *_: manifest)
+    assert plura("lake", "run", "--date", D1).code == 0
+    guardrail = ("lake", "run", "--pipeline", "guardrail", "--as-of", "2026-02-08T00:00:00Z")
+    assert "nothing was due: no day computed, no exception opened\n" in plura(*guardrail).out
+    watched = plura(*guardrail, "--watch").out
+    assert "guardrail: 6 days computed, 2026-02-02 to 2026-02-07\n" in watched
+    assert "SOURCE_STALE" in watched
+    assert "nothing was due: no day computed, no exception opened\n" in plura(*guardrail).out
+
+
+def test_a_backfill_watches_nothing(plura: Plura) -> None:
+    refused = plura("lake", "run", "--date", D1, "--watch")
+    assert refused.code == 2
+    assert "it goes without days" in refused.err
 
 
 def test_a_run_is_summed_up_before_the_next_command_gets_the_warehouse(

@@ -28,6 +28,11 @@ def day_end(day: date) -> datetime:
     return day_start(day) + ONE_DAY
 
 
+def day_closed_by(instant: datetime) -> date:
+    """KST day whose end is nearest to the instant: the one that a balance snapshot closes."""
+    return kst_day(instant - ONE_DAY / 2)
+
+
 def day_range(first: date, last: date) -> Iterator[date]:
     """Every day from first to last, both included; nothing when last precedes first."""
     day = first

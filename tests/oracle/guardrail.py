@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from .bronze import BronzeRow
-from .clock import as_utc, day_end, day_range, day_start, kst_day
+from .clock import ONE_DAY, as_utc, day_closed_by, day_end, day_range, day_start, kst_day
 from .judgement import entry_version, snapshot_instant
 from .numbers import scaled
 from .rules import Rule, Rules
@@ -23,11 +23,16 @@ DUP_METRICS = {LEDGER: "dup_rate_tx_id", WALLETS: "dup_rate_user_id", ORDERS: "d
 
 @dataclass(frozen=True, kw_only=True)
 class GuardRow:
-    """Bronze line as the guardrail sees it. `key` holds Silver key and version time, None when not usable."""
+    """Bronze line as the guardrail sees it. `key` holds Silver key and version time, None when not usable.
+
+    `reaches` is the last day that the line speaks of: that of an event, for a balance the day that it closes. A line
+    without a time of its own speaks of none.
+    """
 
     source: str
     row_time: datetime
     source_time: datetime | None
+    reaches: date | None
     key: Hashable | None
     is_bad: bool
 
@@ -76,10 +81,14 @@ def guard_row(one: Judged) -> GuardRow:
     """One line as the guardrail sees it."""
     row = one.row
     source = f"bronze.{row.table}"
+    reaches: date | None = None
     version: datetime | None = None
     key: tuple[str | None, ...] = (None,)
     if not row.malformed:
-        version = snapshot_instant(row) if source == WALLETS else entry_version(row)
+        is_wallet = source == WALLETS
+        version = snapshot_instant(row) if is_wallet else entry_version(row)
+        if one.source_time and not (is_wallet and one.source_time == row.ingested_at):
+            reaches = day_closed_by(one.source_time) if is_wallet else kst_day(one.source_time)
         key = key_parts(row, source)
     usable = version is not None and None not in key
     # A payment order that moves on (PENDING, then PAID) is no duplicate, so its status belongs to the key.
@@ -88,6 +97,7 @@ def guard_row(one: Judged) -> GuardRow:
         source=source,
         row_time=one.row_time,
         source_time=one.source_time,
+        reaches=reaches,
         key=(key, version, status) if usable else None,
         is_bad=one.reason is not None,
     )
@@ -99,15 +109,31 @@ def key_parts(row: BronzeRow, source: str) -> tuple[str | None, ...]:
     return tuple(row.text(column) for column in columns[source])
 
 
-def day_rows(
-    rows: Iterable[GuardRow], rules: Rules, as_of: datetime, named: Iterable[date] = ()
-) -> tuple[list[DqStatus], list[DqException]]:
-    """Day rows of all three sources, for every closed KST day from the earliest source time on and for `named` days."""
+def called_for(rows: Iterable[GuardRow], watched_to: date | None = None) -> tuple[date, date] | None:
+    """First and last KST day that get day rows without being named; the last one may still be open.
+
+    From the day of the earliest source time to the last day that a line reaches, or to `watched_to`, the last day that
+    was over when a run watched.
+    """
     known_rows = list(rows)
     times = [row.source_time for row in known_rows if row.source_time is not None]
+    lasts = [row.reaches for row in known_rows if row.reaches is not None]
+    lasts += [] if watched_to is None else [watched_to]
+    return (kst_day(min(times)), max(lasts)) if times and lasts else None
+
+
+def day_rows(
+    rows: Iterable[GuardRow],
+    rules: Rules,
+    as_of: datetime,
+    named: Iterable[date] = (),
+    watched_to: date | None = None,
+) -> tuple[list[DqStatus], list[DqException]]:
+    """Day rows of all three sources, for every closed KST day that is called for and for `named` days."""
+    known_rows = list(rows)
     days = set(named)
-    if times:
-        days |= set(day_range(kst_day(min(times)), kst_day(as_utc(as_of)) - timedelta(days=1)))
+    if limits := called_for(known_rows, watched_to):
+        days |= set(day_range(limits[0], min(limits[1], kst_day(as_utc(as_of) - ONE_DAY))))
     statuses, exceptions = [], []
     for day in sorted(days):
         for source in SOURCES:

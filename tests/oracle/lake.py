@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from .analytics import dropped, fact
 from .bronze import Batch
-from .clock import as_utc, day_range, kst_day
+from .clock import as_utc, day_closed_by, day_range, kst_day
 from .controls import (
     admin_index,
     control_exceptions,
@@ -35,6 +35,7 @@ def expected(
     *,
     analytics_days: Iterable[date] | None = None,
     guarded_days: Iterable[date] | None = None,
+    watched_to: date | None = None,
 ) -> dict[str, list[TableRow]]:
     """Table name to rows with exactly the columns that the loads, rules and days determine.
 
@@ -42,15 +43,16 @@ def expected(
     `entry_types` are seed records. `days` are the KST days of controls and analytics, by default every closed
     one from the first to the last Silver date; named days get day rows of the guardrail in any case. Where the
     pipelines were asked for different days, `days` are those of the controls and `analytics_days` and `guarded_days`
-    (beyond the days that get day rows anyhow) those of the others. The bad-rate gate is not applied (see
-    `silver.gate_breaches`); `gold.exception_ledger` holds the open exceptions of the day rows and of the controls.
+    (beyond the days that get day rows anyhow, of which `watched_to` may be the last) those of the others. The bad-rate
+    gate is not applied (see `silver.gate_breaches`). `gold.exception_ledger` holds the open exceptions of the day rows
+    and of the controls.
     """
     rule_versions, types = parse_rules(rules), parse_entry_types(entry_types)
     tables = silver(batches, rule_versions, types, as_of)
     chosen = closed_silver_days(tables, as_of) if days is None else sorted(set(days))
     analyzed = chosen if analytics_days is None else sorted(set(analytics_days))
     named = (() if days is None else chosen) if guarded_days is None else guarded_days
-    statuses, dq_exceptions = day_rows(guard_rows(tables), rule_versions, as_of, named)
+    statuses, dq_exceptions = day_rows(guard_rows(tables), rule_versions, as_of, named, watched_to)
     tags = day_tags(statuses)
     recon_rows = recon(tables, rule_versions, chosen, tags)
     supply_rows = supply(tables, rule_versions, types, chosen, tags)
@@ -87,13 +89,22 @@ def expected(
     }
 
 
-def closed_silver_days(tables: SilverTables, as_of: datetime) -> Sequence[date]:
-    """Every closed KST day from the first to the last date of ledger, orders and wallet snapshots."""
+def silver_limits(tables: SilverTables) -> tuple[date, date] | None:
+    """First date of Silver and last day that its rows reach: of entries and orders their date, of balances the day that
+    they close.
+    """
     dates = {entry.event_date_kst for entry in tables.ledger_entries.values()}
     dates |= {order.event_date_kst for order in tables.order_events.values()}
-    dates |= {snapshot.snapshot_date_kst for snapshot in tables.wallet_snapshot.values()}
+    firsts = dates | {snapshot.snapshot_date_kst for snapshot in tables.wallet_snapshot.values()}
+    lasts = dates | {day_closed_by(snapshot.snapshot_ts) for snapshot in tables.wallet_snapshot.values()}
+    return (min(firsts), max(lasts)) if firsts else None
+
+
+def closed_silver_days(tables: SilverTables, as_of: datetime) -> Sequence[date]:
+    """Every closed KST day of these limits."""
+    limits = silver_limits(tables)
     today = kst_day(as_utc(as_of))
-    return [day for day in day_range(min(dates), max(dates)) if day < today] if dates else []
+    return [day for day in day_range(*limits) if day < today] if limits else []
 
 
 def rows_of(items: Iterable[object]) -> list[TableRow]:

@@ -77,6 +77,20 @@ def published(lake: Lake, *, clocks: bool = False) -> dict[str, list[TableRow]]:
     }
 
 
+def windows_and_exceptions(lake: Lake) -> dict[str, list[TableRow]]:
+    """The newest evaluation of every window, tiles included, every open exception, and the days computed."""
+    newest = (
+        "evaluation = (select max(newer.evaluation) from silver.dq_status as newer where"
+        " newer.source_table = dq_status.source_table and newer.window_kind = dq_status.window_kind"
+        " and newer.window_start_ts = dq_status.window_start_ts)"
+    )
+    found = {
+        name: _rows(lake, name, where, CLOCKS | HISTORY.get(name, set()))
+        for name, where in (("silver.dq_status", newest), ("gold.exception_ledger", "resolved_at is null"))
+    }
+    return found | {"gold.pipeline_day": _rows(lake, "gold.pipeline_day", "true", CLOCKS | {"change_seq"})}
+
+
 def changes(before: Mapping[str, list[TableRow]], after: Mapping[str, list[TableRow]]) -> list[str]:
     """How two answers of `published` differ; one line per table."""
     found = []

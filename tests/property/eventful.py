@@ -32,7 +32,12 @@ FIRST_LOAD = loaded(
 )
 WITHDRAWN_LATER = loaded(
     user_wallets=[snapshot(at(1, 12), user_id="w4")],
-    transaction_ledger=[entry(at(1, 12), tx_id="t6", wallet_id="w4"), entry(at(1, 10), tx_id="t1", updated_at=at(1))],
+    transaction_ledger=[
+        entry(at(1, 12), tx_id="t6", wallet_id="w4"),
+        entry(at(1, 10), tx_id="t1", updated_at=at(1)),
+        # before every other line, also those of the reference scenarios: its days go with it
+        entry(at(-32), tx_id="t10", wallet_id="w4"),
+    ],
     payment_orders=[payment_order(at(1, 12), order_id="po_3", user_id=None)],
     order_items=[item(at(1, 12), item_id=3, quantity=9)],
     products=[product(at(1, 12), product_id=3)],

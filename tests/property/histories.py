@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from python_jobs.pipelines import PIPELINES
 from tests.oracle.clock import day_start
-from tests.property.arrivals import DAYS, SOURCES, SPELLINGS, Files, Line, arrivals, files_of
+from tests.property.arrivals import DAYS, FIELDS, SOURCES, SPELLINGS, Files, Line, arrivals, files_of
 from tests.property.rulebooks import CHANGES, FIRST_DAY
 
 ALL = tuple(PIPELINES)
@@ -32,11 +32,12 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Pipelines run for the days named, or for every day that is due."""
+    """Pipelines run for the days named, or for every day that is due; a run that names none may watch."""
 
     pipelines: tuple[str, ...] = ALL
     first: date | None = None
     last: date | None = None
+    watch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,14 @@ class Withdraw:
     """The batch with this number (counted from 0, modulo the batches there are) is withdrawn, unless it is already."""
 
     batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeBack:
+    """Every batch that came with this load (counted from 0) is withdrawn, or stands again."""
+
+    load: int
+    reinstate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +85,7 @@ class Killed:
     percent: int
 
 
-Step: TypeAlias = Load | Run | Killed | Withdraw | Reinstate | Publish | Wait
+Step: TypeAlias = Load | Run | Killed | Withdraw | TakeBack | Reinstate | Publish | Wait
 
 
 PIPELINE_CHOICES = (
@@ -100,7 +109,7 @@ def runs(draw: st.DrawFn) -> Run:
     """A run of some pipelines, mostly of all that is due, sometimes of named days."""
     pipelines = draw(st.sampled_from(PIPELINE_CHOICES))
     if draw(st.integers(0, 2)) < 2:
-        return Run(pipelines=pipelines)
+        return Run(pipelines=pipelines, watch=draw(st.booleans()))
     first = FIRST_DAY + timedelta(days=draw(st.integers(-2, DAYS)))
     return Run(pipelines=pipelines, first=first, last=first + timedelta(days=draw(st.integers(0, 2))))
 
@@ -136,6 +145,59 @@ def histories(draw: st.DrawFn) -> list[Step]:
         steps.append(Load(files=files_of(lines, seen), extracted_at=extracted_at))
         steps += draw(st.lists(actions(), max_size=4))
     return steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenBack:
+    """A history in which one load is taken back, and the same history without it."""
+
+    steps: tuple[Step, ...]
+    without: tuple[Step, ...]
+
+
+FAR_DAYS = (-9, -2, DAYS + 1)
+"""Days beside those of the histories; a line with a wrong date stands on one of them."""
+
+
+@st.composite
+def taken_back(draw: st.DrawFn) -> TakenBack:
+    """Loads and runs in any order; one load comes among them and is taken back later, perhaps twice."""
+    seen: dict[str, list[Line]] = {source: [] for source in SOURCES}
+    loads = [draw(_loads(seen)) for _ in range(draw(st.integers(1, 2)))]
+    wrong = draw(_loads(seen, far=draw(st.booleans())))
+    rest: list[Step] = [*loads]
+    for _ in range(draw(st.integers(1, 3))):
+        rest.insert(draw(st.integers(0, len(rest))), draw(runs()))
+    rest.insert(draw(st.integers(0, len(rest))), Wait(hours=draw(st.sampled_from((1, 24)))))
+    places = sorted(draw(st.lists(st.integers(0, len(rest)), min_size=2, max_size=4)))
+    places = places[: len(places) // 2 * 2]
+    number = sum(isinstance(step, Load) for step in rest[: places[0]])
+    inserted: list[Step] = [wrong, *(TakeBack(load=number, reinstate=n % 2 == 1) for n in range(len(places) - 1))]
+    steps = list(rest)
+    for place, step in reversed(list(zip(places, inserted, strict=True))):
+        steps.insert(place, step)
+    rules = Publish(changes=draw(rulebooks()))
+    return TakenBack(steps=(rules, *steps), without=(rules, *rest))
+
+
+@st.composite
+def _loads(draw: st.DrawFn, seen: dict[str, list[Line]], *, far: bool | None = None) -> Load:
+    """A load; with `far` its lines are unlike those of any other, and with a true one some have a wrong date."""
+    files = files_of(draw(st.lists(arrivals(), min_size=3, max_size=16)), seen)
+    if far is None:
+        return Load(files=files)
+    if far:
+        instant = day_start(FIRST_DAY + timedelta(days=draw(st.sampled_from(FAR_DAYS)))) + timedelta(hours=9)
+        for source in draw(st.lists(st.sampled_from(SOURCES[:4]), min_size=1, unique=True)):
+            record = {name: draw(values) for name, values in FIELDS[source].items()}
+            dated = dict.fromkeys(("created_at", "source_extracted_at"), SPELLINGS[0](instant)) | {"updated_at": None}
+            files.setdefault(source, []).append(record | dated)
+    return Load(files={source: [_marked(record) for record in records] for source, records in files.items()})
+
+
+def _marked(record: Line) -> Line:
+    """The same line, unlike any other file's."""
+    return f"{record} " if isinstance(record, str) else record | {"note": "taken back"}
 
 
 @st.composite

@@ -56,7 +56,7 @@ def _run_as_child(lake: Lake, run: Run, before: int | str | None, run_id: str, r
     code = BROKEN
     try:
         DuckDBCursorWrapper.execute = count_and_execute
-        result = lake.run(run.first, run.last, pipelines=run.pipelines, run_id=run_id)
+        result = lake.run(run.first, run.last, pipelines=run.pipelines, run_id=run_id, watch=run.watch)
         code = DONE if result.succeeded else FAILED
     finally:
         os._exit(code)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.lakes import Lake
 from tests.property.comparing import differences
-from tests.property.histories import ALL, Publish, Run, Step, Wait, Withdraw
+from tests.property.histories import ALL, Load, Publish, Reinstate, Run, Step, Wait, Withdraw
 from tests.property.killing import run_killed
 from tests.property.lines import at, day, entry, loaded, payment_order, snapshot
 from tests.property.playing import Played
@@ -106,6 +106,18 @@ def test_a_batch_withdrawn_after_a_killed_run_had_stored_it_is_gone(played: Play
     run_killed(played.lake, silver, "silver_completed", "killed")
     assert len(played.lake.sql("select tx_id from silver.ledger_entries")) == 2
     assert_right(played, Withdraw(batch=1), last=("silver",))
+
+
+@pytest.mark.parametrize("line", [entry(at(0, 9), tx_id=None), "no json"], ids=["no key", "no object"])
+def test_a_line_without_a_key_is_quarantined_when_its_batch_comes_back(
+    played: Played, line: dict[str, Any] | str
+) -> None:
+    """The batch was withdrawn before any run saw it, and a run has passed it by."""
+    silver = Run(pipelines=("silver",))
+    first = Load(files={"transaction_ledger": [line]})
+    played.play(first, loaded(transaction_ledger=[entry(at(0, 9))]), Withdraw(batch=0), silver, Reinstate(batch=0))
+    assert_right(played, last=("silver",))
+    assert len(played.lake.sql("select record_id from silver.bad_records")) == 1
 
 
 # Pairs -----------------------------------------------------------------------------------------------------------

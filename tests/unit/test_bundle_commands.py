@@ -146,6 +146,8 @@ def test_the_commands_carry_run_and_days() -> None:
         project = read(PROJECT / "dbt_project.yml")["vars"]
         assert set(variables) <= set(project)
         assert variables.pop("run_id") == "databricks_{{job.run_id}}"
+        # the only schedule that is to notice that nothing comes
+        assert variables.pop("watch", False) is (key == "guardrail")
         parameters = {one["name"] for one in jobs()[key].get("parameters", [])}
         assert variables == {name: f"{{{{job.parameters.{name}}}}}" for name in parameters}
         assert words[words.index("--target") + 1] == "databricks"

@@ -267,3 +267,45 @@ def test_what_readers_use_is_public_and_steps_are_not(models: dict[str, Node]) -
     # fingerprints of salts are nobody's to read
     assert {name for name in gold if access[name] != "public"} == {"gold.pseudonym_salt_version"}
     assert {name for name in set(models) - contracts if access[name] == "public"} == set()
+
+
+COMPLETIONS = {
+    "pipeline_a": "guardrail_completed",
+    "pipeline_silver": "silver_completed",
+    "pipeline_b": "controls_completed",
+    "pipeline_c": "analytics_completed",
+}
+
+
+def ancestors(node: Node, nodes: dict[str, Node]) -> set[str]:
+    """Ids of everything that a node builds on."""
+    found: set[str] = set()
+    ahead = list(node["depends_on"]["nodes"])
+    while ahead:
+        parent = ahead.pop()
+        if parent not in found:
+            found.add(parent)
+            ahead += nodes[parent]["depends_on"].get("nodes", []) if parent in nodes else []
+    return found
+
+
+@pytest.mark.parametrize("pipeline", COMPLETIONS)
+def test_every_table_of_a_pipeline_is_an_ancestor_of_its_completion(pipeline: str, manifest: Node) -> None:
+    """A day is recorded as done by the completion: a table that it does not await can miss a day for ever."""
+    nodes = manifest["nodes"]
+    awaited = ancestors(nodes[f"model.plura.{COMPLETIONS[pipeline]}"], nodes)
+    tables = {
+        unique_id
+        for unique_id, node in nodes.items()
+        if node["resource_type"] == "model"
+        and pipeline in node["tags"]
+        and (node["access"] == "public" or node["config"]["contract"]["enforced"])
+    }
+    assert tables
+    assert tables - awaited == set()
+
+
+def test_nothing_that_keeps_history_is_dropped_by_a_full_refresh(models: dict[str, Node]) -> None:
+    incremental = {name for name, node in models.items() if node["config"]["materialized"] == "incremental"}
+    assert "gold.exception_ledger" in incremental
+    assert {name for name in incremental if models[name]["config"]["full_refresh"] is not False} == set()

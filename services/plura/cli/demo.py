@@ -20,6 +20,8 @@ FIRST_DAY = date(2026, 2, 1)
 DAYS = 3
 WALLETS = 500
 ENTRIES = 12_000
+FAULTS = (("missing_entry", 2), ("mint_without_backing", 3), ("bad_amount", 3))
+"""Kind and day of each planted fault; the first day is 1."""
 
 
 def demo(
@@ -40,11 +42,7 @@ def demo(
     warehouse, raw = room / "plura.duckdb", room / "raw"
     refuse_name(warehouse)
     shutil.rmtree(room, ignore_errors=True)
-    faults = (
-        Fault(kind="missing_entry", day=2),
-        Fault(kind="mint_without_backing", day=3),
-        Fault(kind="bad_amount", day=3),
-    )
+    faults = tuple(Fault(kind=kind, day=day) for kind, day in FAULTS)
     with progress_bar("1/5 generate") as advance:
         generate(
             GenerateRequest(

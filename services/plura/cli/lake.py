@@ -104,6 +104,9 @@ def run(
     pipeline: Annotated[
         str, typer.Option(help="Pipelines to run, comma separated.")
     ] = "guardrail,silver,controls,analytics",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Expect data up to now, for schedules: a silent source is an alarm.")
+    ] = False,
     target: Target = None,
     as_of: Annotated[str | None, typer.Option(help="Instant of the run, ISO-8601; default: now.")] = None,
     run_id: Annotated[str | None, typer.Option(help="Id written on every row; default: a new one.")] = None,
@@ -111,9 +114,12 @@ def run(
 ) -> None:
     """Run the pipelines for KST days; without days, for every closed day that is not done or is due again.
 
-    A KST day is a calendar day in Korea and can be computed once it is over. One line is printed for each problem, and
-    the exit code is 0 only if everything succeeded. After an interruption or a failure, run it again: it goes on from
-    what was finished.
+    A KST day is a calendar day in Korea and can be computed once it is over. Without --watch days end where the data
+    end: old files raise no alarm for the time since. With it the guardrail also writes a row for every day up to
+    yesterday and for every ten minutes of the running day. Named days are a backfill, which watches nothing.
+
+    One line is printed for each problem, and the exit code is 0 only if everything succeeded. After an interruption or
+    a failure, run it again: it goes on from what was finished.
     """
     from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
     from python_jobs.report import run_summary
@@ -121,6 +127,8 @@ def run(
     settings = lake_settings(target)
     now = instant_of(as_of, "--as-of") if as_of else datetime.now(UTC)
     first_day, last_day = _days(day, first, last, now)
+    if watch and first_day:
+        raise typer.BadParameter("it goes without days: a backfill watches nothing", param_hint="--watch")
     names = tuple(name.strip() for name in pipeline.split(",") if name.strip())
     unknown = [name for name in names if name not in PIPELINES]
     if unknown or not names:
@@ -136,6 +144,7 @@ def run(
             pipelines=names,
             first_day=first_day,
             last_day=last_day,
+            watch=watch,
             as_of=now,
             run_id=run_id or new_run_id(now),
         )
@@ -157,17 +166,18 @@ def run(
 @app.command(short_help="Print the controls of a day.")
 def report(
     day: Annotated[str | None, typer.Option("--date", help="KST day; default: the latest one computed.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="List every row, not the first ten of each list.")] = False,
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
     """Print the controls of a day: supply, reconciliation, payments, exceptions, data quality, state of pipelines."""
     from plura.cli.lake_report import print_report
-    from python_jobs.report import day_report
+    from python_jobs.report import LISTED, day_report
 
     settings = lake_settings(target)
     wanted = _day(day, "--date") if day else None
     with lake_bronze.reader(settings, wait) as reader:
-        print_report(out, day_report(reader, wanted), settings)
+        print_report(out, day_report(reader, wanted, listed=None if everything else LISTED), settings)
 
 
 @app.command(short_help="Print the JSON Schema of a source's lines.")

@@ -36,6 +36,8 @@ _PIPELINES = {
     "pipeline_b": "B controls",
     "pipeline_c": "C analytics",
 }
+_NAMED_DAYS = 5
+"""Other days that a line names; the rest is counted."""
 _NARROWEST = 100
 """Columns of the page; narrower terminals wrap, so that no figure is ever cut."""
 
@@ -83,9 +85,9 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
         ("data quality", min(severities, default="OK"), ", ".join(tags) or "no tag"),
         (
             "exceptions",
-            min((row["severity"] for row in report.exceptions), default="OK"),
-            f"{report.exception_count:,} open"
-            + (f", {report.exceptions_elsewhere:,} on other days" if report.exceptions_elsewhere else ""),
+            # an open exception of another day is no less open
+            min((row["severity"] for row in [*report.exceptions, *report.elsewhere]), default="OK"),
+            "; ".join([f"{report.counts['exceptions']:,} open on this day", *_open_elsewhere(report)]),
         ),
         (
             "pipelines",
@@ -102,6 +104,29 @@ def _difference(supply: dict[str, Any]) -> str:
     if opening is None:
         return text
     return f"{text}, the same on every day since the first: rule ledger/supply_opening would be {opening}"
+
+
+def _open_elsewhere(report: DayReport) -> list[str]:
+    """Open exceptions of other days by severity, with their days."""
+    severities = sorted({row["severity"] for row in report.elsewhere})
+    of_severity = {one: [row for row in report.elsewhere if row["severity"] == one] for one in severities}
+    return [
+        f"{sum(row['exceptions'] for row in rows):,} {severity} open on other days: {_days_of(rows)}"
+        for severity, rows in of_severity.items()
+    ]
+
+
+def _days_of(rows: Rows) -> str:
+    """The days of some rows, in order, the latest ones by name."""
+    days = sorted({row["date_kst"] for row in rows})
+    named = ", ".join(str(day) for day in days[-_NAMED_DAYS:])
+    return f"{len(days) - _NAMED_DAYS:,} earlier days, {named}" if len(days) > _NAMED_DAYS else named
+
+
+def _of(report: DayReport, name: str, what: str = "") -> str:
+    """How much of a list is shown: its length, or ``10 of 37`` where it is cut."""
+    shown, there = len(getattr(report, name)), report.counts[name]
+    return f"{there:,}" if shown == there else f"{shown:,} of {there:,}{what}; --all lists them"
 
 
 def _print_pipelines(console: Console, report: DayReport) -> None:
@@ -150,7 +175,7 @@ def _print_money(console: Console, report: DayReport) -> None:
     if report.drifts:
         _print(
             console,
-            "Largest drifts, KRW",
+            f"Largest drifts, KRW: {_of(report, 'drifts')}",
             report.drifts,
             {
                 "user_id": "wallet",
@@ -165,7 +190,7 @@ def _print_money(console: Console, report: DayReport) -> None:
 def _print_operations(console: Console, report: DayReport) -> None:
     _print(
         console,
-        "Payments by merchant",
+        f"Payments by merchant: {_of(report, 'payments', ' merchants, by orders')}",
         report.payments,
         {
             "merchant_name": "merchant",
@@ -213,7 +238,7 @@ def _print_findings(console: Console, report: DayReport) -> None:
     )
     _print(
         console,
-        f"Open exceptions: {report.exception_count:,}",
+        f"Open exceptions of the day: {_of(report, 'exceptions')}",
         report.exceptions,
         {
             "severity": "severity",
@@ -226,7 +251,7 @@ def _print_findings(console: Console, report: DayReport) -> None:
     if report.quarantine:
         _print(
             console,
-            f"Lines quarantined since {report.day}, without those of withdrawn batches (silver.bad_records)",
+            "Lines of the day in quarantine that no later version has replaced (silver.bad_records_open)",
             report.quarantine,
             {
                 "source_table": "meant for",
@@ -236,13 +261,18 @@ def _print_findings(console: Console, report: DayReport) -> None:
                 "first_line": "line",
             },
         )
+    if report.quarantine_elsewhere:
+        lines = sum(row["records"] for row in report.quarantine_elsewhere)
+        days = _days_of(report.quarantine_elsewhere)
+        console.print(f"Lines of other days in quarantine: {lines:,} ({days})\n", highlight=False)
 
 
 def _print(console: Console, title: str, rows: Rows, columns: dict[str, str]) -> None:
     if not rows:
         console.print(f"[bold]{title}[/]\n  none\n", highlight=False)
         return
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=box.SIMPLE_HEAD)
+    console.print(f"[bold]{title}[/]", highlight=False)  # a title of the table would wrap at its width
+    table = Table(header_style="dim", box=box.SIMPLE_HEAD)
     for key, header in columns.items():
         is_number = any(_is_number(row[key]) for row in rows)
         table.add_column(header, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")

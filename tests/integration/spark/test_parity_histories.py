@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from python_jobs.pipelines import PIPELINES, RunResult
+from tests.dbt_runs import PROJECT
 from tests.integration.scenarios import EXTRACTED
 from tests.lakes import Lake
 from tests.property.eventful import BEFORE_FIRST_RUN, BEFORE_SECOND_RUN
@@ -43,13 +46,14 @@ class TwinnedLake(Lake):
         *,
         pipelines: Any = tuple(PIPELINES),
         run_id: str | None = None,
+        watch: bool = False,
     ) -> RunResult:
         """Run on both engines under one run id; the same nodes must fail."""
         self._ids += 1
         run_id = run_id or f"run_{self._ids}"
         self.twins.bring_bronze()
-        here = super().run(first_day, last_day, pipelines=pipelines, run_id=run_id)
-        there = self.twins.run_on_spark(first_day, last_day, pipelines=pipelines, run_id=run_id)
+        here = super().run(first_day, last_day, pipelines=pipelines, run_id=run_id, watch=watch)
+        there = self.twins.run_on_spark(first_day, last_day, pipelines=pipelines, run_id=run_id, watch=watch)
         assert sorted(there.problems) == sorted(here.problems)
         return here
 
@@ -118,3 +122,22 @@ def test_a_killed_run_that_changes_every_table_ends_alike(twinned: TwinnedLake, 
 
 def newest_version(twins: Twins, table: str) -> int:
     return int(twins.session.sql(f"describe history {table} limit 1").collect()[0]["version"])
+
+
+def test_a_full_refresh_changes_no_row_on_spark(twinned: TwinnedLake) -> None:
+    """The tables whose history no model can compute again, and one that a model could."""
+    from dbt.cli.main import dbtRunner
+
+    twins = twinned.twins
+    names = ("exception_ledger", "pipeline_day", "pipeline_state", "change_log", "bad_records", "admin_tx_search")
+    tables = [f"{node.schema}.{node.alias}" for node in twins.manifest.nodes.values() if node.name in names]
+    assert len(tables) == len(names)
+    before = {table: sorted(map(str, twins.session.table(table).collect())) for table in tables}
+    assert all(before.values())
+    folder = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT / "profiles"), "--target", twins.target]
+    command = ["build", "--full-refresh", "--select", *names, "--indirect-selection", "empty", "--no-write-json"]
+    environment = {"PLURA_TARGET": twins.target, "PLURA_SPARK_WAREHOUSE": str(twins.folder)}
+    with mock.patch.dict(os.environ, environment):
+        result = dbtRunner(manifest=twins.manifest).invoke([*command, "--log-level", "none", *folder])
+    assert result.success, [node.message for node in result.result]
+    assert {table: sorted(map(str, twins.session.table(table).collect())) for table in tables} == before
