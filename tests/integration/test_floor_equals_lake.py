@@ -35,6 +35,7 @@ NOT_OF_THE_DAY = {
     "event_delivery",
     "pipeline_state",
     "pipeline_day",
+    "pseudonym_salt_version",
 }
 FIGURES = (
     "source_table",

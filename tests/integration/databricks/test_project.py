@@ -179,6 +179,7 @@ def test_python_models_run_on_serverless_compute_with_the_wheel(endpoint: Endpoi
     runs = [run.submission for run in endpoint.jobs.runs.values()]
     assert {run["tasks"][0]["notebook_task"]["notebook_path"].split("/")[-1] for run in runs} == {
         "dq_window_metrics",
+        "int_rules_read",
         "pseudonym_salt",
     }
     for run in runs:

@@ -6,15 +6,17 @@ import http.client
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from plura.tx.consumer.status import StatusServer
 
 
 @pytest.fixture
 def connection() -> Iterator[http.client.HTTPConnection]:
+    registry = CollectorRegistry()
+    Gauge("anything", "A metric.", registry=registry)
     server = StatusServer(
-        "127.0.0.1", 0, registry=CollectorRegistry(), lives=lambda: {"loop": True}, ready=lambda: {"broker": False}
+        "127.0.0.1", 0, registry=registry, lives=lambda: {"loop": True}, ready=lambda: {"broker": False}
     )
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     yield connection
