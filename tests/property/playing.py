@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
@@ -20,7 +20,7 @@ from tests.oracle.guardrail import called_for, guard_rows
 from tests.oracle.lake import TableRow, expected, silver_limits
 from tests.oracle.rules import parse_entry_types, parse_rules, read_csv
 from tests.oracle.silver import SilverTables, silver
-from tests.property.arrivals import Files
+from tests.property.arrivals import Files, Line
 from tests.property.histories import ALL, Killed, Load, Publish, Reinstate, Run, Step, TakeBack, Wait, Withdraw
 from tests.property.killing import run_killed
 from tests.property.rulebooks import rulebook
@@ -93,7 +93,8 @@ class Played:
             self._loads.append([])
             return
         report = self.lake.load(load.files, extracted_at=load.extracted_at)
-        assert report.problems == []
+        refused = {file.path.name.removesuffix(".jsonl") for file in report.files if file.outcome == "refused"}
+        assert refused == {source for source, lines in load.files.items() if _has_no_object(lines)}, report.problems
         self._loads.append([file.batch_id for file in report.files if file.outcome == "loaded"])
         for file in report.files:
             lines = tuple(file.path.read_text(encoding="utf-8").split("\n")[:-1])
@@ -229,3 +230,8 @@ def states_of(lake: Lake) -> dict[str, tuple[str, str]]:
         return {}
     rows = lake.sql("select pipeline_name, status, last_run_id from gold.pipeline_state")
     return {name: (status, run_id) for name, status, run_id in rows}
+
+
+def _has_no_object(lines: Sequence[Line]) -> bool:
+    """Whether a file is refused as a whole: it has lines, and none of them is an object."""
+    return any(line and not str(line).isspace() for line in lines) and not any(isinstance(line, dict) for line in lines)

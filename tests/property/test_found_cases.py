@@ -114,7 +114,8 @@ def test_a_line_without_a_key_is_quarantined_when_its_batch_comes_back(
 ) -> None:
     """The batch was withdrawn before any run saw it, and a run has passed it by."""
     silver = Run(pipelines=("silver",))
-    first = Load(files={"transaction_ledger": [line]})
+    # a file in which no line is an object is refused as a whole
+    first = Load(files={"transaction_ledger": [line, entry(at(0, 8), tx_id="good")]})
     played.play(first, loaded(transaction_ledger=[entry(at(0, 9))]), Withdraw(batch=0), silver, Reinstate(batch=0))
     assert_right(played, last=("silver",))
     assert len(played.lake.sql("select record_id from silver.bad_records")) == 1
