@@ -109,14 +109,12 @@ def _check(context: FileDataContext, table: Table, frame: pd.DataFrame) -> dict[
 
 
 def _findings(table: Table, outcomes: Iterable[Any], checked: int) -> list[str]:
-    """One line per expectation that is not met, in the order of the contract."""
-    said = {
-        result.expectation_config.meta["says"]: result.result.get("unexpected_count", 0)
-        for outcome in outcomes
-        for result in outcome.results
-        if not result.success
-    }
-    order = [one.meta["says"] for one in expectations(table) if one.meta]
+    """One line per kind of fault, in the order of the contract; two columns that read one key have one line."""
+    said: dict[str, int] = {}
+    for result in (result for outcome in outcomes for result in outcome.results if not result.success):
+        what = result.expectation_config.meta["says"]
+        said[what] = max(said.get(what, 0), result.result.get("unexpected_count", 0))
+    order = dict.fromkeys(one.meta["says"] for one in expectations(table) if one.meta)
     return [f"bronze.{table.name}: {said[what]} of {checked} checked lines: {what}" for what in order if what in said]
 
 

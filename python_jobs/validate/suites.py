@@ -32,9 +32,10 @@ def expectations(table: Table) -> list[Expectation]:
             )
         else:
             what = "an object or a list" if kind == "string" else f"no {kind}"
+            key = column.spellings[0] if len(column.spellings) == 1 else name
             suite.append(
                 gxe.ExpectColumnValuesToBeInSet(
-                    column=fits_column(column), value_set=[True], meta={"says": f"{name} is {what}"}
+                    column=fits_column(column), value_set=[True], meta={"says": f"{key} is {what}"}
                 )
             )
         lowest = column.minimum if column.exclusive_minimum is None else column.exclusive_minimum

@@ -90,6 +90,18 @@ def test_a_load_prints_what_became_of_the_files_and_where_to_look(plura: Plura) 
     assert refused.out.splitlines() == [f"{folder}: 0 lines; files: 1 loaded before, 1 empty, 1 refused"]
 
 
+def test_the_run_that_follows_is_named_also_where_a_file_was_refused(plura: Plura) -> None:
+    write(plura.work / "in/orders.jsonl", [GOOD["orders"]])
+    (plura.work / "in/products.jsonl").write_text("<Error><Code>AccessDenied</Code></Error>")
+    outcome = plura("lake", "load", plura.work / "in", "--no-validate")
+    assert outcome.code == 1
+    assert outcome.out.splitlines() == [
+        f"{plura.work}/in: 1 lines; files: 1 loaded, 1 refused",
+        "next: plura lake run --from 2026-02-01 --to 2026-02-01",
+    ]
+    assert outcome.err.startswith(f"error: {plura.work}/in/products.jsonl has no JSON object in any line")
+
+
 def test_ids_of_batches_are_printed_whole_and_can_be_withdrawn(plura: Plura) -> None:
     name = f"orders/{'a-long-name-' * 12}.jsonl"
     write(plura.work / "in" / name, [GOOD["orders"]])

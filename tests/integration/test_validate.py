@@ -89,6 +89,16 @@ def test_each_soft_finding_is_a_warning_and_the_file_is_loaded(raw: Bronze, vali
     ]
 
 
+@pytest.mark.parametrize("other", [{}, {"event_time": "2026-02-01T03:00:00Z"}], ids=["only time", "beside event_time"])
+def test_a_finding_names_the_key_of_the_line_once(raw: Bronze, validator: Validator, other: dict[str, str]) -> None:
+    """Two columns of the ledger read created_at; the name of one of them is in no file."""
+    raw.write(
+        "transaction_ledger.jsonl", GOOD["transaction_ledger"], GOOD["transaction_ledger"] | {"created_at": 0} | other
+    )
+    report = raw.load(validator=validator)
+    assert report.warnings == ["bronze.transaction_ledger_raw: 1 of 2 checked lines: created_at is no timestamp"]
+
+
 def test_a_refused_file_is_told_in_one_line_without_findings(raw: Bronze, validator: Validator) -> None:
     raw.write("payment_orders.jsonl", *[GOOD["transaction_ledger"]] * 3)
     report = raw.load(validator=validator)

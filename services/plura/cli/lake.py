@@ -90,10 +90,10 @@ def load(
     say(f"{folder}: {rows:,} lines; files: {counts}")
     if report.data_docs:
         say(f"Data Docs of the batches: {report.data_docs}")
-    if report.problems:
-        raise typer.Exit(1)
     if report.changed:
         say_next_run(report.days, target)
+    if report.problems:
+        raise typer.Exit(1)
 
 
 @app.command(short_help="Run the pipelines for KST days.")

@@ -129,6 +129,7 @@ def test_what_no_page_answers_is_answered_with_an_error_page(
     assert page.headers["x-correlation-id"] in shown.text
     if status == 405:
         assert page.headers["allow"]
+        assert "This address does not take this kind of request." in shown.text
 
 
 def test_a_form_that_is_not_ours_is_refused_in_a_page(modes: dict[str, AdminApi]) -> None:

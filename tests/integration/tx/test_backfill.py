@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import signal
@@ -90,6 +91,24 @@ def test_bad_lines_are_put_aside_once_and_the_exit_code_says_so(plura: Plura, bo
         ("backfill-ledger", None, None, line, error, lines[line - 1])
         for line, error in ((4, "parse_error"), (5, "parse_error"), (8, "parse_error"), (9, "internal_error"))
     ]
+
+
+@pytest.mark.parametrize("before", [b"", b"\n", b"  \n"], ids=["event", "empty line", "blank line"])
+def test_a_byte_order_mark_begins_a_file_and_is_no_part_of_its_first_line(
+    plura: Plura, tmp_path: Path, before: bytes
+) -> None:
+    file = tmp_path / "ledger.jsonl"
+    file.write_bytes(codecs.BOM_UTF8 + before + b"\n".join(entries(3)))
+    outcome = plura("tx", "backfill", "--ledger-file", file)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith("ledger.jsonl: 3 events, 3 rows new or changed, 0 bad (")
+
+
+def test_a_byte_order_mark_within_a_file_makes_its_line_bad(plura: Plura, tmp_path: Path) -> None:
+    first, second = entries(2)
+    outcome = plura("tx", "backfill", "--ledger-file", written(tmp_path / "l.jsonl", [first, codecs.BOM_UTF8 + second]))
+    assert outcome.code == 1
+    assert outcome.out.startswith("l.jsonl: 2 events, 1 rows new or changed, 1 bad (")
 
 
 def test_a_poison_line_of_the_database_counts_as_bad(plura: Plura, bo: TestDatabase, tmp_path: Path) -> None:

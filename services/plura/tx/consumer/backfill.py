@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import time
 from collections.abc import Callable, Iterator
@@ -115,9 +116,10 @@ class Backfill:
         held = 0
         while line := lines.readline(_LONGEST_LINE):
             rest = _skip_rest(lines) if len(line) == _LONGEST_LINE and not line.endswith(b"\n") else 0
+            event = (line.removeprefix(codecs.BOM_UTF8) if position == 0 else line).strip()
             position += len(line) + rest
             number += 1
-            if event := line.strip():
+            if event:
                 messages.append(Message(topic, event, file_digest=progress.file_digest, line=number))
                 held += len(event)
             if len(messages) == self.most_events or held >= _MOST_BYTES:
