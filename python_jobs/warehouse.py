@@ -35,7 +35,7 @@ _NO_DATABASE_NAMES = {
 _LAST_BMP = "\uffff"
 """dbt writes the name of the database into Python models, where a character beyond this one becomes two."""
 
-_NO_DUCKDB_FILE = "{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
+_NO_DUCKDB_FILE = "{path} is not a DuckDB file: name another one with PLURA_DUCKDB_PATH"
 
 _EXPLAINED = {
     ("No space left", "File too large", "Disk quota"): (

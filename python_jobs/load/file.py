@@ -172,7 +172,7 @@ def _refuse_other_formats(path: Path) -> None:
     """Refuse a file whose first bytes are not those of JSON lines, whatever follows them."""
     head = head_of(path)
     if kind := binary_kind(head) or spread_kind(head):
-        raise LakeError(f"{path} is no file of JSON lines; it looks like {kind}. Nothing of it was loaded")
+        raise LakeError(f"{path} is not a file of JSON lines; it looks like {kind}. Nothing of it was loaded")
 
 
 def _refuse_wrong_file(context: LoadContext, table: Table, path: Path, stamps: bronze.Stamps, *, rows: int) -> None:

@@ -162,6 +162,6 @@ def _warn_of_lines(report: LoadReport) -> None:
             report.warnings.append(f"{file.path} holds no line: nothing to load")
         if file.malformed:
             report.warnings.append(
-                f"{file.path}: {file.malformed} of {file.rows + file.malformed} lines are no JSON object; they are kept"
-                f" with their line numbers in bronze.malformed_lines, batch {file.batch_id}"
+                f"{file.path}: {file.malformed} of {file.rows + file.malformed} lines are not JSON objects; they are"
+                f" kept with their line numbers in bronze.malformed_lines, batch {file.batch_id}"
             )

@@ -84,7 +84,7 @@ def list_folder(folder: Path, tables: dict[str, Table]) -> Listing:
             the others alone would look like a day without that source.
     """
     if not folder.is_dir():
-        raise LakeError(f"{folder} is no folder: name one that holds <table>/*.jsonl or <source>.jsonl files")
+        raise LakeError(f"{folder} is not a folder: name one that holds <table>/*.jsonl or <source>.jsonl files")
     by_name = {name: table for table in tables.values() if table.source for name in (table.name, table.source)}
     listing = Listing()
     strays: list[Path] = []

@@ -117,7 +117,7 @@ def look_at_replacement(context: LoadContext, file: Path, old: Batch) -> NewFile
     """
     table = context.tables[old.table_name]
     if not file.is_file():
-        raise LakeError(f"{file} is no file: name the one that replaces batch {old.batch_id}")
+        raise LakeError(f"{file} is not a file: name the one that replaces batch {old.batch_id}")
     for name in (file.name.split(".", 1)[0], file.resolve().parent.name):
         other = next((one for one in context.tables.values() if name in {one.name, one.source} and one.source), None)
         if other and other.name != table.name:
@@ -190,7 +190,7 @@ def look_back_at_both(reader: Reader, tables: Mapping[str, Table], report: Repla
     if report.new.malformed_count:
         lines = report.new.row_count + report.new.malformed_count
         report.warnings.append(
-            f"{file}: {report.new.malformed_count} of {lines} lines are no JSON object; they are kept with their line"
+            f"{file}: {report.new.malformed_count} of {lines} lines are not JSON objects; they are kept with their line"
             f" numbers in bronze.malformed_lines, batch {report.new.batch_id}"
         )
 

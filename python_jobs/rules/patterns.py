@@ -32,7 +32,7 @@ def pattern_problem(pattern: str, *, groups: int | None = None) -> str | None:
         with warnings.catch_warnings(action="error"):
             compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError, FutureWarning) as error:
-        return f"is no regular expression: {error}"
+        return f"is not a regular expression: {error}"
     if not _PORTABLE.fullmatch(pattern):
         return "is a regular expression that not every engine reads alike: use literals, classes, groups and * + ? {n}"
     counts = [int(high or low) for low, high in _COUNT.findall(pattern)]

@@ -65,5 +65,5 @@ def _read_table(text: str) -> RuleReading:
                 faults.append(f"line {start}{name} has {len(fields)} fields (allowed: {len(columns)})")
             start = reader.line_num + 1
     except csv.Error as error:
-        faults.append(f"line {reader.line_num} is no CSV: {error} (allowed: quotes doubled and closed)")
+        faults.append(f"line {reader.line_num} is not CSV: {error} (allowed: quotes doubled and closed)")
     return RuleReading(faults=tuple(faults)) if faults else read_rules(rows)

@@ -275,7 +275,7 @@ def test_keys_that_the_file_lacks_are_reported(loaded: Bronze) -> None:
         " batch has them"
     )
     assert malformed == (
-        f"{path}: 1 of 2 lines are no JSON object; they are kept with their line numbers in bronze.malformed_lines,"
+        f"{path}: 1 of 2 lines are not JSON objects; they are kept with their line numbers in bronze.malformed_lines,"
         f" batch {report.new.batch_id}"
     )
     assert len(counted(loaded)) == 1
@@ -289,7 +289,7 @@ def test_days_of_both_are_named(loaded: Bronze) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("missing.jsonl", None, "is no file: name the one that replaces batch"),
+        ("missing.jsonl", None, "is not a file: name the one that replaces batch"),
         ("orders.jsonl", [LEDGER], "is named as a file of orders, and batch"),
         ("orders/right.jsonl", [LEDGER], "is named as a file of orders, and batch"),
         ("products_raw/right.jsonl", [LEDGER], "is named as a file of products, and batch"),

@@ -228,7 +228,7 @@ def _day(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date: write it as YYYY-MM-DD", param_hint=option) from None
+        raise typer.BadParameter(f"{text!r} is not a date: write it as YYYY-MM-DD", param_hint=option) from None
 
 
 def _days(day: str | None, first: str | None, last: str | None, now: datetime) -> tuple[date | None, date | None]:

@@ -65,13 +65,13 @@ def instant_of(text: str, option: str) -> datetime:
     """Return the instant that an option names; without an offset it is UTC.
 
     Raises:
-        typer.BadParameter: it is no instant in ISO 8601.
+        typer.BadParameter: it is not an instant in ISO 8601.
     """
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is no instant: write it as 2026-02-01T00:00:00Z", param_hint=option
+            f"{text!r} is not an instant: write it as 2026-02-01T00:00:00Z", param_hint=option
         ) from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 

@@ -158,7 +158,7 @@ class EmbeddedPostgres:
         After a crash it is the one of before, so that processes that had found the server find it again.
 
         Raises:
-            EmbeddedPostgresError: there is no folder for temporary files with a short path.
+            EmbeddedPostgresError: there is not a folder for temporary files with a short path.
         """
         if _fits(self.folder):
             return self.folder

@@ -54,5 +54,5 @@ def unknown_settings(environ: Mapping[str, str]) -> list[str]:
             continue
         meant = [known for known in KNOWN if known.startswith(name) or name.startswith(known)]
         meant = [max(meant, key=len)] if meant else get_close_matches(name, KNOWN, n=1, cutoff=_SIMILAR)
-        lines.append(f"{name} is no setting and has no effect{f'; did you mean {meant[0]}?' if meant else ''}")
+        lines.append(f"{name} is not a setting and has no effect{f'; did you mean {meant[0]}?' if meant else ''}")
     return lines

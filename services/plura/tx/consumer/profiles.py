@@ -83,7 +83,7 @@ def _profiles(text: str) -> Mapping[str, Any]:
     try:
         document = _map(yaml.safe_load(text), "the file of event profiles")
     except yaml.YAMLError as error:
-        raise ProfileError(f"the event profiles are no YAML: {error}") from None
+        raise ProfileError(f"the event profiles are not YAML: {error}") from None
     if document.get("version") != 1:
         raise ProfileError("the event profiles have to say version: 1")
     profiles = _map(document.get("profiles"), "profiles")

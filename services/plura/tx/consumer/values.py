@@ -36,7 +36,7 @@ _NUL = "a text has a NUL character"
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
@@ -47,20 +47,20 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
 
     Raises:
         RefusedError: ``internal_error`` for bytes that are no UTF-8 and numbers beyond all bounds, ``parse_error`` for
-            what is no JSON object.
+            what is not a JSON object.
     """
     if not payload:
         return {}
     try:
         found = _DECODER.decode(payload.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise internal_error(f"the message is no UTF-8: {error.reason} at byte {error.start}") from None
+        raise internal_error(f"the message is not UTF-8: {error.reason} at byte {error.start}") from None
     except InvalidOperation:
         raise internal_error("a number is out of range") from None
     except (ValueError, RecursionError) as error:
-        raise parse_error(f"the message is no JSON: {error}") from None
+        raise parse_error(f"the message is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise parse_error(f"the message is no JSON object but {_kind(found)}")
+        raise parse_error(f"the message is not a JSON object but {_kind(found)}")
     return found
 
 
@@ -175,7 +175,7 @@ def read_version(value: Any) -> int:
         if value and value.adjusted() >= _MOST_VERSION_DIGITS:
             raise internal_error("a version is out of range")
         if value != value.to_integral_value():
-            raise parse_error(f"a version is no whole number: {str(value)[:40]}")
+            raise parse_error(f"a version is not a whole number: {str(value)[:40]}")
     number = int(value)
     if not -_VERSION_LIMIT <= number < _VERSION_LIMIT:
         raise internal_error("a version is out of range")
