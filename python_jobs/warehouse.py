@@ -39,7 +39,7 @@ _NO_DUCKDB_FILE = "{path} is not a DuckDB file: name another one with PLURA_DUCK
 
 _EXPLAINED = {
     ("No space left", "File too large", "Disk quota"): (
-        "no space left to write {path}: free disk space and run the command again, it goes on from what was finished"
+        "no space left to write {path}: free disk space and run the command again, it continues from what was finished"
     ),
     ("not a valid DuckDB database file", "Is a directory"): _NO_DUCKDB_FILE,
     ("Permission denied", "Operation not permitted"): (

@@ -313,7 +313,7 @@ def test_a_full_disk_stops_the_load_of_a_file_and_loses_nothing(plura: Plura, fi
     assert outcome.code == 1
     assert outcome.error == (
         f"{path} was not loaded: no space left to write {plura.warehouse}: free disk space and run the command again,"
-        " it goes on from what was finished"
+        " it continues from what was finished"
     )
     assert filled.everything() == before
     assert set(filled.outcomes().values()) == {"loaded", "unchanged"}

@@ -345,11 +345,11 @@ def test_the_command_replaces_and_names_what_to_run(loaded: Bronze) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     first, second, third = outcome.out.splitlines()
     assert first == f"batch {old} (transaction_ledger_raw, transaction_ledger/day.jsonl) is withdrawn now"
-    assert re.fullmatch(r"batch [0-9a-f]{16} \(transaction_ledger_raw, right.jsonl\) is in its place: 3 lines", second)
+    assert re.fullmatch(r"batch [0-9a-f]{16} \(transaction_ledger_raw, right.jsonl\) replaces it: 3 lines", second)
     assert third == "next: plura lake run --from 2026-02-01 --to 2026-02-01 --target duckdb"
     again = plura(*arguments, "--reason", "wrong [amount]", "--no-validate")
     assert (again.code, again.err) == (0, "")
-    assert re.fullmatch(rf"batch {old} \(.*\) was replaced by [0-9a-f]{{16}} before\n", again.out)
+    assert re.fullmatch(rf"batch {old} \(.*\) was already replaced by [0-9a-f]{{16}}\n", again.out)
     assert plura("lake", "replace", "x", loaded.work / "right.jsonl", "--reason", "x").code == 1
 
 

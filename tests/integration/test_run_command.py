@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 D1 = "2026-02-01"
 INTERRUPTED_AFTER = 5
-INTERRUPTED = "error: interrupted: nothing is half-written, the next run goes on from what was finished\n"
+INTERRUPTED = "error: interrupted: nothing is half-written, the next run continues from what was finished\n"
 
 
 @pytest.fixture

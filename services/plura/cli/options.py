@@ -44,6 +44,11 @@ def lake_settings(target: str | None) -> LakeSettings:
 
 
 def _refuse_engine_settings() -> None:
+    """Refuse settings of the engines with wrong values, before dbt reads them.
+
+    Raises:
+        LakeError: the first wrong setting, by name.
+    """
     try:
         EngineSettings()
     except ValidationError as error:
@@ -53,7 +58,7 @@ def _refuse_engine_settings() -> None:
 
 
 def validator_of(settings: LakeSettings, *, wanted: bool) -> Validator | None:
-    """Return what checks new lines and writes Data Docs, None where that is not wanted."""
+    """Return the check of new lines, which also writes Data Docs; None if it is not wanted."""
     if not wanted:
         return None
     from python_jobs.validate import Validator
