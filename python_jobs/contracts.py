@@ -64,7 +64,7 @@ class Table:
 
     @property
     def keyed_columns(self) -> tuple[Column, ...]:
-        """The columns for which a line may have a key; what the load does not keep of them is checked all the same."""
+        """The columns for which a line may have a key: those of the table, and those of its origin."""
         by_name = {column.name: column for column in self.columns}
         return (*self.value_columns, *(by_name[name] for name in META_KEYS if name in by_name))
 

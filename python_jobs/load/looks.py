@@ -1,4 +1,4 @@
-"""What a file looks like that is not a file of JSON lines, told from its first bytes."""
+"""What a file without JSON lines looks like, by its first bytes."""
 
 from __future__ import annotations
 

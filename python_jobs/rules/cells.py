@@ -39,7 +39,7 @@ _LONGEST_SHOWN = 40
 
 
 class CellError(ValueError):
-    """A cell cannot be read; ``problem`` says what it is, ``allowed`` what it may be."""
+    """A cell cannot be read: ``problem`` says why, ``allowed`` what it may be."""
 
     def __init__(self, problem: str, allowed: str) -> None:
         super().__init__(f"{problem} (allowed: {allowed})")
@@ -67,9 +67,9 @@ def listed(names: Iterable[str]) -> str:
 
 
 def meant(word: str, known: Collection[str]) -> str:
-    """Return a hint at the known name that a word comes near to, with a leading separator; empty for none."""
+    """Return a hint at the known name that is most similar to a word, with a leading separator; empty for none."""
     folded = {name.casefold(): name for name in known}
-    # a table without its schema is near as well
+    # a table may be named without its schema
     folded |= {name.rsplit(".", 1)[-1].casefold(): name for name in known}
     near = difflib.get_close_matches(trimmed(word).casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[near[0]]}?" if near else ""
@@ -180,7 +180,7 @@ def read_instant(text: str, *, first: datetime = CALENDAR_START) -> datetime:
         first: the earliest instant that is allowed.
 
     Raises:
-        CellError: it is none, does not exist, or lies before ``first`` or after the calendar of rules.
+        CellError: it is not an instant, does not exist, or lies before ``first`` or after the calendar of rules.
     """
     allowed = f"an ISO date or instant from {first.year:04} to 9998 UTC, such as {_EXAMPLES}"
     try:

@@ -1,4 +1,4 @@
-r"""Regular expressions that every engine takes for the same: Python, DuckDB (RE2) and Spark (Java).
+r"""Regular expressions that mean the same to every engine: Python, DuckDB (RE2) and Spark (Java).
 
 The common part of the three is small but enough for ids: literal characters, ``.``, classes such as ``[0-9a-f]`` and
 ``\d``, groups, ``|``, the quantifiers ``* + ? {n,m}`` (greedy or lazy) and the anchors ``^ $ \b``.

@@ -271,8 +271,8 @@ def test_keys_that_the_file_lacks_are_reported(loaded: Bronze) -> None:
     path = loaded.work / "one.jsonl"
     lacking, malformed = report.warnings
     assert lacking == (
-        f"{path} has no line for 2 of the 3 keys of batch {report.old.batch_id}: they are taken out, unless another"
-        " batch has them"
+        f"{path} has no line for 2 of the 3 keys of batch {report.old.batch_id}: their lines are withdrawn, unless"
+        " another batch has them"
     )
     assert malformed == (
         f"{path}: 1 of 2 lines are not JSON objects; they are kept with their line numbers in bronze.malformed_lines,"

@@ -1,4 +1,4 @@
-"""Topics that are deleted, made anew, or grow while a consumer reads them."""
+"""Topics that are deleted, recreated, or grow while a consumer reads them."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def read_profile(
     text = _text(file)
     profiles = _profiles(text)
     if profile_id not in profiles:
-        raise ProfileError(f"there is no profile {profile_id!r}: {', '.join(sorted(profiles))} are there")
+        raise ProfileError(f"there is no profile {profile_id!r}; the profiles are {', '.join(sorted(profiles))}")
     found = _map(profiles[profile_id], f"profile {profile_id}")
     named = {"ledger": ledger_topic, "payment_order": payment_order_topic}
     topics: dict[str, Kind] = {}
