@@ -41,8 +41,8 @@ class Table:
     """One Bronze table; ``source`` is the name of its files, None for the loader's own tables.
 
     ``key`` is what a line is about, as the key of Silver. ``dated_by`` are the columns, the first with a value wins,
-    whose KST day a line belongs to; none for a table without days. A second line of an ``is_immutable`` key is no newer
-    version of it.
+    whose KST day a line belongs to; none for a table without days. A second line of an ``is_immutable`` key is not a
+    newer version of it.
     """
 
     name: str

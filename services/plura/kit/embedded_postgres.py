@@ -69,7 +69,7 @@ class EmbeddedPostgres:
         """Return the address of a database of this server.
 
         Raises:
-            EmbeddedPostgresError: it does not run, and nobody knows where its socket will be.
+            EmbeddedPostgresError: it does not run, and the place of its socket is not known yet.
         """
         return f"postgresql://postgres@/{database}?host={self._socket_folder}"
 

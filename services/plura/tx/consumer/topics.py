@@ -150,7 +150,7 @@ class TopicMonitor:
         return is_new
 
     def close(self) -> None:
-        """Finish the look at work."""
+        """Finish the look that is under way."""
         self._thread.shutdown()
         if self._source is not None:
             self._source.close()

@@ -46,7 +46,7 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
     """Return the JSON object of a message; nothing is an empty object. Numbers keep the digits they were sent with.
 
     Raises:
-        RefusedError: ``internal_error`` for bytes that are no UTF-8 and numbers beyond all bounds, ``parse_error`` for
+        RefusedError: ``internal_error`` for bytes that are not UTF-8 and numbers beyond all bounds, ``parse_error`` for
             what is not a JSON object.
     """
     if not payload:
@@ -102,7 +102,7 @@ def read_signed_amount(value: Any) -> Decimal:
     """Return a decimal number of two places: a JSON number of that value, or text of digits and a point.
 
     Raises:
-        RefusedError: it is no number, has more places than two, or more than 16 digits before them.
+        RefusedError: it is not a number, has more places than two, or more than 16 digits before them.
     """
     if isinstance(value, str):
         if not _AMOUNT.fullmatch(value):
@@ -136,8 +136,8 @@ def read_time(value: Any) -> datetime:
     """Return an instant in UTC.
 
     Raises:
-        RefusedError: it is no text of the form 2026-02-13T01:02:03.456Z, or finer than a microsecond: what would be cut
-            off might decide which of two events is the latest.
+        RefusedError: it is not a text of the form 2026-02-13T01:02:03.456Z, or is finer than a microsecond: what would
+            be cut off might decide which of two events is the latest.
     """
     if not isinstance(value, str):
         raise parse_error(f"a time is {_kind(value)}")
@@ -164,7 +164,7 @@ def read_version(value: Any) -> int:
     """Return a whole number of 64 bits: a JSON number of that value, or text of digits.
 
     Raises:
-        RefusedError: it is no whole number, or out of range.
+        RefusedError: it is not a whole number, or out of range.
     """
     if isinstance(value, str):
         if not _WHOLE.fullmatch(value):
