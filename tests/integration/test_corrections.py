@@ -290,9 +290,9 @@ def test_days_of_both_are_named(loaded: Bronze) -> None:
     ("name", "content", "problem"),
     [
         ("missing.jsonl", None, "is not a file: name the one that replaces batch"),
-        ("orders.jsonl", [LEDGER], "is named as a file of orders, and batch"),
-        ("orders/right.jsonl", [LEDGER], "is named as a file of orders, and batch"),
-        ("products_raw/right.jsonl", [LEDGER], "is named as a file of products, and batch"),
+        ("orders.jsonl", [LEDGER], "is named as a file of orders, but batch"),
+        ("orders/right.jsonl", [LEDGER], "is named as a file of orders, but batch"),
+        ("products_raw/right.jsonl", [LEDGER], "is named as a file of products, but batch"),
         ("right.jsonl", [GOOD["payment_orders"]], "does not fit bronze.transaction_ledger_raw: no line has tx_id"),
         ("right.jsonl", [GOOD["user_wallets"]], "does not fit bronze.transaction_ledger_raw: no line has tx_id"),
         ("right.jsonl", [], "holds no line: nothing was replaced"),
