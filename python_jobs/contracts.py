@@ -41,8 +41,8 @@ class Table:
     """One Bronze table; ``source`` is the name of its files, None for the loader's own tables.
 
     ``key`` is what a line is about, as the key of Silver. ``dated_by`` are the columns, the first with a value wins,
-    whose KST day a line belongs to; none for a table without days. A second line of an ``is_immutable`` key is no newer
-    version of it.
+    whose KST day a line belongs to; none for a table without days. A second line of an ``is_immutable`` key is not a
+    newer version of it.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Table:
 
     @property
     def keyed_columns(self) -> tuple[Column, ...]:
-        """The columns for which a line may have a key; what the load does not keep of them is checked all the same."""
+        """The columns for which a line may have a key: those of the table, and those of its origin."""
         by_name = {column.name: column for column in self.columns}
         return (*self.value_columns, *(by_name[name] for name in META_KEYS if name in by_name))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Plugin(BasePlugin):  # type: ignore[misc]
-    """Gives statements a function that looks at the salt: the salt stands in no statement, so that none can show it."""
+    """Registers a function that checks the salt: the salt itself is in no statement, so that none can show it."""
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Add ``plura_salt_problem``; see ``python_jobs.salt``."""

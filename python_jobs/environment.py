@@ -1,4 +1,4 @@
-"""Which environment this is: ``PLURA_ENV``, on which it depends what is refused."""
+"""The name of the environment (``PLURA_ENV``), on which depends what is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def environment_name(environ: Mapping[str, str] = os.environ) -> str:
     """Return the value of ``PLURA_ENV``; ``local`` where it is not set.
 
     Raises:
-        ValueError: it is none of ``ENVIRONMENTS``, in whatever way: nobody can know whether production was meant.
+        ValueError: it is not exactly one of ``ENVIRONMENTS``: it cannot be known whether production was meant.
     """
     name = environ.get("PLURA_ENV", ENVIRONMENTS[0])
     if name not in ENVIRONMENTS:

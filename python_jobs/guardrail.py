@@ -11,8 +11,9 @@ from typing import Any
 
 import narwhals as nw
 
+from python_jobs.instants import KST
+
 _DAY = timedelta(days=1)
-_KST = timedelta(hours=9)
 
 _LOOK_BACK = 2 * _DAY
 """How far before the first window the newest row of a living source is looked for; daily extracts are a day apart."""
@@ -66,7 +67,7 @@ def _limits(windows: nw.LazyFrame[Any]) -> tuple[dict[str, tuple[datetime, datet
 
 def _day_start(instant: datetime) -> datetime:
     """Start of the KST day of an instant, both in UTC."""
-    return (instant + _KST).replace(hour=0, minute=0, second=0, microsecond=0) - _KST
+    return (instant + KST).replace(hour=0, minute=0, second=0, microsecond=0) - KST
 
 
 def _between(rows: nw.LazyFrame[Any], low: datetime, high: datetime, earliest: datetime | None) -> nw.LazyFrame[Any]:

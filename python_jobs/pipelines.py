@@ -159,7 +159,7 @@ def run_pipelines(
 
 
 def _refused_rules(request: RunRequest, manifest: Manifest | None, started: datetime) -> RunResult | None:
-    """The result of a run whose rules cannot be read, before dbt begins; None where they can."""
+    """Return the result of a run whose rules cannot be read, before dbt starts; None if they can."""
     problem = project_rules(request.project_dir, manifest).problem
     if problem is None:
         return None

@@ -1,9 +1,9 @@
-"""The salt of the pseudonyms: where it comes from, which ones are refused, and the fingerprint that it is known by.
+"""The salt of the pseudonyms: where it comes from, which salts are refused, and its fingerprint.
 
-All keys of one version are made with one salt. Which one that was is known by its fingerprint, which is kept for each
-version. A fingerprint is a scrypt hash over version and salt: a guess at the salt costs 32 MiB and a tenth of a second,
-where a guess by a key of ``gold.fact_payment_anonymized`` costs one SHA-256. It holds no random bits, because the same
-input gives the same Gold on every engine.
+All keys of one version are made with one salt. It is recognized by its fingerprint, which is kept for each version. A
+fingerprint is a scrypt hash over version and salt: a guess at the salt costs 32 MiB and a tenth of a second, while a
+guess by a key of ``gold.fact_payment_anonymized`` costs one SHA-256. It holds no random bits, because the same input
+gives the same Gold on every engine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Salt:
 
     @property
     def fingerprint(self) -> str:
-        """By which the salt is known: the method, its cost and block size, and the hash in base64."""
+        """Identifies the salt: the method, its cost and block size, and the hash in base64."""
         digest = hashlib.scrypt(
             self.value.encode(),
             salt=f"plura, salt of pseudonyms, version {self.version}".encode(),
@@ -46,7 +46,7 @@ class Salt:
         return f"scrypt${_COST}${_BLOCK_SIZE}${base64.b64encode(digest).decode()}"
 
     def refuse_if_changed(self, known: Iterable[tuple[str, str]]) -> None:
-        """Refuse the salt if its version was made with another one.
+        """Refuse the salt if the keys of its version were made with another one.
 
         Args:
             known: the versions that a warehouse knows, with their fingerprints.
@@ -66,7 +66,8 @@ def checked_salt(value: str, version: str, environment: str) -> Salt:
     """Return a salt that may be used in an environment.
 
     Raises:
-        ValueError: it is blank, has white space around it, or is the dummy in production; or its version is no label.
+        ValueError: it is blank, has white space around it, or is the dummy in production; or its version is blank or
+            has white space around it.
     """
     if not value.strip():
         raise ValueError("The salt is blank: set ANON_USER_KEY_SALT, or the secret, to a random text.")

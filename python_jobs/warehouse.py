@@ -30,16 +30,16 @@ _NO_DATABASE_NAMES = {
     "temp": "reserved",
     "system": "reserved",
 }
-"""Names that DuckDB gives another meaning; the database is named after the file."""
+"""Names that have another meaning for DuckDB; the database is named after the file."""
 
 _LAST_BMP = "\uffff"
-"""dbt writes the name of the database into Python models, where a character beyond this one becomes two."""
+"""The last character that dbt can write into a Python model, where the name of the database stands, as one."""
 
-_NO_DUCKDB_FILE = "{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
+_NO_DUCKDB_FILE = "{path} is not a DuckDB file: name another one with PLURA_DUCKDB_PATH"
 
 _EXPLAINED = {
     ("No space left", "File too large", "Disk quota"): (
-        "no space left to write {path}: free disk space and run the command again, it goes on from what was finished"
+        "no space left to write {path}: free disk space and run the command again, it continues from what was finished"
     ),
     ("not a valid DuckDB database file", "Is a directory"): _NO_DUCKDB_FILE,
     ("Permission denied", "Operation not permitted"): (
@@ -91,7 +91,7 @@ def refuse_name(path: Path) -> None:
     """Refuse a file after which DuckDB, or dbt, cannot name a database.
 
     Raises:
-        LakeError: the file name or the path is such a one.
+        LakeError: it is such a file; the message says why.
     """
     name = path.name.lstrip(".").split(".", 1)[0]
     why = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,3 +121,24 @@ class Bronze:
         names = [name for (name,) in self.sql("select table_name from duckdb_tables() where schema_name = 'bronze'")]
         loaded = "columns(lambda name: name not in ('ingested_at', 'loaded_at', 'status_changed_at'))"
         return {name: self.sql(f"select {loaded} from bronze.{name} order by all") for name in names}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def dies(action: Callable[..., Any], call: int, *, before: bool) -> Callable[..., Any]:
+    """The action, of which one call is the last thing the process does."""
+    calls = 0
+
+    def dying(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call and before:
+            raise Killed
+        result = action(*arguments, **options)
+        if calls == call:
+            raise Killed
+        return result
+
+    return dying

@@ -1,8 +1,8 @@
 {#- Text. -#}
 
 {#-
-  Without white space and characters without width around it, those of Unicode included; empty text is NULL. Text that
-  was copied from a page or a spreadsheet often brings some.
+  Without white space and invisible characters around it, including those of Unicode; empty text is NULL. Text that was
+  copied from a page or a spreadsheet often has some.
 -#}
 {% macro trimmed(text) -%} {{ adapter.dispatch('trimmed', 'plura')(text) }} {%- endmacro %}
 {% macro default__trimmed(text) -%}
@@ -18,9 +18,9 @@
 {%- endmacro %}
 
 {#-
-  White space beyond ASCII (Unicode's White_Space) and characters without width: soft hyphen, grapheme joiner, Arabic
+  White space beyond ASCII (Unicode's White_Space) and invisible characters: soft hyphen, grapheme joiner, Arabic
   letter mark, Hangul fillers, Mongolian vowel separator, joiners, marks of direction, invisible operators, variation
-  selectors, byte order mark, annotation marks. `form` writes one as it stands in a literal of the engine.
+  selectors, byte order mark, annotation marks. `form` is the format of one in a literal of the engine.
 -#}
 {% macro unicode_blanks(form) -%}
     {%- set characters = [] -%}

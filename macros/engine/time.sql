@@ -44,5 +44,5 @@
 -#}
 {% macro utc_instant(text) -%} {{ adapter.dispatch('utc_instant', 'plura')(text) }} {%- endmacro %}
 {% macro default__utc_instant(text) -%} cast({{ text }} as timestamp) {%- endmacro %}
-{#- A timestamp of DuckDB knows no offset and drops it without a word. -#}
+{#- A timestamp of DuckDB has no offset, and the cast drops it silently. -#}
 {% macro duckdb__utc_instant(text) -%} cast(cast({{ text }} as timestamptz) as timestamp) {%- endmacro %}

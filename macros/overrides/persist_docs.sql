@@ -7,7 +7,7 @@
 {#-
   One statement reads what stands; only differences are written, the columns of a table in one statement. dbt-databricks
   writes the comment of a table in every run, which is a new version of it, and one statement for every column. Tables of
-  the steps between the contracts are made anew in every run: their columns are described in dbt docs only.
+  the steps between the contracts are recreated in every run: their columns are described in dbt docs only.
 -#}
 {% macro databricks__persist_docs(relation, model, for_relation, for_columns) -%}
     {%- set for_relation = for_relation and config.persist_relation_docs() and model.description -%}

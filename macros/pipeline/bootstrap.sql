@@ -16,8 +16,8 @@
 {%- endmacro %}
 
 {#-
-  Adds to tables of Bronze that exist the columns that the contract has gained since. On Delta Lake the load does it, by
-  schema evolution: looking at every table would cost each run seconds.
+  Adds to existing Bronze tables the columns that are new in the contract. On Delta Lake the load adds them by schema
+  evolution: a check of every table would cost each run seconds.
 -#}
 {% macro add_missing_bronze_columns() -%} {{ return(adapter.dispatch('add_missing_bronze_columns', 'plura')()) }} {%- endmacro %}
 {% macro default__add_missing_bronze_columns() -%}{%- endmacro %}

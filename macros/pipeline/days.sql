@@ -16,7 +16,7 @@
 {#-
   Days asked for: those the run names, else every closed KST day from the first to the last that rows of Silver reach,
   gaps included, that the pipeline has not done. `is_unreached`: the day is named although no row reaches it. Named days
-  that rows have left since `from_seq` are not among them: the run is about to take them back.
+  that rows have left since `from_seq` are not among them: the run is about to remove them.
 -#}
 {% macro requested_days(pipeline, from_seq) -%}
     {%- if days_are_named() -%}

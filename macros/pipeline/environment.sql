@@ -1,6 +1,6 @@
 {#-
-  Stops a run before anything else if the environment is not one of those that are known: nobody can know whether
-  production was meant. Which ones there are stands in python_jobs.environment as well.
+  Stops a run before anything else if the environment is unknown: it might be meant as production. The list is the same
+  as in python_jobs.environment.
 -#}
 {% macro refuse_environment() -%}
     {%- set allowed = ['local', 'dev', 'prod'] -%}

@@ -1,12 +1,12 @@
 {#-
   A day that a pipeline has computed is obsolete when no row reaches it any more, because rows were withdrawn or
-  corrected. Its rows are removed, so that every reader finds what it would find had those rows never come. A day that a
-  run was asked for by name while no row reached it stays (gold.pipeline_day.is_named).
+  corrected. Its rows are removed, so that every reader finds what it would find if those rows had never come. A day
+  that a run named while no row reached it stays (gold.pipeline_day.is_named).
 -#}
 
 {#-
   The obsolete days of a pipeline, a list of texts. `computed`: query of the days it has computed; `called_for`: query
-  of the first and the last day that rows call for, NULL where there is none.
+  of the first and the last day that rows reach, NULL without rows.
 -#}
 {% macro obsolete_days(pipeline, computed, called_for) -%}
     {%- set found -%}
@@ -47,7 +47,7 @@
     select date_kst from {{ ref('pipeline_day') }} where pipeline_name = '{{ pipeline }}'
 {%- endmacro %}
 
-{#- First and last day that rows reached which have left their day since a change; NULL where none has. -#}
+{#- First and last day that rows have left since a change; NULL if no row has left its day. -#}
 {% macro left_day_range(from_seq) -%}
     select
         min(old_date_kst) as first_day,
@@ -82,7 +82,7 @@
 
 {#-
   Pre-hook of the model `days` of controls or analytics: removes the rows of obsolete days from every table whose scope
-  are these days, and from gold.pipeline_day last, so that a run that is killed in between is repeated.
+  is these days, and from gold.pipeline_day last, so that a run that is killed in between is repeated.
 -#}
 {% macro remove_obsolete_days(pipeline, days, obsolete) -%}
     {%- if obsolete -%}

@@ -16,8 +16,8 @@
 {%- endmacro %}
 
 {#-
-  Stops a run before its first node if the salt of the environment cannot be used: a refused one, or another one than
-  the keys of its version were made with. The secret of a Databricks workspace is checked by the notebook that reads it.
+  Stops a run before its first node if the salt of the environment cannot be used: if it is refused, or is not the one
+  with which the keys of its version were made. The secret of a Databricks workspace is checked by the notebook that reads it.
 -#}
 {% macro refuse_salt() -%} {{ adapter.dispatch('refuse_salt', 'plura')() }} {%- endmacro %}
 

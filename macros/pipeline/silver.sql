@@ -84,7 +84,7 @@
             and (
                 staged.ingest_seq > {{ input.from_seq }}
                 or touched_keys.{{ key[0] }} is not null
-                -- lines without a key, of a batch that came back and was never judged before
+                -- lines without a key, of a batch that came back and was never checked before
                 or staged.batch_id in (
                     select batch_id from {{ source('bronze', 'load_registry') }}
                     where status_seq > {{ input.from_status_seq }}

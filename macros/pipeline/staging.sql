@@ -57,7 +57,7 @@
 
 {#-
   Joins `rules` (gold.row_rules), by which the lines of a Bronze table are checked, to rows of a KST day. Rows without a
-  day are checked by the rules of the run's instant. No rule holds on a day before the calendar of rules.
+  day are checked by the rules of the run's instant. There are no rules for days before the calendar of rules.
 -#}
 {% macro join_row_rules(table, day) -%}
     left join {{ ref('row_rules') }} as rules
@@ -107,7 +107,7 @@
 
 {#-
   The last checks of every view, as branches of the CASE that names the reason: values that do not fit, whatever their
-  column is used for, and instants that nobody means.
+  column is used for, and implausible instants.
 -#}
 {% macro reasons_of_any_column(instants) -%}
             when typed.unreadable_columns is not null then concat('invalid_', split_part(typed.unreadable_columns, ',', 1))

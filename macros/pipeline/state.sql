@@ -31,9 +31,9 @@
 {%- endmacro %}
 
 {#-
-  Stops the last node of a pipeline unless every table that readers use of the pipeline is among its ancestors: a table
-  that it does not await would miss, for ever, the days of a run in which it failed. dbt takes the parents of a model
-  from its text, so they are named there, and checked here.
+  Stops the last node of a pipeline unless it depends on every table of the pipeline that readers use. Otherwise such a
+  table would lack, for ever, the days of a run in which only it failed. dbt finds the parents of a model in its text,
+  so they are named there, and checked here.
 -#}
 {% macro assert_completion_awaits_all(pipeline) -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}

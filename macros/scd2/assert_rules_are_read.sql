@@ -1,6 +1,6 @@
 {#-
-  Stops the model it stands in, with one line that names rule and field, unless every rule of seeds/rules.csv was read
-  to its last field. So rules that nobody reads reach neither the history of edits nor gold.dim_rule_scd2.
+  Stops the model that calls it, with one line that names rule and field, unless every field of seeds/rules.csv could be
+  read. So rules that nothing reads reach neither the history of edits nor gold.dim_rule_scd2.
 -#}
 {% macro assert_rules_are_read() -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}

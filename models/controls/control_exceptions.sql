@@ -15,7 +15,7 @@ drifts as (
 
 ),
 
-standing_mismatches as (
+open_mismatches as (
 
     select date_kst from {{ ref('exception_ledger') }}
     where exception_type = 'SUPPLY_MISMATCH' and resolved_at is null
@@ -37,7 +37,7 @@ openings as (
 
 ),
 
--- those that stand are looked at again: what was computed for earlier days since may speak against a constant difference
+-- open ones are checked again: days computed since may show that the difference is not constant
 mismatches as (
 
     select
@@ -48,7 +48,7 @@ mismatches as (
     where supply.verdict = 'MISMATCH'
         and (
             supply.date_kst in (select due.date_kst from days as due where due.supply_due)
-            or supply.date_kst in (select standing.date_kst from standing_mismatches as standing)
+            or supply.date_kst in (select still_open.date_kst from open_mismatches as still_open)
         )
 
 ),
@@ -115,7 +115,7 @@ judged as (
     left join days
         on ledger.date_kst = days.date_kst
         and case ledger.exception_type when 'RECON_DRIFT_HIGH' then days.recon_due when 'SUPPLY_MISMATCH' then days.supply_due end
-    -- every computed day has a row; without one the day is obsolete, and with it what was found on it
+    -- every computed day has a row; without one the day is obsolete, and so are its exceptions
     left join {{ ref('ledger_supply_balance_daily') }} as computed on ledger.date_kst = computed.date_kst
     left join suppressed on ledger.date_kst = suppressed.date_kst
     where ledger.domain = 'ledger' and (days.date_kst is not null or computed.date_kst is null)

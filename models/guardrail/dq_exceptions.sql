@@ -88,7 +88,7 @@ judged as (
         on ledger.source_table = clean_tiles.source_table
         and ledger.window_start_ts < clean_tiles.window_start_ts
         and not ledger.is_of_day
-    -- without a day row the day is obsolete, and with it what was found on it
+    -- without a day row the day is obsolete, and so are its exceptions
     left join day_rows
         on ledger.source_table = day_rows.source_table
         and ledger.window_start_ts = day_rows.window_start_ts

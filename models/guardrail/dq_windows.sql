@@ -90,7 +90,7 @@ reopened as (
 {% if days_are_named() %}
 asked_days as (
 
-    -- but for days that rows have left: the run is about to take them back
+    -- except days that rows have left: the run is about to remove them
     select numbers.date_kst
     from (
         select {{ from_day_number('n') }} as date_kst
@@ -107,7 +107,7 @@ asked_days as (
 {% else %}
 asked_days as (
 
-    -- every closed day that rows or a watching run call for
+    -- every closed day that rows reach or that a run has watched
     select {{ from_day_number('n') }} as date_kst
     from (
         select {{ explode_range('first_day', 'last_day') }} as n
@@ -159,7 +159,7 @@ day_windows as (
 
 ),
 
--- earlier tiles stay alarms only until a clean one follows. Where none follows a reopened tile any more, those since the
+-- an alarm of a tile ends with the next clean tile. If no clean tile follows a reopened one any more, the tiles since the
 -- clean tile before it are evaluated again
 reopened_tiles as (
 

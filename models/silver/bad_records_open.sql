@@ -49,7 +49,7 @@ rejected as (
         on bad_records.source_table = lines.source_table
         and bad_records.batch_id = lines.batch_id
         and bad_records.line_number = lines.line_number
-    -- the rules may accept the line by now; a contradiction is no fault of the line alone, so its own reason is NULL
+    -- the rules may accept the line by now; a contradiction is not a fault of the line alone, so its own reason is NULL
     where lines.reason = bad_records.reason or (lines.reason is null and bad_records.reason = 'conflicting_entry')
 
 ),
@@ -59,7 +59,7 @@ good_lines as (
 
     select
         rejected.record_id,
-        -- what a line contradicts is an earlier one with the same version time
+        -- a line contradicts an earlier one with the same version time
         rejected.version_ts = lines.version_ts and lines.ingest_seq < rejected.ingest_seq as is_contradicted,
         case
             when lines.version_ts = rejected.version_ts or rejected.version_ts is null then lines.ingest_seq > rejected.ingest_seq

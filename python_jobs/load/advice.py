@@ -1,4 +1,4 @@
-"""The right name of a file that is not read because of its name."""
+"""Suggests the right name of a file that is not read because of its name."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def advice_for_file(path: Path, by_name: Mapping[str, Table]) -> str | None:
 
 
 def advice_for_stray(path: Path, by_name: Mapping[str, Table], *, inside: Path | None) -> str | None:
-    """Return what to do with a file of JSON lines that belongs to no table, None if nobody knows.
+    """Return what to do with a file of JSON lines that belongs to no table; None if no table fits.
 
     Args:
         path: the file.
@@ -144,4 +144,5 @@ def _advice(meant: Meant, ending: Ending) -> str:
 
 
 def _why(meant: Meant) -> str:
+    """The reason for a suggestion that the name does not give."""
     return f"its first line looks like {meant.table.source}: " if meant.is_by_content else ""

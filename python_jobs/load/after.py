@@ -1,4 +1,4 @@
-"""What a load has to say about the lines that it brought, once they are in the warehouse."""
+"""What a load reports about its lines after they are in the warehouse: days, corrections, a wrong instant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from python_jobs.contracts import Table
 from python_jobs.instants import EARLIEST, LATENESS, utc_naive
 from python_jobs.load.batches import Batch
 from python_jobs.load.file import LoadReport
-from python_jobs.load.repeated import Hold, find_repeats, said_of
+from python_jobs.load.repeated import Hold, find_repeats, repeat_warning
 from python_jobs.load.touched import touched_days
 from python_jobs.report import Reader
 
@@ -26,14 +26,14 @@ def look_back(
     now: datetime,
     hold: Hold,
 ) -> None:
-    """Add to a report the days that its files touched, the corrections among them, and a wrong extraction instant.
+    """Add to a report the days that its files touched, and warnings of corrections and of a wrong extraction instant.
 
     Args:
         reader: reads the warehouse.
         tables: the contract.
         known: all batches of the warehouse.
-        report: of the load.
-        extracted_at: extraction instant that the load named, aware.
+        report: the report of the load, which is extended.
+        extracted_at: extraction instant that the load was given, aware; None without one.
         now: instant of the load, aware.
         hold: see ``find_repeats``.
     """
@@ -41,20 +41,23 @@ def look_back(
     report.days |= touched_days(reader, tables, [batches[one] for one in report.changed])
     paths = {file.batch_id: file.path for file in report.files}
     for repeat in find_repeats(reader, tables, known, report.changed, hold):
-        report.warnings.append(said_of(repeat, paths[repeat.batch_id], tables[batches[repeat.batch_id].table_name]))
+        report.warnings.append(
+            repeat_warning(repeat, paths[repeat.batch_id], tables[batches[repeat.batch_id].table_name])
+        )
     if extracted_at is not None and (why := _implausible(extracted_at, now)):
         loaded = [file.batch_id for file in report.files if file.outcome in {"loaded", "unchanged", "reinstated"}]
         if loaded:
-            report.warnings.append(_said_of_instant(extracted_at, why, loaded))
+            report.warnings.append(_instant_warning(extracted_at, why, loaded))
 
 
 def _implausible(instant: datetime, now: datetime) -> str | None:
+    """Return why Silver would reject an instant; None if it would not."""
     if utc_naive(instant) < EARLIEST:
         return f"lies before {EARLIEST.year}"
     return "lies in the future" if instant > now + LATENESS else None
 
 
-def _said_of_instant(instant: datetime, why: str, loaded: list[str]) -> str:
+def _instant_warning(instant: datetime, why: str, loaded: list[str]) -> str:
     named = " ".join(loaded[:_MOST_NAMED]) + (
         f" (and {len(loaded) - _MOST_NAMED} more: plura lake batches)" if len(loaded) > _MOST_NAMED else ""
     )

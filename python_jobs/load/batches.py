@@ -111,7 +111,7 @@ def copy_batches(connection: duckdb.DuckDBPyConnection, batches: Iterable[Batch]
 def set_batch_status(
     connection: duckdb.DuckDBPyConnection, batch_id: str, status: str, *, reason: str, now: datetime
 ) -> Batch:
-    """Withdraw a batch from what Silver and the guardrail read, or reinstate it; the next run heals Silver and Gold.
+    """Withdraw a batch from what Silver and the guardrail read, or reinstate it; the next run corrects Silver and Gold.
 
     Args:
         connection: the warehouse.

@@ -132,9 +132,9 @@ def replace_batch_in_delta(
 ) -> ReplaceReport:
     """Withdraw a batch and load a file in its place; see ``replace_batch``.
 
-    The rows of the file are appended first, where nobody reads them; one statement then lets the two batches change
-    places. Killed before it, the old batch is counted, and the same command goes on from there; so does any later load
-    that finds the new batch complete.
+    The rows of the file are appended first, where nobody reads them; then one statement loads the new batch and
+    withdraws the old one. If the process is killed before it, the old batch still counts, and the same command
+    continues from there, as does any later load that finds the new batch complete.
 
     Raises:
         LakeError: as ``replace_batch``.
@@ -188,7 +188,7 @@ def _read_batches(target: DeltaBronze) -> dict[str, RegisteredBatch]:
 def _scratch(
     target: DeltaBronze, known: Iterable[RegisteredBatch], staging: Path | None
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path, Path]]:
-    """Give a DuckDB that knows the registry of the Delta warehouse, its file, and a folder for Parquet files."""
+    """Yield a DuckDB with the registry of the Delta warehouse, its file, and a folder for Parquet files."""
     if staging is not None:
         staging.mkdir(parents=True, exist_ok=True)
     # DuckDB writes its file in any order, which the mounts of a cluster do not take: only Parquet goes to the staging
@@ -211,7 +211,7 @@ def _given(
     *,
     reason: str | None = None,
 ) -> list[NewBatch]:
-    """What the registry of the Delta warehouse is told of batches of the scratch warehouse."""
+    """Return batches of the scratch warehouse as rows for the registry of the Delta warehouse."""
     hashes = dict(connection.execute("select batch_id, content_sha256 from bronze.load_registry").fetchall())
     return [
         NewBatch(

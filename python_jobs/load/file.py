@@ -1,4 +1,4 @@
-"""Loading one file into Bronze: what is known of it before, its rows, and the reasons to refuse it."""
+"""Loading one file into Bronze: whether it was loaded before, its rows, and the reasons to refuse it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from python_jobs.warehouse import LakeError, explain
 
 @dataclass(frozen=True, kw_only=True)
 class FileOutcome:
-    """What became of one file: ``loaded``, ``unchanged``, ``reinstated``, ``replaced``, ``empty`` or ``refused``.
+    """Outcome of one file: ``loaded``, ``unchanged``, ``reinstated``, ``replaced``, ``empty`` or ``refused``.
 
-    ``batch_id`` is the batch that is counted for it: of a replaced one that of the file in its place.
+    ``batch_id`` is the batch that counts for it; for a replaced file that of the file that replaced it.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class FileOutcome:
 
 @dataclass(kw_only=True)
 class LoadReport:
-    """Outcome of a load: the files, what to look at, and the KST days of the lines that came or came back."""
+    """Outcome of a load: the files, warnings, and the KST days of the lines that were loaded or reinstated."""
 
     files: list[FileOutcome] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class LoadReport:
 
     @property
     def changed(self) -> list[str]:
-        """Ids of the batches that came or came back."""
+        """Ids of the batches that were loaded or reinstated."""
         return [file.batch_id for file in self.files if file.outcome in {"loaded", "reinstated"}]
 
     def count(self, outcome: str) -> int:
@@ -61,7 +61,7 @@ class LoadReport:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadContext:
-    """Where files are loaded and what is known of all of them; ``folder`` is what their names are relative to."""
+    """Where files are loaded, and what applies to all of them; their names are stored relative to ``folder``."""
 
     connection: duckdb.DuckDBPyConnection
     tables: dict[str, Table]
@@ -83,7 +83,7 @@ class NewFile:
 
 
 def look_at(context: LoadContext, path: Path, table: Table) -> FileOutcome | NewFile | batches.Batch:
-    """Return the batch that holds a file already, the file if it is a new one, or that it is refused."""
+    """Return the batch that already has the content of a file, the file if it is new, or why it is refused."""
     try:
         size = path.stat().st_size
         _refuse_other_formats(path)
@@ -169,14 +169,22 @@ def insert_file(
 
 
 def _refuse_other_formats(path: Path) -> None:
-    """Refuse a file whose first bytes are not those of JSON lines, whatever follows them."""
+    """Refuse a file whose first bytes are not those of JSON lines, whatever follows them.
+
+    Raises:
+        LakeError: it is such a file, or cannot be read.
+    """
     head = head_of(path)
     if kind := binary_kind(head) or spread_kind(head):
-        raise LakeError(f"{path} is no file of JSON lines; it looks like {kind}. Nothing of it was loaded")
+        raise LakeError(f"{path} is not a file of JSON lines; it looks like {kind}. Nothing of it was loaded")
 
 
 def _refuse_wrong_file(context: LoadContext, table: Table, path: Path, stamps: bronze.Stamps, *, rows: int) -> None:
-    """Refuse a file without an object, without a required key, even if null, or with the keys of another table."""
+    """Refuse a file without an object, without a required key (a null value is enough), or with keys of another table.
+
+    Raises:
+        LakeError: it is such a file; the message says why.
+    """
     if not rows:
         looks = text_kind(head_of(path))
         raise LakeError(f"{path} has no JSON object in any line; it looks like {looks}. Nothing of it was loaded")

@@ -8,12 +8,12 @@ from python_jobs.contracts import Table
 
 
 def known_keys(table: Table, keys: set[str]) -> set[str]:
-    """Return those of some keys that a table knows."""
+    """Return the keys among ``keys`` that a table knows."""
     return {spelling for column in table.value_columns for spelling in column.spellings} & keys
 
 
 def likely_tables(keys: set[str], tables: Iterable[Table]) -> dict[str, set[str]]:
-    """Return the tables that know most of some keys and require no other one, by name, with the keys they know."""
+    """Return the tables that know most of ``keys`` and require no others, by name, with the keys they know."""
     known = {table.name: known_keys(table, keys) for table in tables if _fits(table, keys)}
     most = max(map(len, known.values()), default=0)
     return {name: own for name, own in known.items() if len(own) == most}

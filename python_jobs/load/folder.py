@@ -81,7 +81,7 @@ def load_folder(
 def load_listing(
     context: LoadContext, listing: Listing, *, validator: Validator | None = None, progress: Progress | None = None
 ) -> LoadReport:
-    """Load the files of a listing that were not loaded before, without a look at what is in the warehouse besides."""
+    """Load the files of a listing that were not loaded before; they are not compared with earlier lines."""
     advance = progress or _no_progress
     report = LoadReport(warnings=[f"{path} is not read: {why}" for path, why in listing.unread[:_MOST_UNREAD]])
     if len(listing.unread) > _MOST_UNREAD:
@@ -122,10 +122,10 @@ def load_listing(
 
 
 def _kept(context: LoadContext, path: Path, batch: batches.Batch) -> FileOutcome:
-    """The outcome of a file that is in a batch already, which comes back if it was withdrawn."""
+    """The outcome of a file that is in a batch already; a batch that was withdrawn is reinstated."""
     outcome = "unchanged" if batch.status == "loaded" else "reinstated"
     if outcome == "reinstated" and (new := batches.replacement_of(context.connection, batch)):
-        # the wrong file may lie in its folder for ever
+        # the wrong file may stay in its folder for ever
         return FileOutcome(
             path=path, table=batch.table_name, outcome="replaced", rows=batch.row_count, batch_id=new.batch_id
         )
@@ -162,6 +162,6 @@ def _warn_of_lines(report: LoadReport) -> None:
             report.warnings.append(f"{file.path} holds no line: nothing to load")
         if file.malformed:
             report.warnings.append(
-                f"{file.path}: {file.malformed} of {file.rows + file.malformed} lines are no JSON object; they are kept"
-                f" with their line numbers in bronze.malformed_lines, batch {file.batch_id}"
+                f"{file.path}: {file.malformed} of {file.rows + file.malformed} lines are not JSON objects; they are"
+                f" kept with their line numbers in bronze.malformed_lines, batch {file.batch_id}"
             )

@@ -32,7 +32,7 @@ _BRACKET = re.compile(r"[\[\]{}]")
 
 @dataclass(frozen=True, kw_only=True)
 class Malformed:
-    r"""A line that is no JSON object; bytes that are not UTF-8 are written as ``\xNN``."""
+    r"""A line that is not a JSON object; bytes that are not UTF-8 are written as ``\xNN``."""
 
     line_number: int
     raw_line: str
@@ -173,7 +173,7 @@ def _refuse_long_line(path: Path, line_number: int) -> NoReturn:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _number(text: str) -> NumberText:
 
 
 def _depth(text: str) -> int:
-    """How many objects and lists are open at once; a text that is no JSON may give any number."""
+    """How many objects and lists are open at once; a text that is not JSON may give any number."""
     depth = deepest = 0
     for bracket in _BRACKET.findall(_TEXT.sub("", text)):
         depth += 1 if bracket in "[{" else -1

@@ -1,4 +1,4 @@
-"""What a file looks like that is no file of JSON lines, told from its first bytes."""
+"""What a file without JSON lines looks like, by its first bytes."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def text_kind(head: bytes) -> str:
         if opening.startswith(start):
             return kind
     if _is_json(first):
-        return f"JSON values that are no objects ({first[:20]})"
+        return f"JSON values that are not objects ({first[:20]})"
     if _is_delimited(text):
         return "a CSV file: write its rows as JSON lines"
-    return "binary data" if "\x00" in text or "\ufffd" in text else "text that is no JSON"
+    return "binary data" if "\x00" in text or "\ufffd" in text else "text that is not JSON"
 
 
 def _json_kind(first: str) -> str:
-    """What a file is whose first line, which is no JSON object, begins with a bracket."""
+    """What a file is whose first line, which is not a JSON object, begins with a bracket."""
     try:
         value, end = json.JSONDecoder().raw_decode(first)
     except (ValueError, RecursionError):
@@ -102,7 +102,7 @@ def _json_kind(first: str) -> str:
     rest = first[end:].strip()
     if first.startswith("[") and value is not None and not rest:
         is_objects = isinstance(value, list) and any(isinstance(one, dict) for one in value)
-        return f"a JSON array of objects: {_OBJECT_LINE} '.[]'" if is_objects else "JSON arrays, which are no objects"
+        return f"a JSON array of objects: {_OBJECT_LINE} '.[]'" if is_objects else "JSON arrays, which are not objects"
     if first.startswith("["):
         return f"a JSON array over several lines: {_OBJECT_LINE} '.[]'"
     if value is not None and rest.startswith(","):

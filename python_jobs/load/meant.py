@@ -1,4 +1,4 @@
-"""Which table a name means that is not quite the name of one."""
+"""Which table is meant by a name that is almost the name of one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from python_jobs.contracts import Table
 
 _NO_WORDS = {"raw", "bronze"}
-"""Words that tell no file of a table from another."""
+"""Words that do not distinguish one table from another."""
 
 _SIMILAR = 0.8
-"""Share of equal letters from which on a name is a misspelt one."""
+"""Similarity (difflib's ratio, 0 to 1) from which a name counts as misspelt."""
 
 
 @dataclass(frozen=True, kw_only=True)

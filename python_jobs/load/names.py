@@ -1,7 +1,7 @@
 """Which files of a folder are data, and which table each belongs to.
 
 Files are ``<source>.jsonl``, or ``*.jsonl`` in a folder that is named by a table or its source, plain or gzip. Hidden
-files are no data. What could be data but is not read is never passed over silently.
+files are not data. What could be data but is not read is never skipped silently.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MOST_NAMED = 5
 """Files that one message names at most."""
 
 _MOST_SEARCHED = 10_000
-"""Files of nested folders whose names are looked at, at most."""
+"""Files of nested folders whose names are read, at most."""
 
 _MOST_OPENED = 100
 """Files that end in ``.json``, which may be anything, that are opened at most."""
@@ -84,7 +84,7 @@ def list_folder(folder: Path, tables: dict[str, Table]) -> Listing:
             the others alone would look like a day without that source.
     """
     if not folder.is_dir():
-        raise LakeError(f"{folder} is no folder: name one that holds <table>/*.jsonl or <source>.jsonl files")
+        raise LakeError(f"{folder} is not a folder: name one that holds <table>/*.jsonl or <source>.jsonl files")
     by_name = {name: table for table in tables.values() if table.source for name in (table.name, table.source)}
     listing = Listing()
     strays: list[Path] = []
@@ -101,9 +101,9 @@ def list_folder(folder: Path, tables: dict[str, Table]) -> Listing:
         else:
             strays.append(path)
     if strays:
-        raise LakeError(_said_of_strays(strays, folder, by_name))
+        raise LakeError(_strays_message(strays, folder, by_name))
     if not listing.files:
-        raise LakeError(_said_of_nothing(folder, listing, by_name))
+        raise LakeError(_nothing_message(folder, listing, by_name))
     order = {name: rank for rank, name in enumerate(tables)}
     listing.files.sort(key=lambda item: (order[item[1].name], item[0]))
     return listing
@@ -158,7 +158,7 @@ def _advice_for_nested(path: Path, inside: Path, by_name: dict[str, Table]) -> s
     return f"{inside} is the folder of no table{f'; {advice}' if advice else ''}; {advice_inside(path)}"
 
 
-def _said_of_strays(strays: list[Path], folder: Path, by_name: dict[str, Table]) -> str:
+def _strays_message(strays: list[Path], folder: Path, by_name: dict[str, Table]) -> str:
     """One line about files of JSON lines that belong to no table; a folder is one mistake, however many it holds."""
     places: dict[Path, Path] = {}
     for path in sorted(strays, key=lambda path: (path.parent != folder, path)):
@@ -176,7 +176,7 @@ def _said_of_strays(strays: list[Path], folder: Path, by_name: dict[str, Table])
     return ". ".join(texts) + (f". And {left} more" if left > 0 else "")
 
 
-def _said_of_nothing(folder: Path, listing: Listing, by_name: dict[str, Table]) -> str:
+def _nothing_message(folder: Path, listing: Listing, by_name: dict[str, Table]) -> str:
     """One line about a folder without a file to load: what it holds, and what is read."""
     text = f"{folder} holds no *.jsonl or *.jsonl.gz file to load"
     texts = [f"{path} is not read: {why}" for path, why in listing.unread]

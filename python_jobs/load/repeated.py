@@ -1,7 +1,7 @@
 """Lines of a load whose keys are in Bronze already with other values: corrections of what was loaded before.
 
-Silver decides between such lines by itself: of an immutable key the earlier line is used, of others the later one. Who
-corrects a file does not mean that, as a rule.
+Silver decides between such lines itself: of an immutable key the earlier line is used, of others the later one. That is
+rarely what somebody who corrects a file wants.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     import duckdb
 
 MOST_LINES = 20_000_000
-"""Lines of a table that a load is compared with at most, the ones that arrived last: so the cost has a bound."""
+"""A load is compared with at most that many lines of a table, the latest ones, so that the cost has a limit."""
 
 Hold = Callable[[str, str], str]
-"""Called with the name of a table and a query, gives the text by which another query reads the result."""
+"""Takes the name of a table and a query, and returns the SQL by which another query reads the result."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repeat:
-    """A new batch, ``keys`` of whose ``keys_of_batch`` are in an earlier batch with other values."""
+    """A new batch that repeats keys of an earlier one with other values.
+
+    ``keys`` of the ``keys_of_batch`` keys of the new batch are in ``earlier``; ``other_batches`` more have some too.
+    """
 
     batch_id: str
     earlier: Batch
@@ -46,8 +49,9 @@ def find_repeats(
 ) -> list[Repeat]:
     """Return, for each new batch, the earlier batch in which most of its keys are with other values.
 
-    A line is compared with those of the same version only: a newer version of an order is no correction of it, and an
-    extraction at another instant is another snapshot. Without any instant of a version nobody can tell them apart.
+    A line is compared only with those of the same version: a newer version of an order is not a correction of it, and
+    an extraction at another instant is another snapshot. Lines without a version time are compared with all others
+    that have none.
 
     Args:
         reader: reads the warehouse.
@@ -91,9 +95,9 @@ def find_repeats(
 
 
 def held_in(connection: duckdb.DuckDBPyConnection) -> Hold:
-    """Return what keeps the result of a query in a temporary table: DuckDB then knows how few rows it has.
+    """Return a ``Hold`` that stores results in temporary tables of DuckDB.
 
-    Without it the larger side of a join may be the one that is kept in memory.
+    DuckDB then knows how few rows a result has. Otherwise it may keep the larger side of a join in memory.
     """
 
     def hold(name: str, query: str) -> str:
@@ -103,8 +107,8 @@ def held_in(connection: duckdb.DuckDBPyConnection) -> Hold:
     return hold
 
 
-def said_of(repeat: Repeat, path: object, table: Table) -> str:
-    """Return a line about the repeated keys of a file: what happens to them, and what to do about a correction."""
+def repeat_warning(repeat: Repeat, path: object, table: Table) -> str:
+    """Return a warning about the repeated keys of a file: what happens to them, and how to replace the batch."""
     earlier = repeat.earlier
     others = f" and {repeat.other_batches} more" if repeat.other_batches else ""
     outcome = (

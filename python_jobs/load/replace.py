@@ -1,4 +1,4 @@
-"""Replacing a batch by a corrected file: the batch is withdrawn and the file loaded in one step."""
+"""Replacing a batch with a corrected file: the batch is withdrawn and the file loaded in one step."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class ReplaceReport:
-    """A batch that was replaced, the batch that replaces it, what to look at, and the KST days of the lines of both.
+    """A batch that was replaced, the batch that replaces it, warnings, and the KST days of the lines of both.
 
-    ``is_new`` is false where the same was done before, so that nothing changed.
+    ``is_new`` is false if the batch had been replaced before, so that nothing changed.
     """
 
     old: Batch
@@ -94,7 +94,7 @@ def replace_batch(
             batches.set_batch_status(
                 connection, old.batch_id, "withdrawn", reason=reason_of_old(new.batch_id, reason), now=now
             )
-            outcome = _bring(context, new, reason_of_new(old.batch_id, reason), progress)
+            outcome = _load_replacement(context, new, reason_of_new(old.batch_id, reason), progress)
             if outcome is not None and outcome.outcome != "loaded":
                 connection.rollback()
                 raise LakeError(refusal(outcome, file))
@@ -110,20 +110,20 @@ def replace_batch(
 
 
 def look_at_replacement(context: LoadContext, file: Path, old: Batch) -> NewFile | Batch:
-    """Return the file that shall replace a batch, or the batch that holds it already.
+    """Return the file that is to replace a batch, or the batch that has its content already.
 
     Raises:
-        LakeError: it is no file, is named or made for another table, cannot be read, or is what the batch holds.
+        LakeError: it is not a file, is named or made for another table, cannot be read, or is what the batch holds.
     """
     table = context.tables[old.table_name]
     if not file.is_file():
-        raise LakeError(f"{file} is no file: name the one that replaces batch {old.batch_id}")
+        raise LakeError(f"{file} is not a file: name the one that replaces batch {old.batch_id}")
     for name in (file.name.split(".", 1)[0], file.resolve().parent.name):
         other = next((one for one in context.tables.values() if name in {one.name, one.source} and one.source), None)
         if other and other.name != table.name:
             raise LakeError(
-                f"{file} is named as a file of {other.source}, and batch {old.batch_id} is of {table.source}:"
-                " a batch is replaced by a file of its own table"
+                f"{file} is named as a file of {other.source}, but batch {old.batch_id} is of {table.source}:"
+                " a batch is replaced with a file of its own table"
             )
         if other:
             break
@@ -145,7 +145,7 @@ def is_done(old: Batch, new: Batch) -> bool:
 
 
 def refuse_withdrawn(old: Batch) -> None:
-    """Refuse to replace a batch that is not counted any more.
+    """Refuse to replace a batch that is withdrawn already.
 
     Raises:
         LakeError: the batch is withdrawn.
@@ -185,18 +185,20 @@ def look_back_at_both(reader: Reader, tables: Mapping[str, Table], report: Repla
     if row["lost"]:
         report.warnings.append(
             f"{file} has no line for {row['lost']:,} of the {row['found']:,} keys of batch {report.old.batch_id}:"
-            " they are taken out, unless another batch has them"
+            " their lines are withdrawn, unless another batch has them"
         )
     if report.new.malformed_count:
         lines = report.new.row_count + report.new.malformed_count
         report.warnings.append(
-            f"{file}: {report.new.malformed_count} of {lines} lines are no JSON object; they are kept with their line"
+            f"{file}: {report.new.malformed_count} of {lines} lines are not JSON objects; they are kept with their line"
             f" numbers in bronze.malformed_lines, batch {report.new.batch_id}"
         )
 
 
-def _bring(context: LoadContext, new: NewFile | Batch, reason: str, progress: Progress | None) -> FileOutcome | None:
-    """Load a file in the transaction of the caller; a batch that was loaded before comes back if it was withdrawn."""
+def _load_replacement(
+    context: LoadContext, new: NewFile | Batch, reason: str, progress: Progress | None
+) -> FileOutcome | None:
+    """Load a file in the transaction of the caller and return its outcome; reinstate a batch that has its content."""
     if isinstance(new, NewFile):
         size, name = new.size, new.path.name
         read = 0

@@ -18,8 +18,8 @@ def touched_days(reader: Reader, tables: Mapping[str, Table], batches: Iterable[
     """Return the KST days that the lines of some batches belong to: their event days, and the days of snapshots.
 
     Lines without a plausible instant belong to none. A snapshot closes one day and opens the next at the midnight that
-    is nearest to it: where there are events of one of them, its own day is not added. So the extract that was taken
-    soon after a day, which nothing else is of yet, does not name the next day.
+    is nearest to it: if there are events of either day, the snapshot adds none. So an extract that is taken soon
+    after a day has ended does not name the next day, of which there are no events yet.
 
     Args:
         reader: reads the warehouse.
@@ -56,7 +56,7 @@ def rows_of(batches: Iterable[Batch]) -> str:
 
 
 def _days_of(table: Table, batches: list[Batch]) -> str:
-    """Query for the distinct days of a table's batches; of snapshots also for the midnight that is nearest."""
+    """Query for the distinct days of a table's batches; for snapshots also the day that the nearest midnight begins."""
     instant = f"coalesce({', '.join(table.dated_by)})" if len(table.dated_by) > 1 else table.dated_by[0]
     boundary = f"{instant} + interval '{9 + _HALF_A_DAY}' hour" if table.is_snapshot else "null"
     return (

@@ -39,7 +39,7 @@ _LONGEST_SHOWN = 40
 
 
 class CellError(ValueError):
-    """A cell cannot be read; ``problem`` says what it is, ``allowed`` what it may be."""
+    """A cell cannot be read: ``problem`` says why, ``allowed`` what it may be."""
 
     def __init__(self, problem: str, allowed: str) -> None:
         super().__init__(f"{problem} (allowed: {allowed})")
@@ -67,9 +67,9 @@ def listed(names: Iterable[str]) -> str:
 
 
 def meant(word: str, known: Collection[str]) -> str:
-    """Return a hint at the known name that a word comes near to, with a leading separator; empty for none."""
+    """Return a hint at the known name that is most similar to a word, with a leading separator; empty for none."""
     folded = {name.casefold(): name for name in known}
-    # a table without its schema is near as well
+    # a table may be named without its schema
     folded |= {name.rsplit(".", 1)[-1].casefold(): name for name in known}
     near = difflib.get_close_matches(trimmed(word).casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[near[0]]}?" if near else ""
@@ -111,7 +111,7 @@ def read_number(text: str, numbers: Numbers) -> float:
         CellError: it is written in another way, is none of ``numbers``, or has more digits than are kept exactly.
     """
     if not _NUMBER.fullmatch(text):
-        raise CellError(f"{shown(text)} is no plain number", f"{numbers.says}, in digits with a point")
+        raise CellError(f"{shown(text)} is not a plain number", f"{numbers.says}, in digits with a point")
     number = Decimal(text)
     if len(number.normalize().as_tuple().digits) > _MOST_DIGITS or number.adjusted() >= _MOST_DIGITS:
         raise CellError(f"{shown(text)} has too many digits", f"at most {_MOST_DIGITS} digits")
@@ -124,12 +124,12 @@ def read_limits(text: str, severities: tuple[str, ...], numbers: Numbers) -> dic
     """Return the limits of a severity map by severity.
 
     Raises:
-        CellError: the text is no JSON object of known severities and allowed numbers, or ``warn`` is above ``crit``.
+        CellError: the text is not a JSON object of known severities and allowed numbers, or ``warn`` is above ``crit``.
     """
     example = "{" + ", ".join(f'"{name}": {1 if name == "crit" else 0.5}' for name in severities) + "}"
     members = _json(text, f"a JSON object such as {example}")
     if not isinstance(members, _Members):
-        raise CellError(f"{shown(text)} is no JSON object", f"a JSON object such as {example}")
+        raise CellError(f"{shown(text)} is not a JSON object", f"a JSON object such as {example}")
     limits: dict[str, float] = {}
     for name, value in members:
         if name not in severities:
@@ -137,7 +137,7 @@ def read_limits(text: str, severities: tuple[str, ...], numbers: Numbers) -> dic
         if name in limits:
             raise CellError(f"names {name} twice", "once")
         if not isinstance(value, _NumberText):
-            raise CellError(f"{name} is no number: {shown(json.dumps(value, ensure_ascii=False))}", numbers.says)
+            raise CellError(f"{name} is not a number: {shown(json.dumps(value, ensure_ascii=False))}", numbers.says)
         limits[name] = read_number(value, numbers)
     if limits.get("warn", 0) > limits.get("crit", float("inf")):
         raise CellError(f"warn {limits['warn']:g} is above crit {limits['crit']:g}", "warn up to crit")
@@ -157,7 +157,7 @@ def read_values(text: str, values: Values) -> tuple[str, ...]:
     example = f'{values.says}, as a JSON array such as ["A", "B"]'
     found = _json(text, example)
     if not isinstance(found, list) or not all(type(value) is str for value in found):
-        raise CellError(f"{shown(text)} is no JSON array of texts", example)
+        raise CellError(f"{shown(text)} is not a JSON array of texts", example)
     if len(found) < values.fewest or (values.most is not None and len(found) > values.most):
         raise CellError(f"has {len(found)} values", example)
     for place, value in enumerate(found):
@@ -180,14 +180,14 @@ def read_instant(text: str, *, first: datetime = CALENDAR_START) -> datetime:
         first: the earliest instant that is allowed.
 
     Raises:
-        CellError: it is none, does not exist, or lies before ``first`` or after the calendar of rules.
+        CellError: it is not an instant, does not exist, or lies before ``first`` or after the calendar of rules.
     """
     allowed = f"an ISO date or instant from {first.year:04} to 9998 UTC, such as {_EXAMPLES}"
     try:
         instant = datetime.fromisoformat(text if _INSTANT.fullmatch(text) else "")
         instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise CellError(f"{shown(text)} is no instant", allowed) from None
+        raise CellError(f"{shown(text)} is not an instant", allowed) from None
     if not first <= instant < _CALENDAR_END:
         raise CellError(f"{shown(text)} is outside the calendar of rules", allowed)
     return instant
@@ -196,7 +196,7 @@ def read_instant(text: str, *, first: datetime = CALENDAR_START) -> datetime:
 def _check_value(value: str, values: Values) -> None:
     """Refuse a value that is not of its kind."""
     if values.kind is ValueKind.CURRENCY and not _CURRENCY.fullmatch(value):
-        raise CellError(f"{shown(value)} is no currency", values.says)
+        raise CellError(f"{shown(value)} is not a currency", values.says)
     if values.kind is ValueKind.PATTERN and (problem := pattern_problem(value, groups=values.groups)):
         raise CellError(f"{shown(value)} {problem}", values.says)
     if values.kind is ValueKind.INSTANT:
@@ -218,4 +218,4 @@ def _json(text: str, allowed: str) -> Any:
         return _decode(text)
     except (ValueError, RecursionError):
         straight = "; JSON wants straight double quotes" if re.search("['‘’“”„‟]", text) else ""  # noqa: RUF001
-        raise CellError(f"{shown(text)} is no JSON", allowed + straight) from None
+        raise CellError(f"{shown(text)} is not JSON", allowed + straight) from None

@@ -1,4 +1,4 @@
-r"""Regular expressions that every engine takes for the same: Python, DuckDB (RE2) and Spark (Java).
+r"""Regular expressions that mean the same to every engine: Python, DuckDB (RE2) and Spark (Java).
 
 The common part of the three is small but enough for ids: literal characters, ``.``, classes such as ``[0-9a-f]`` and
 ``\d``, groups, ``|``, the quantifiers ``* + ? {n,m}`` (greedy or lazy) and the anchors ``^ $ \b``.
@@ -32,7 +32,7 @@ def pattern_problem(pattern: str, *, groups: int | None = None) -> str | None:
         with warnings.catch_warnings(action="error"):
             compiled = re.compile(pattern)
     except (re.error, OverflowError, RecursionError, FutureWarning) as error:
-        return f"is no regular expression: {error}"
+        return f"is not a regular expression: {error}"
     if not _PORTABLE.fullmatch(pattern):
         return "is a regular expression that not every engine reads alike: use literals, classes, groups and * + ? {n}"
     counts = [int(high or low) for low, high in _COUNT.findall(pattern)]

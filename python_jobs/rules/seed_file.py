@@ -23,7 +23,7 @@ def project_rules(project_dir: Path, manifest: Manifest | None = None) -> RuleRe
 
     Args:
         project_dir: folder of the project.
-        manifest: the parsed project where it is at hand; it knows where its seeds lie.
+        manifest: the parsed project, if there is one; it has the path of the seed.
     """
     file = RULES_FILE if manifest is None else Path(manifest.nodes["seed.plura.rules"].original_file_path)
     return read_rule_file(project_dir / file) if (project_dir / file).exists() else RuleReading()
@@ -65,5 +65,5 @@ def _read_table(text: str) -> RuleReading:
                 faults.append(f"line {start}{name} has {len(fields)} fields (allowed: {len(columns)})")
             start = reader.line_num + 1
     except csv.Error as error:
-        faults.append(f"line {reader.line_num} is no CSV: {error} (allowed: quotes doubled and closed)")
+        faults.append(f"line {reader.line_num} is not CSV: {error} (allowed: quotes doubled and closed)")
     return RuleReading(faults=tuple(faults)) if faults else read_rules(rows)

@@ -53,8 +53,8 @@ def read_feeds(words: Sequence[str], tables: dict[str, Table]) -> list[Feed]:
         if not is_definition:
             if topic not in known:
                 raise LakeError(
-                    f"{topic!r} is no topic that the lake knows: say what it holds with {topic}=SOURCE, or choose among"
-                    f" {', '.join(known)}"
+                    f"{topic!r} is not a topic that the lake knows: say what it holds with {topic}=SOURCE, or choose"
+                    f" among {', '.join(known)}"
                 )
             feed = known[topic]
         elif source not in sources or (form and form not in {LINES, CHANGES}):

@@ -108,7 +108,7 @@ def _first_instant(*milliseconds: object) -> str:
     """The first instant in milliseconds since 1970 as ISO 8601; a connector writes 0 where it does not know one.
 
     Raises:
-        ValueError: there is none, or the first one that is not 0 is no instant of the calendar.
+        ValueError: there is none, or the first one that is not 0 is not an instant of the calendar.
     """
     given = [value for value in milliseconds if value is not None]
     for value in given:

@@ -31,7 +31,7 @@ def expectations(table: Table) -> list[Expectation]:
                 gxe.ExpectColumnValuesToNotBeNull(column=name, meta={"says": f"{name} is missing or no {kind}"})
             )
         else:
-            what = "an object or a list" if kind == "string" else f"no {kind}"
+            what = "an object or a list" if kind == "string" else f"not of type {kind}"
             key = column.spellings[0] if len(column.spellings) == 1 else name
             suite.append(
                 gxe.ExpectColumnValuesToBeInSet(

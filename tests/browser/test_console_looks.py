@@ -166,7 +166,7 @@ def test_the_language_follows_the_browser_and_the_switch_stays(chromium: Browser
         page.goto(f"{unlocked.url}/console/nowhere")
         expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
         page.get_by_role("link", name="한국어").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("없는 페이지입니다")
+        expect(page.get_by_role("heading", level=1)).to_have_text("페이지를 찾을 수 없습니다")
 
 
 def test_the_language_stays_through_signing_in(chromium: Browser, console: AdminApi) -> None:

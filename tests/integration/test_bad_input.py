@@ -48,10 +48,11 @@ def load(plura: Plura, folder: Path, *options: str) -> str:
 def test_a_missing_folder_and_one_without_files_are_named(plura: Plura, tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     assert (
-        load(plura, missing) == f"{missing} is no folder: name one that holds <table>/*.jsonl or <source>.jsonl files"
+        load(plura, missing)
+        == f"{missing} is not a folder: name one that holds <table>/*.jsonl or <source>.jsonl files"
     )
     file = write(tmp_path / "orders.jsonl", [GOOD["orders"]])
-    assert load(plura, file).startswith(f"{file} is no folder: ")
+    assert load(plura, file).startswith(f"{file} is not a folder: ")
     empty = tmp_path / "empty [1]"
     empty.mkdir()
     assert load(plura, empty) == f"{empty} holds no *.jsonl or *.jsonl.gz file to load"
@@ -116,18 +117,24 @@ def test_a_file_that_cannot_be_read_is_named(plura: Plura, filled: Bronze) -> No
     ("bytes_", "warning"),
     [
         (b"", "holds no line: nothing to load"),
-        (content([GOOD["orders"], '{"order_id": 7,']), ": 1 of 2 lines are no JSON object; they are kept with their l"),
-        (content([GOOD["orders"], b'{"order_id": "\xff"}']), ": 1 of 2 lines are no JSON object; they are kept with"),
+        (
+            content([GOOD["orders"], '{"order_id": 7,']),
+            ": 1 of 2 lines are not JSON objects; they are kept with their l",
+        ),
+        (content([GOOD["orders"], b'{"order_id": "\xff"}']), ": 1 of 2 lines are not JSON objects; they are kept with"),
         (
             content([GOOD["orders"] | {"total_amount": "1" * 30}]),
-            "1 of 1 checked lines: total_amount is no decimal(",
+            "1 of 1 checked lines: total_amount is not of type decimal(",
         ),
         (content([GOOD["orders"] | {"order_id": 2**63}]), "1 of 1 checked lines: order_id is missing or no bigint"),
         (
             content([GOOD["orders"] | {"status": "LOST"}]),
             "1 of 1 checked lines: status is none of PAID, PENDING",
         ),
-        (content([GOOD["orders"] | {"created_at": "2026-02-30"}]), "1 of 1 checked lines: created_at is no timestamp"),
+        (
+            content([GOOD["orders"] | {"created_at": "2026-02-30"}]),
+            "1 of 1 checked lines: created_at is not of type timestamp",
+        ),
     ],
 )
 def test_what_a_line_lacks_is_a_warning_and_the_line_is_kept(plura: Plura, bytes_: bytes, warning: str) -> None:
@@ -148,8 +155,11 @@ def test_what_a_line_lacks_is_a_warning_and_the_line_is_kept(plura: Plura, bytes
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["run", "--date", "2026-02-30"], "Invalid value for --date: '2026-02-30' is no date: write it as YYYY-MM-DD"),
-        (["run", "--date", "tomorrow"], "'tomorrow' is no date: write it as YYYY-MM-DD (see plura lake run --help)"),
+        (
+            ["run", "--date", "2026-02-30"],
+            "Invalid value for --date: '2026-02-30' is not a date: write it as YYYY-MM-DD",
+        ),
+        (["run", "--date", "tomorrow"], "'tomorrow' is not a date: write it as YYYY-MM-DD (see plura lake run --help)"),
         (["run", "--from", "2026-02-01"], "Invalid value for --from: --from and --to go together"),
         (["run", "--to", "2026-02-01"], "Invalid value for --from: --from and --to go together"),
         (["run", "--date", "2026-02-01", "--from", "2026-02-01"], "give either --date or --from and --to"),
@@ -169,12 +179,18 @@ def test_what_a_line_lacks_is_a_warning_and_the_line_is_kept(plura: Plura, bytes
         ),
         (
             ["run", "--as-of", "noon"],
-            "Invalid value for --as-of: 'noon' is no instant: write it as 2026-02-",
+            "Invalid value for --as-of: 'noon' is not an instant: write it as 2026-02-",
         ),
         (["run", "--wait", "-1"], "Invalid value for '--wait': Input should be greater than or equal to 0"),
         (["load"], "Missing argument 'folder' (see plura lake load --help)"),
-        (["load", ".", "--extracted-at", "dawn"], "for --extracted-at: 'dawn' is no instant: write it as 2026-02-01T"),
-        (["report", "--date", "20.02.2026"], "Invalid value for --date: '20.02.2026' is no date: write it as YYYY-MM-"),
+        (
+            ["load", ".", "--extracted-at", "dawn"],
+            "for --extracted-at: 'dawn' is not an instant: write it as 2026-02-01T",
+        ),
+        (
+            ["report", "--date", "20.02.2026"],
+            "Invalid value for --date: '20.02.2026' is not a date: write it as YYYY-MM-",
+        ),
         (
             ["retention", "--bad-records-days", "0"],
             "for '--bad-records-days': Input should be greater than ",
@@ -259,7 +275,7 @@ def test_a_warehouse_that_is_no_duckdb_file_is_named_and_left_alone(
     plura.settings["PLURA_DUCKDB_PATH"] = str(path)
     arguments = [str(plura.work / "in") if word == "in" else word for word in command]
     line = refused(plura, "lake", *arguments)
-    assert line == f"{path} is no DuckDB file: name another one with PLURA_DUCKDB_PATH"
+    assert line == f"{path} is not a DuckDB file: name another one with PLURA_DUCKDB_PATH"
     if kind == "file":
         assert path.read_text(encoding="utf-8") == "tx_id,amount\n" * 500
 
@@ -297,7 +313,7 @@ def test_a_full_disk_stops_the_load_of_a_file_and_loses_nothing(plura: Plura, fi
     assert outcome.code == 1
     assert outcome.error == (
         f"{path} was not loaded: no space left to write {plura.warehouse}: free disk space and run the command again,"
-        " it goes on from what was finished"
+        " it continues from what was finished"
     )
     assert filled.everything() == before
     assert set(filled.outcomes().values()) == {"loaded", "unchanged"}

@@ -144,5 +144,5 @@ def test_the_schema_of_a_source_is_printed_as_json(plura: Plura, name: str) -> N
 def test_the_installed_command_is_the_same(plura: Plura) -> None:
     outcome = plura.process("lake", "load", plura.work / "missing")
     assert outcome.code == 1
-    assert outcome.error.startswith(f"{plura.work}/missing is no folder: ")
+    assert outcome.error.startswith(f"{plura.work}/missing is not a folder: ")
     assert plura.process("lake", "wash").error == "No such command 'wash' (see plura lake --help)"

@@ -271,11 +271,11 @@ def test_keys_that_the_file_lacks_are_reported(loaded: Bronze) -> None:
     path = loaded.work / "one.jsonl"
     lacking, malformed = report.warnings
     assert lacking == (
-        f"{path} has no line for 2 of the 3 keys of batch {report.old.batch_id}: they are taken out, unless another"
-        " batch has them"
+        f"{path} has no line for 2 of the 3 keys of batch {report.old.batch_id}: their lines are withdrawn, unless"
+        " another batch has them"
     )
     assert malformed == (
-        f"{path}: 1 of 2 lines are no JSON object; they are kept with their line numbers in bronze.malformed_lines,"
+        f"{path}: 1 of 2 lines are not JSON objects; they are kept with their line numbers in bronze.malformed_lines,"
         f" batch {report.new.batch_id}"
     )
     assert len(counted(loaded)) == 1
@@ -289,10 +289,10 @@ def test_days_of_both_are_named(loaded: Bronze) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("missing.jsonl", None, "is no file: name the one that replaces batch"),
-        ("orders.jsonl", [LEDGER], "is named as a file of orders, and batch"),
-        ("orders/right.jsonl", [LEDGER], "is named as a file of orders, and batch"),
-        ("products_raw/right.jsonl", [LEDGER], "is named as a file of products, and batch"),
+        ("missing.jsonl", None, "is not a file: name the one that replaces batch"),
+        ("orders.jsonl", [LEDGER], "is named as a file of orders, but batch"),
+        ("orders/right.jsonl", [LEDGER], "is named as a file of orders, but batch"),
+        ("products_raw/right.jsonl", [LEDGER], "is named as a file of products, but batch"),
         ("right.jsonl", [GOOD["payment_orders"]], "does not fit bronze.transaction_ledger_raw: no line has tx_id"),
         ("right.jsonl", [GOOD["user_wallets"]], "does not fit bronze.transaction_ledger_raw: no line has tx_id"),
         ("right.jsonl", [], "holds no line: nothing was replaced"),
@@ -345,11 +345,11 @@ def test_the_command_replaces_and_names_what_to_run(loaded: Bronze) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     first, second, third = outcome.out.splitlines()
     assert first == f"batch {old} (transaction_ledger_raw, transaction_ledger/day.jsonl) is withdrawn now"
-    assert re.fullmatch(r"batch [0-9a-f]{16} \(transaction_ledger_raw, right.jsonl\) is in its place: 3 lines", second)
+    assert re.fullmatch(r"batch [0-9a-f]{16} \(transaction_ledger_raw, right.jsonl\) replaces it: 3 lines", second)
     assert third == "next: plura lake run --from 2026-02-01 --to 2026-02-01 --target duckdb"
     again = plura(*arguments, "--reason", "wrong [amount]", "--no-validate")
     assert (again.code, again.err) == (0, "")
-    assert re.fullmatch(rf"batch {old} \(.*\) was replaced by [0-9a-f]{{16}} before\n", again.out)
+    assert re.fullmatch(rf"batch {old} \(.*\) was already replaced by [0-9a-f]{{16}}\n", again.out)
     assert plura("lake", "replace", "x", loaded.work / "right.jsonl", "--reason", "x").code == 1
 
 

@@ -48,8 +48,8 @@ FAULTY: dict[str, tuple[str, str]] = {
         + row("ledger/drift", rule_id="again", threshold="1"),
         (
             "rule without id (ledger/drift_abs): rule_id is empty (allowed: an id that no other version has);"
-            " rule odd: effective_start_ts 'tomorrow' is no instant (allowed: an ISO date or instant from 1970 to 9998"
-            " UTC, such as 2026-02-03 or 2026-02-03 00:00:00+09:00);"
+            " rule odd: effective_start_ts 'tomorrow' is not an instant (allowed: an ISO date or instant from 1970 to"
+            " 9998 UTC, such as 2026-02-03 or 2026-02-03 00:00:00+09:00);"
             " rule again: metric 'drift' is read by nothing (allowed: drift_abs, supply_diff_abs, supply_opening,"
             " snapshot_tolerance_hours, payment_failed_status, payment_refunded_status, in domain ledger; did you mean"
             " drift_abs?)"
@@ -57,11 +57,11 @@ FAULTY: dict[str, tuple[str, str]] = {
     ),
     "threshold": (
         DEFAULT + row(DRIFT, threshold="ten"),
-        "rule odd: threshold 'ten' is no plain number (allowed: an amount, 0 or more, in digits with a point)",
+        "rule odd: threshold 'ten' is not a plain number (allowed: an amount, 0 or more, in digits with a point)",
     ),
     "currency": (
         DEFAULT + row("silver/currency_allowed", allowed_values='["krw"]'),
-        "rule odd: allowed_values 'krw' is no currency (allowed: one or more currencies such as KRW (ISO 4217))",
+        "rule odd: allowed_values 'krw' is not a currency (allowed: one or more currencies such as KRW (ISO 4217))",
     ),
     "twice": (
         DEFAULT + row(DRIFT, rule_id="ledger_recon_abs_default", threshold="1"),
@@ -70,7 +70,7 @@ FAULTY: dict[str, tuple[str, str]] = {
     "short row": (DEFAULT + TOO_SHORT, f"line {DEFAULT.count(chr(10)) + 1} (rule odd) has 8 fields (allowed: 9)"),
     "open quote": (
         DEFAULT + row(DRIFT, threshold="1").rstrip("\n") + '"open\n',
-        f"line {DEFAULT.count(chr(10)) + 1} is no CSV: unexpected end of data (allowed: quotes doubled and closed)",
+        f"line {DEFAULT.count(chr(10)) + 1} is not CSV: unexpected end of data (allowed: quotes doubled and closed)",
     ),
     "semicolons": (DEFAULT.replace(",", ";"), "the columns are separated by semicolons (allowed: commas)"),
     "no rule": (DEFAULT.split("\n")[0], "it has no rule (allowed: one row for each version of a rule)"),

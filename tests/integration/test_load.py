@@ -170,7 +170,7 @@ def test_lines_that_are_no_json_object_are_kept_apart_with_their_numbers(raw: Br
     (file,) = report.files
     assert (file.outcome, file.rows, file.malformed) == ("loaded", 2, 5)
     (warning,) = report.warnings
-    assert warning.startswith(f"{path}: 5 of 7 lines are no JSON object; they are kept with their line numbers in")
+    assert warning.startswith(f"{path}: 5 of 7 lines are not JSON objects; they are kept with their line numbers in")
     assert warning.endswith(f"bronze.malformed_lines, batch {file.batch_id}")
     rows = raw.sql(
         "select line_number, raw_line, split_part(error, ':', 1), ingest_seq - batch_seq * 4294967296, source_file,"

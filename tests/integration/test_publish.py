@@ -222,7 +222,7 @@ def test_a_follower_delivers_what_comes_and_opens_the_warehouse_only_after_a_cha
         out, err = process.communicate(timeout=90)
     assert process.returncode == 130
     assert sum(int(line.split()[0]) for line in out.splitlines()) == 3
-    assert err == "error: interrupted: nothing is half-written, the next run goes on from what was finished\n"
+    assert err == "error: interrupted: nothing is half-written, the next run continues from what was finished\n"
 
 
 def stays(file: Path) -> bool:

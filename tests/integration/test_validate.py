@@ -80,12 +80,12 @@ def test_each_soft_finding_is_a_warning_and_the_file_is_loaded(raw: Bronze, vali
     allowed = "PAID, PENDING, FAILED, CANCELLED, REFUNDED"
     assert report.warnings == [
         "bronze.user_wallets_raw: 1 of 2 checked lines: balance is below 0",
-        "bronze.user_wallets_raw: 1 of 2 checked lines: is_deleted is no boolean",
+        "bronze.user_wallets_raw: 1 of 2 checked lines: is_deleted is not of type boolean",
         "bronze.payment_orders_raw: 1 of 13 checked lines: order_id is missing or no string",
         "bronze.payment_orders_raw: 1 of 13 checked lines: amount is missing or no decimal(18,2)",
         "bronze.payment_orders_raw: 2 of 13 checked lines: amount is not above 0",
         f"bronze.payment_orders_raw: 1 of 13 checked lines: status is none of {allowed}",
-        "bronze.payment_orders_raw: 1 of 13 checked lines: created_at is no timestamp",
+        "bronze.payment_orders_raw: 1 of 13 checked lines: created_at is not of type timestamp",
     ]
 
 

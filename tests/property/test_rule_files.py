@@ -172,7 +172,7 @@ def test_the_loaded_table_is_read_as_the_file(path: Path, content: bytes) -> Non
         assert reading == file
     elif reading.problem is None:
         # what a table no longer shows: a row that is too short, a quote that is not doubled
-        assert "fields (allowed" in file.problem or "is no CSV" in file.problem
+        assert "fields (allowed" in file.problem or "is not CSV" in file.problem
     else:
         assert reading.problem.isprintable()
 

@@ -123,6 +123,19 @@ class Stage:
         except OSError:
             return 0, ""
 
+    def is_ready(self) -> bool:
+        """Whether the last consumer says that it is ready."""
+        return self.status("/readyz")[0] == 200
+
+    def metric(self, name: str) -> float:
+        """Sum of a metric of the last consumer over its series of the ledger's topic."""
+        lines = self.status("/metrics")[1].splitlines()
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in lines
+            if line.startswith(name + "{") and f'topic="{self.ledger}"' in line
+        )
+
 
 def differences(found: State, expected: State) -> list[str]:
     """What is lacking, beyond, or other than expected: a few of each table."""

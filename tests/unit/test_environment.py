@@ -99,20 +99,20 @@ def test_documents_tests_and_bundle_name_no_setting_that_is_unknown() -> None:
     ],
 )
 def test_a_misspelt_setting_is_named_with_the_right_name(name: str, meant: str) -> None:
-    assert unknown_settings({name: "x"}) == [f"{name} is no setting and has no effect; did you mean {meant}?"]
+    assert unknown_settings({name: "x"}) == [f"{name} is not a setting and has no effect; did you mean {meant}?"]
 
 
 def test_other_variables_are_none_of_our_business() -> None:
     given = {"PATH": "x", "DBT_HOST": "x", "PLURALS": "x", **dict.fromkeys(KNOWN | OF_TESTS, "x")}
     assert unknown_settings(given) == []
-    assert unknown_settings({"PLURA_FOO": "x"}) == ["PLURA_FOO is no setting and has no effect"]
+    assert unknown_settings({"PLURA_FOO": "x"}) == ["PLURA_FOO is not a setting and has no effect"]
 
 
 def test_a_command_warns_of_what_is_no_setting_and_goes_on(tmp_path: Path) -> None:
     outcome = Plura(work=tmp_path, settings={"PLURA_DUCKDB_PATHS": "x"})("lake", "schema", "orders")
     assert outcome.code == 0
     assert outcome.err == (
-        "warning: PLURA_DUCKDB_PATHS is no setting and has no effect; did you mean PLURA_DUCKDB_PATH?\n"
+        "warning: PLURA_DUCKDB_PATHS is not a setting and has no effect; did you mean PLURA_DUCKDB_PATH?\n"
     )
 
 

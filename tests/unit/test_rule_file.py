@@ -1,4 +1,4 @@
-"""The file of the rules: what is no CSV of these columns stops the run, harmless forms are read."""
+"""The file of the rules: what is not CSV of these columns stops the run, harmless forms are read."""
 
 from __future__ import annotations
 

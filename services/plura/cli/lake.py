@@ -69,12 +69,12 @@ def load(
 
     Files lie in a folder named by their table or source, or bear the source's name: transaction_ledger/2026-02-01.jsonl
     or transaction_ledger.jsonl. Sources are user_wallets, transaction_ledger, payment_orders, orders, order_items and
-    products (plura lake schema SOURCE tells their keys). Hidden files are no data; other names are reported with the
-    right one.
+    products (plura lake schema SOURCE lists their keys). Hidden files are skipped; files with other names are reported
+    with the name that they should have.
 
     A file is loaded whole or not at all; one that does not fit its table is refused, the others are loaded. Lines that
-    are no JSON object are kept apart in bronze.malformed_lines with their line numbers. Keys that an earlier batch has
-    with other values are reported: plura lake replace BATCH FILE corrects a batch.
+    are not JSON objects are kept in bronze.malformed_lines with their line numbers. Keys that an earlier batch has with
+    other values are reported: plura lake replace BATCH FILE corrects a batch.
     """
     settings = lake_settings(target)
     instant = instant_of(extracted_at, "--extracted-at") if extracted_at else None
@@ -105,7 +105,7 @@ def run(
         str, typer.Option(help="Pipelines to run, comma separated.")
     ] = "guardrail,silver,controls,analytics",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Expect data up to now, for schedules: a silent source is an alarm.")
+        bool, typer.Option("--watch", help="For schedules: expect data up to now, so that a silent source is an alarm.")
     ] = False,
     target: Target = None,
     as_of: Annotated[str | None, typer.Option(help="Instant of the run, ISO-8601; default: now.")] = None,
@@ -114,12 +114,12 @@ def run(
 ) -> None:
     """Run the pipelines for KST days; without days, for every closed day that is not done or is due again.
 
-    A KST day is a calendar day in Korea and can be computed once it is over. Without --watch days end where the data
-    end: old files raise no alarm for the time since. With it the guardrail also writes a row for every day up to
-    yesterday and for every ten minutes of the running day. Named days are a backfill, which watches nothing.
+    A KST day is a calendar day in Korea and can be computed once it is over. Without --watch the last day is the last
+    one with data: old files raise no alarm for the time since. With it the guardrail also writes a row for every day up
+    to yesterday and for every ten minutes of the running day. Runs of named days are backfills and cannot watch.
 
     One line is printed for each problem, and the exit code is 0 only if everything succeeded. After an interruption or
-    a failure, run it again: it goes on from what was finished.
+    a failure, run it again: it continues from what was finished.
     """
     from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
     from python_jobs.report import run_summary
@@ -128,7 +128,9 @@ def run(
     now = instant_of(as_of, "--as-of") if as_of else datetime.now(UTC)
     first_day, last_day = _days(day, first, last, now)
     if watch and first_day:
-        raise typer.BadParameter("it goes without days: a backfill watches nothing", param_hint="--watch")
+        raise typer.BadParameter(
+            "not together with --date, --from or --to: a backfill does not watch", param_hint="--watch"
+        )
     names = tuple(name.strip() for name in pipeline.split(",") if name.strip())
     unknown = [name for name in names if name not in PIPELINES]
     if unknown or not names:
@@ -166,7 +168,9 @@ def run(
 @app.command(short_help="Print the controls of a day.")
 def report(
     day: Annotated[str | None, typer.Option("--date", help="KST day; default: the latest one computed.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="List every row, not the first ten of each list.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List all rows, not only the first ten of each list.")
+    ] = False,
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
@@ -228,7 +232,7 @@ def _day(text: str, option: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date: write it as YYYY-MM-DD", param_hint=option) from None
+        raise typer.BadParameter(f"{text!r} is not a date: write it as YYYY-MM-DD", param_hint=option) from None
 
 
 def _days(day: str | None, first: str | None, last: str | None, now: datetime) -> tuple[date | None, date | None]:

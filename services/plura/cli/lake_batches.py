@@ -1,4 +1,4 @@
-"""``plura lake batches``, ``withdraw``, ``reinstate`` and ``replace``: what was loaded, and how it is taken back."""
+"""``plura lake batches``, ``withdraw``, ``reinstate`` and ``replace``: list loaded files, and undo wrong ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Reason = Annotated[str, typer.Option(help="Why, kept in the registry.")]
 
 
 def batches(target: Target = None, wait: Wait = 0) -> None:
-    """List the batches that were loaded, one file each, in the order they came."""
+    """List the batches that were loaded, one file each, in the order of their arrival."""
     from rich.table import Table
     from rich.text import Text
 
@@ -46,7 +46,7 @@ def batches(target: Target = None, wait: Wait = 0) -> None:
 
 
 def withdraw(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0) -> None:
-    """Take wrongly loaded batches out of what Silver reads; the next run heals Silver and Gold.
+    """Take wrongly loaded batches out of what Silver reads; the next run corrects Silver and Gold.
 
     The lines stay in Bronze; plura lake reinstate, or loading the file again, brings a batch back. All batches or none.
     """
@@ -54,7 +54,7 @@ def withdraw(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0
 
 
 def reinstate(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0) -> None:
-    """Bring withdrawn batches back, all or none; the next run takes them in."""
+    """Bring withdrawn batches back, all or none; the next run reads them again."""
     _set_status(batches, "loaded", reason, target, wait)
 
 
@@ -72,13 +72,13 @@ def replace(
     target: Target = None,
     wait: Wait = 0,
 ) -> None:
-    """Replace a batch by a corrected file: withdraw the batch and load the file, both or neither.
+    """Replace a batch with a corrected file: withdraw the batch and load the file, both or neither.
 
-    The file needs all lines of the batch, the right ones as well: keys that it lacks are reported. A file that was
-    loaded already takes the place of the batch as it is. After an interruption the same command goes on.
+    The file needs all lines of the batch, including the correct ones: keys that it lacks are reported. A file that was
+    loaded before replaces the batch without being loaded again. After an interruption the same command continues.
     """
     settings = lake_settings(target)
-    why = _said(reason)
+    why = _checked(reason)
     report = lake_bronze.replace(
         settings,
         batch,
@@ -92,21 +92,26 @@ def replace(
         warn(text)
     old, new = report.old, report.new
     if not report.is_new:
-        say(f"batch {old.batch_id} ({old.table_name}, {old.source_file}) was replaced by {new.batch_id} before")
+        say(f"batch {old.batch_id} ({old.table_name}, {old.source_file}) was already replaced by {new.batch_id}")
         return
     say(f"batch {old.batch_id} ({old.table_name}, {old.source_file}) is {old.status} now")
-    say(f"batch {new.batch_id} ({new.table_name}, {new.source_file}) is in its place: {new.row_count:,} lines")
+    say(f"batch {new.batch_id} ({new.table_name}, {new.source_file}) replaces it: {new.row_count:,} lines")
     say_next_run(report.days, target)
 
 
 def _set_status(batches: list[str], status: str, reason: str, target: str | None, wait: float) -> None:
-    changed, days = lake_bronze.set_status(lake_settings(target), batches, status, _said(reason), wait)
+    changed, days = lake_bronze.set_status(lake_settings(target), batches, status, _checked(reason), wait)
     for batch in changed:
         say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
     say_next_run(days, target)
 
 
-def _said(reason: str) -> str:
+def _checked(reason: str) -> str:
+    """Return the reason without blanks around it.
+
+    Raises:
+        typer.BadParameter: it is blank.
+    """
     if not reason.strip():
         raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
     return reason.strip()

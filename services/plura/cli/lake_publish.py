@@ -44,7 +44,7 @@ def publish(
     to: Annotated[
         Way | None, typer.Option(help="Way to deliver; default: http where PLURA_EVENTHUB_URL is set, else kafka.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on for ever; new events are looked for.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep running, and send new events as they come.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between two looks with --follow.", min=0.1)] = 5,
     timeout: Annotated[float, typer.Option(help="Seconds in which an event must be confirmed.", min=0.1)] = 10,
     retry_refused: Annotated[bool, typer.Option("--retry-refused", help="Send refused events once more.")] = False,

@@ -85,7 +85,7 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
         ("data quality", min(severities, default="OK"), ", ".join(tags) or "no tag"),
         (
             "exceptions",
-            # an open exception of another day is no less open
+            # open exceptions of other days count as well
             min((row["severity"] for row in [*report.exceptions, *report.elsewhere]), default="OK"),
             "; ".join([f"{report.counts['exceptions']:,} open on this day", *_open_elsewhere(report)]),
         ),
@@ -98,7 +98,7 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
 
 
 def _difference(supply: dict[str, Any]) -> str:
-    """The difference of a day, with the rule that closes it where it is the same on every day since the first."""
+    """The difference of a day; if it is the same on every day since the first, with the rule that explains it."""
     text = f"issued less wallets: {supply['diff_amount']:,} KRW"
     opening = json.loads(supply.get("mismatch") or "{}").get("ledger/supply_opening")
     if opening is None:
@@ -125,8 +125,8 @@ def _days_of(rows: Rows) -> str:
 
 def _of(report: DayReport, name: str, what: str = "") -> str:
     """How much of a list is shown: its length, or ``10 of 37`` where it is cut."""
-    shown, there = len(getattr(report, name)), report.counts[name]
-    return f"{there:,}" if shown == there else f"{shown:,} of {there:,}{what}; --all lists them"
+    shown, total = len(getattr(report, name)), report.counts[name]
+    return f"{total:,}" if shown == total else f"{shown:,} of {total:,}{what}; --all lists them"
 
 
 def _print_pipelines(console: Console, report: DayReport) -> None:
@@ -271,7 +271,7 @@ def _print(console: Console, title: str, rows: Rows, columns: dict[str, str]) ->
     if not rows:
         console.print(f"[bold]{title}[/]\n  none\n", highlight=False)
         return
-    console.print(f"[bold]{title}[/]", highlight=False)  # a title of the table would wrap at its width
+    console.print(f"[bold]{title}[/]", highlight=False)  # as the table's title it would wrap at the table's width
     table = Table(header_style="dim", box=box.SIMPLE_HEAD)
     for key, header in columns.items():
         is_number = any(_is_number(row[key]) for row in rows)

@@ -24,8 +24,8 @@ app = typer.Typer(
 lake.app.command(short_help="List the batches that were loaded.")(lake_batches.batches)
 lake.app.command(short_help="Take wrongly loaded batches out.")(lake_batches.withdraw)
 lake.app.command(short_help="Bring withdrawn batches back.")(lake_batches.reinstate)
-lake.app.command(short_help="Replace a batch by a corrected file.")(lake_batches.replace)
-lake.app.command(short_help="Tell the EventHub of CRITICAL exceptions.")(lake_publish.publish)
+lake.app.command(short_help="Replace a batch with a corrected file.")(lake_batches.replace)
+lake.app.command(short_help="Send CRITICAL exceptions to the EventHub.")(lake_publish.publish)
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
 tx.app.command(short_help="Store the events of the Kafka topics.")(tx_consumer.consume)
 tx.app.command(short_help="Store the events of files.")(tx_consumer.backfill)
@@ -46,7 +46,7 @@ def main() -> None:
     """
     try:
         if "--help" not in sys.argv:
-            _look_at_environment()
+            _check_environment()
         code = app(prog_name="plura", standalone_mode=False)
     except (LakeError, ServiceError) as error:
         code = 1
@@ -60,15 +60,15 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     if code == INTERRUPTED:
-        fail("interrupted: nothing is half-written, the next run goes on from what was finished")
+        fail("interrupted: nothing is half-written, the next run continues from what was finished")
     sys.exit(code or 0)
 
 
-def _look_at_environment() -> None:
-    """Warn of variables that are no settings.
+def _check_environment() -> None:
+    """Warn about variables that are not settings.
 
     Raises:
-        LakeError: nobody can know which environment is meant.
+        LakeError: ``PLURA_ENV`` is not the name of an environment.
     """
     for text in unknown_settings(os.environ):
         warn(text)

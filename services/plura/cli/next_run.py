@@ -1,4 +1,4 @@
-"""The command that follows a command of the lake."""
+"""Suggests the command that comes next."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ LONGEST_RANGE_DAYS = 3_660
 """Days that one run may name."""
 
 _GAP_DAYS = 31
-"""Days without a line from which on two ranges are named instead of one: a run computes every day that it names."""
+"""A gap of more days without a line splits a range in two: a run computes every day that it names."""
 
 _MOST_RANGES = 3
-"""Ranges that are named; of more the run finds the days by itself."""
+"""With more ranges than that, a run without days is suggested, which finds the due days itself."""
 
 
 def say_next(command: str, target: str | None) -> None:
-    """Name the command that follows, on the same target: a copied line must not work on another warehouse."""
+    """Suggest the next command, with the same target: a copied line must not work on another warehouse."""
     say(f"next: plura lake {command}{_option(target)}")
 
 
 def say_next_run(days: Collection[date], target: str | None, now: datetime | None = None) -> None:
-    """Name the runs that compute the KST days of some lines; a day that is still open is no day to be computed.
+    """Suggest the runs that compute the KST days of some lines; a day that is still open cannot be computed.
 
     Args:
-        days: the days; without any, a run without days is named.
+        days: the days; without any, a run without days is suggested.
         target: the option of the command, if it was given.
         now: aware; for tests.
     """

@@ -44,6 +44,11 @@ def lake_settings(target: str | None) -> LakeSettings:
 
 
 def _refuse_engine_settings() -> None:
+    """Refuse settings of the engines with wrong values, before dbt reads them.
+
+    Raises:
+        LakeError: the first wrong setting, by name.
+    """
     try:
         EngineSettings()
     except ValidationError as error:
@@ -53,7 +58,7 @@ def _refuse_engine_settings() -> None:
 
 
 def validator_of(settings: LakeSettings, *, wanted: bool) -> Validator | None:
-    """Return what checks new lines and writes Data Docs, None where that is not wanted."""
+    """Return the check of new lines, which also writes Data Docs; None if it is not wanted."""
     if not wanted:
         return None
     from python_jobs.validate import Validator
@@ -65,13 +70,13 @@ def instant_of(text: str, option: str) -> datetime:
     """Return the instant that an option names; without an offset it is UTC.
 
     Raises:
-        typer.BadParameter: it is no instant in ISO 8601.
+        typer.BadParameter: it is not an instant in ISO 8601.
     """
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is no instant: write it as 2026-02-01T00:00:00Z", param_hint=option
+            f"{text!r} is not an instant: write it as 2026-02-01T00:00:00Z", param_hint=option
         ) from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 

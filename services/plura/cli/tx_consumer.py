@@ -52,7 +52,7 @@ def backfill(
     since: Moment = None,
     until: Moment = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an earlier run over the same file stopped.")
+        bool, typer.Option("--resume", help="Continue where an earlier run over the same file stopped.")
     ] = False,
     batch: Annotated[int, typer.Option(help="Events of a transaction at most.", min=1)] = 2000,
 ) -> None:
@@ -97,7 +97,7 @@ def backfill(
                         summaries.append(run.run(file, kind, resume=resume, advance=advance))
                     _tell(summaries[-1])
         except StoppedError as stopped:
-            say(f"{stopped}: --resume goes on from there")
+            say(f"{stopped}: --resume continues from there")
             raise typer.Exit(INTERRUPTED) from None
         finally:
             store.close()
@@ -215,7 +215,7 @@ def require_schema(there: Database) -> None:
 
 
 def _await_database(process: ConsumerProcess, stopping: threading.Event) -> dict[Place, StoredState]:
-    """Return what the database knows of the group, as soon as it answers; nothing if the process is to stop before.
+    """Return what the database knows of the group, as soon as it answers; nothing if the process stops first.
 
     Raises:
         ServiceError: it is not migrated.

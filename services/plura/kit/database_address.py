@@ -1,7 +1,7 @@
 """The address of a database, read so that no part of its password reaches a message.
 
 libpq quotes what it cannot read, and a password with ``@``, ``/`` or ``%`` that is not percent-encoded is read as a
-host, a port or a database name, which errors of the connection quote as well. So an address is read here once, and
+host, a port or a database name, which connection errors quote as well. So addresses are checked here first, and
 refused in words of our own.
 """
 
@@ -22,11 +22,11 @@ _HINT = "user name and password of an address are written percent-encoded: " + "
 def read_address(text: str) -> str:
     """Return an address as libpq takes it: a URI, or a list like ``host=db dbname=payments password='…'``.
 
-    The driver's name in addresses of SQLAlchemy is taken out.
+    The driver's name in addresses of SQLAlchemy is removed.
 
     Raises:
-        ValueError: it is not an address, or its user name or password is not percent-encoded. The text holds nothing
-            of the address.
+        ValueError: it is not an address, or its user name or password is not percent-encoded. The message
+            repeats no part of the address.
     """
     text = text.replace("postgresql+psycopg://", "postgresql://", 1)
     is_uri = text.startswith(_SCHEMES)

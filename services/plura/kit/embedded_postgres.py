@@ -69,7 +69,7 @@ class EmbeddedPostgres:
         """Return the address of a database of this server.
 
         Raises:
-            EmbeddedPostgresError: it does not run, and nobody knows where its socket will be.
+            EmbeddedPostgresError: it does not run, and the place of its socket is not known yet.
         """
         return f"postgresql://postgres@/{database}?host={self._socket_folder}"
 
@@ -158,7 +158,7 @@ class EmbeddedPostgres:
         After a crash it is the one of before, so that processes that had found the server find it again.
 
         Raises:
-            EmbeddedPostgresError: there is no folder for temporary files with a short path.
+            EmbeddedPostgresError: there is not a folder for temporary files with a short path.
         """
         if _fits(self.folder):
             return self.folder

@@ -10,9 +10,9 @@ from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]
 class ReadOnlyTopicsClient(KafkaNetClient):  # type: ignore[misc]
     """Asks for topics without creating them.
 
-    A broker creates a topic that a client asks for, unless one of both says no; many brokers do not. The client's
-    setting ``allow_auto_create_topics`` says it, and kafka-python 3.0 does not pass it on. So a topic that is deleted
-    would be there again at once, empty and with the broker's number of partitions.
+    A broker creates a topic that a client asks for, unless either of them forbids it; many brokers do not. The client
+    forbids it by its setting ``allow_auto_create_topics``, which kafka-python 3.0 does not pass on. So a topic that is
+    deleted would be recreated at once, empty and with the broker's default number of partitions.
     """
 
     def __init__(self, **configs: Any) -> None:

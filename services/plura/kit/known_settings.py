@@ -1,4 +1,4 @@
-"""The names of all settings, so that a misspelt one does not count as unset without a word."""
+"""The names of all settings, so that a misspelt one is reported instead of silently ignored."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _SIMILAR = 0.8
 
 
 def unknown_settings(environ: Mapping[str, str]) -> list[str]:
-    """Return one line for each variable that has a prefix of ours and is no setting."""
+    """Return one line for each variable that has one of our prefixes and is not a setting."""
     lines = []
     for name in sorted(name for name in environ if name.startswith(PREFIXES)):
         if name in KNOWN or name in OF_TESTS:
             continue
         meant = [known for known in KNOWN if known.startswith(name) or name.startswith(known)]
         meant = [max(meant, key=len)] if meant else get_close_matches(name, KNOWN, n=1, cutoff=_SIMILAR)
-        lines.append(f"{name} is no setting and has no effect{f'; did you mean {meant[0]}?' if meant else ''}")
+        lines.append(f"{name} is not a setting and has no effect{f'; did you mean {meant[0]}?' if meant else ''}")
     return lines

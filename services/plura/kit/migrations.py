@@ -30,8 +30,8 @@ class Migration:
     name: str
     text: LiteralString
     digest: str
-    """SHA-256 of the text, by which databases know it. A text that came to do the same in another way begins with the
-    line ``-- digest: …`` of the first one: databases that were migrated by that are up to date."""
+    """SHA-256 of the text, by which databases know it. A text that was rewritten to do the same in another way begins
+    with the line ``-- digest: …`` of the original: databases that were migrated by the original are up to date."""
 
 
 def read_migrations(package: str) -> list[Migration]:

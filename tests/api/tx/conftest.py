@@ -25,3 +25,10 @@ def api(bo: TestDatabase, identity: Provider) -> Iterator[AdminApi]:
     """The API with tokens of ``identity``."""
     with running(bo, auth_settings(identity)) as one:
         yield one
+
+
+@pytest.fixture
+def own(bo: TestDatabase) -> Iterator[tuple[AdminApi, Provider]]:
+    """The API with its console, and the provider that signs people in."""
+    with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
+        yield api, one

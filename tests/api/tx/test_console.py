@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -13,20 +12,13 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
-from harness.identity import Provider, provider, rsa_key, token
+from harness.identity import Provider, rsa_key, token
 from plura.kit.auth.sealing import Sealer
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api.console.session import keep_session, name_of
-from tests.admin_api import AdminApi, auth_settings, ledger, order, payment, running, sign_in_settings
+from tests.admin_api import AdminApi, ledger, order, payment, running, sign_in_settings
 from tests.console import sign_in
 from tests.postgres import TestDatabase
-
-
-@pytest.fixture
-def own(bo: TestDatabase) -> Iterator[tuple[AdminApi, Provider]]:
-    """The API with its console, and the provider that signs people in."""
-    with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
-        yield api, one
 
 
 def text_of(page: httpx.Response) -> str:

@@ -12,7 +12,7 @@ import pytest
 from harness.identity import Provider
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.migrations import migrate
-from plura.tx.api.statements import _USELESS
+from plura.tx.api.statements import _UNUSABLE
 from plura.tx.db import SCHEMA, bo_migrations
 from tests.admin_api import AdminApi, auth_settings, ledger, running
 from tests.postgres import TestDatabase, create_database, running_server
@@ -242,4 +242,4 @@ def test_a_locked_audit_makes_the_process_unready(primary: EmbeddedPostgres, api
 )
 def test_which_errors_make_a_connection_useless(error: type[psycopg.Error], *, is_useless: bool) -> None:
     assert error.sqlstate is not None
-    assert error.sqlstate.startswith(_USELESS) is is_useless
+    assert error.sqlstate.startswith(_UNUSABLE) is is_useless

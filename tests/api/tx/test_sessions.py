@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
@@ -21,13 +20,6 @@ from plura.tx.db import API_ROLE
 from tests.admin_api import AdminApi, auth_settings, ledger, payment, running, sign_in_settings
 from tests.console import sign_in
 from tests.postgres import TestDatabase
-
-
-@pytest.fixture
-def own(bo: TestDatabase) -> Iterator[tuple[AdminApi, Provider]]:
-    """The API with its console, and the provider that signs people in."""
-    with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
-        yield api, one
 
 
 def signed_in(api: AdminApi) -> dict[str, str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from python_jobs.contracts import read_contracts
+from python_jobs.load.delta import DeltaBronze
 from python_jobs.pipelines import parse_project
 from tests.dbt_runs import PROJECT
 from tests.lakes import Lake
@@ -43,3 +45,11 @@ def twins(
     pair.start_over()
     yield pair
     pair.start_over()
+
+
+@pytest.fixture
+def delta(spark_session: SparkSession) -> Iterator[DeltaBronze]:
+    """Bronze on Delta without a table."""
+    spark_session.sql("drop schema if exists bronze cascade")
+    yield DeltaBronze(spark_session, read_contracts(PROJECT))
+    spark_session.sql("drop schema if exists bronze cascade")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +18,7 @@ from python_jobs.load.delta_folder import load_folder_into_delta
 from python_jobs.retention_spark import retention_on_spark
 from python_jobs.warehouse import LakeError
 from tests.dbt_runs import PROJECT
-from tests.loads import GOOD, NOW, Bronze, Line, write
+from tests.loads import GOOD, NOW, Bronze, Killed, Line, dies, write
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -40,14 +39,6 @@ TRICKY: dict[str, list[Line]] = {
     "products": [GOOD["products"], GOOD["products"] | {"is_display": "maybe", "stock_quantity": "5.0"}],
     "user_wallets": [GOOD["user_wallets"] | {"is_deleted": "true", "updated_at": None}],
 }
-
-
-@pytest.fixture
-def delta(spark_session: SparkSession) -> Iterator[DeltaBronze]:
-    """Bronze on Delta without a table."""
-    spark_session.sql("drop schema if exists bronze cascade")
-    yield DeltaBronze(spark_session, read_contracts(PROJECT))
-    spark_session.sql("drop schema if exists bronze cascade")
 
 
 @pytest.fixture
@@ -121,27 +112,6 @@ def test_a_folder_gives_the_rows_of_duckdb_and_a_second_load_changes_nothing(del
     assert on_delta(delta, without=instants) == on_duckdb(raw, without=instants)
 
 
-class _Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def dies(action: Callable[..., Any], call: int, *, before: bool) -> Callable[..., Any]:
-    """The action, of which one call is the last thing the process does."""
-    calls = 0
-
-    def dying(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call and before:
-            raise _Killed
-        result = action(*arguments, **options)
-        if calls == call:
-            raise _Killed
-        return result
-
-    return dying
-
-
 STEPS = [("begin", 1), ("append", 1), ("append", 2), ("finish", 1)]
 
 
@@ -155,7 +125,7 @@ def test_a_load_that_dies_between_any_two_steps_is_finished_by_the_next(
         raw.load()
         with monkeypatch.context() as patch:
             patch.setattr(DeltaBronze, step, dies(getattr(DeltaBronze, step), call, before=before))
-            with pytest.raises(_Killed):
+            with pytest.raises(Killed):
                 load(delta, raw.folder)
         later = NOW + timedelta(hours=1)
         assert load(delta, raw.folder, now=later).problems == []

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from python_jobs.contracts import read_contracts
 from python_jobs.load.delta import DeltaBronze
 from python_jobs.load.delta_folder import load_folder_into_delta, replace_batch_in_delta
 from python_jobs.load.replace import ReplaceReport, replace_batch
 from python_jobs.warehouse import LakeError
 from tests.dbt_runs import PROJECT
-from tests.loads import GOOD, NOW, Bronze, write
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from tests.loads import GOOD, NOW, Bronze, Killed, dies, write
 
 LEDGER = GOOD["transaction_ledger"]
 WRONG = [LEDGER | {"tx_id": f"tx_{n}"} for n in range(3)]
 RIGHT = [line | {"amount": "11.00"} for line in WRONG]
-
-
-@pytest.fixture
-def delta(spark_session: SparkSession) -> Iterator[DeltaBronze]:
-    """Bronze on Delta without a table."""
-    spark_session.sql("drop schema if exists bronze cascade")
-    yield DeltaBronze(spark_session, read_contracts(PROJECT))
-    spark_session.sql("drop schema if exists bronze cascade")
 
 
 @pytest.fixture
@@ -67,27 +54,6 @@ def lines(amount: int) -> list[tuple[str, int]]:
     return [(f"tx_{n}", amount) for n in range(3)]
 
 
-class _Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def dies(action: Callable[..., Any], call: int, *, before: bool) -> Callable[..., Any]:
-    """The action, of which one call is the last thing the process does."""
-    calls = 0
-
-    def dying(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call and before:
-            raise _Killed
-        result = action(*arguments, **options)
-        if calls == call:
-            raise _Killed
-        return result
-
-    return dying
-
-
 STEPS = ("begin", "append", "finish")
 
 
@@ -104,7 +70,7 @@ def test_a_replacement_that_dies_between_any_two_steps_counts_one_of_the_two(
         file = write(raw.work / f"right_{number}.jsonl", RIGHT)
         with monkeypatch.context() as patch:
             patch.setattr(DeltaBronze, step, dies(getattr(DeltaBronze, step), 1, before=before))
-            with pytest.raises(_Killed):
+            with pytest.raises(Killed):
                 replace(delta, file, old.batch_id)
         is_done = (step, before) == ("finish", False)
         assert counted(delta) == lines(11 if is_done else 10), (step, before)

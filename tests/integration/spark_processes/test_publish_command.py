@@ -70,7 +70,7 @@ def test_a_follower_delivers_and_holds_the_warehouse_only_while_it_does(tmp_path
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=240)  # the JVM may be busy ending
     assert (process.returncode, out) == (130, "")
-    assert err == "error: interrupted: nothing is half-written, the next run goes on from what was finished\n"
+    assert err == "error: interrupted: nothing is half-written, the next run continues from what was finished\n"
     assert len(refusals) == 3
     assert all("is busy with process" in refusal for refusal in refusals)
     assert sorted(hub.taken) == [f"{number:064x}" for number in (1, 2, 3)]

@@ -165,7 +165,7 @@ def test_what_is_wrong_is_said_in_one_line(plura: Plura, broker: Broker) -> None
     nowhere = told(PLURA_KAFKA_BOOTSTRAP="127.0.0.1:1")
     assert nowhere.startswith("the brokers at 127.0.0.1:1 do not answer (")
     assert told("--topics", "not.there=orders") == f"there is no topic not.there on {broker.bootstrap}"
-    assert told("--topics", "unheard").startswith("'unheard' is no topic that the lake knows: say what it holds")
+    assert told("--topics", "unheard").startswith("'unheard' is not a topic that the lake knows: say what it holds")
     assert told(PLURA_KAFKA_BOOTSTRAP="").startswith("no Kafka is known: name its brokers with PLURA_KAFKA_BOOTSTRAP")
     assert "SASL needs PLURA_KAFKA_SASL_USERNAME" in told(PLURA_KAFKA_SECURITY_PROTOCOL="SASL_SSL")
     assert told("--target", "duckdb") == "target duckdb does not stream: only spark does"

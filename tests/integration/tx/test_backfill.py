@@ -170,7 +170,7 @@ def test_a_signal_ends_it_between_two_transactions(plura: Plura, bo: TestDatabas
     os.kill(running.pid, signal.SIGTERM)
     out, err = running.communicate(timeout=60)
     assert running.returncode == 130, err
-    assert "--resume goes on from there" in out
+    assert "--resume continues from there" in out
 
 
 def test_what_is_wrong_is_said(plura: Plura, tmp_path: Path, bo: TestDatabase) -> None:

@@ -26,18 +26,6 @@ def own_freshness(stage: Stage) -> float:
     return float(lines[0].rpartition(" ")[2])
 
 
-def lag(stage: Stage) -> float:
-    name = "consumer_kafka_lag{"
-    lines = stage.status("/metrics")[1].splitlines()
-    return sum(
-        float(line.rpartition(" ")[2]) for line in lines if line.startswith(name) and f'topic="{stage.ledger}"' in line
-    )
-
-
-def ready(stage: Stage) -> bool:
-    return stage.status("/readyz")[0] == 200
-
-
 def caught_up(stage: Stage) -> bool:
     return stage.freshness() == {stage.ledger: 0.0, stage.orders: 0.0}
 
@@ -60,7 +48,7 @@ def blocked(stage: Stage) -> Iterator[None]:
 
 def test_rows_behind_a_hanging_transaction_count_as_lag(stage: Stage) -> None:
     stage.start()
-    until(lambda: ready(stage))
+    until(stage.is_ready)
     stage.produce(entry(0), partition=0)
     stage.wait_for(entry(0))
     until(lambda: caught_up(stage))
@@ -73,7 +61,7 @@ def test_rows_behind_a_hanging_transaction_count_as_lag(stage: Stage) -> None:
     producer.flush()
     behind = [entry(number) for number in range(11, 21)]
     stage.produce(*behind, partition=0)  # these are whole, and wait for the others
-    until(lambda: lag(stage) == 20)
+    until(lambda: stage.metric("consumer_kafka_lag") == 20)
     began = time.monotonic()
     time.sleep(7)
     waited = time.monotonic() - began
@@ -83,7 +71,7 @@ def test_rows_behind_a_hanging_transaction_count_as_lag(stage: Stage) -> None:
     producer.commit_transaction()
     producer.close()
     stage.wait_for(entry(0), *held, *behind)
-    until(lambda: lag(stage) == 0)
+    until(lambda: stage.metric("consumer_kafka_lag") == 0)
     until(lambda: caught_up(stage))
 
 
@@ -95,15 +83,15 @@ def test_a_hanging_transaction_is_seen_by_a_consumer_that_starts_later(stage: St
         producer.send(stage.ledger, entry(number)[1], partition=1)
     producer.flush()
     stage.start()
-    until(lambda: lag(stage) == 20)
+    until(lambda: stage.metric("consumer_kafka_lag") == 20)
     producer.abort_transaction()
     producer.close()
-    until(lambda: lag(stage) == 0)
+    until(lambda: stage.metric("consumer_kafka_lag") == 0)
 
 
 def test_short_transactions_without_a_pause_are_no_growing_backlog(stage: Stage) -> None:
     stage.start()
-    until(lambda: ready(stage))
+    until(stage.is_ready)
     producer = stage.broker.producer(transactional_id=stage.ledger)
     producer.init_transactions()
     worst = 0.0
@@ -140,7 +128,7 @@ def test_timestamps_of_records_neither_hide_nor_invent_a_backlog(stage: Stage, k
     # a broker of today refuses times of the future unless it is told not to
     stage.ledger = stage.broker.create_topic(partitions=2, message_timestamp_after_max_ms=str(2**63 - 1))
     stage.start(PLURA_LEDGER_TOPIC=stage.ledger)
-    until(lambda: ready(stage))
+    until(stage.is_ready)
     until(lambda: caught_up(stage))
     with blocked(stage):
         producer = stage.broker.producer()
@@ -151,7 +139,7 @@ def test_timestamps_of_records_neither_hide_nor_invent_a_backlog(stage: Stage, k
         began = time.monotonic()
         time.sleep(8)
         waited = time.monotonic() - began
-        assert lag(stage) == 20
+        assert stage.metric("consumer_kafka_lag") == 20
         assert waited - 1.5 < own_freshness(stage) < waited + 5
         assert waited - 2.5 < stage.freshness()[stage.ledger] < waited + 5
     stage.wait_for(*(entry(number) for number in range(20)))
@@ -162,7 +150,7 @@ def test_timestamps_of_records_neither_hide_nor_invent_a_backlog(stage: Stage, k
 @pytest.mark.parametrize("timestamp", [0, None], ids=["without a timestamp", "with one"])
 def test_a_backlog_is_as_old_after_a_restart_as_before(stage: Stage, timestamp: int | None) -> None:
     first = stage.start()
-    until(lambda: ready(stage))
+    until(stage.is_ready)
     stage.produce(entry(0), partition=0)
     stage.wait_for(entry(0))
     until(lambda: stage.committed().get((stage.ledger, 0)) == 1)
@@ -176,7 +164,7 @@ def test_a_backlog_is_as_old_after_a_restart_as_before(stage: Stage, timestamp: 
     time.sleep(8)
     with blocked(stage):
         stage.start()
-        until(lambda: lag(stage) == 1)
+        until(lambda: stage.metric("consumer_kafka_lag") == 1)
         waited = time.monotonic() - died
         time.sleep(2)
         assert waited - 2 < own_freshness(stage) < waited + 6
@@ -187,7 +175,7 @@ def test_a_backlog_is_as_old_after_a_restart_as_before(stage: Stage, timestamp: 
 @pytest.mark.parametrize("seconds", [600, -20, 86_400, -86_400])
 def test_a_wrong_clock_of_the_consumer_changes_nothing(stage: Stage, seconds: int) -> None:
     process = stage.start(**with_clock(stage, seconds))
-    until(lambda: ready(stage))
+    until(stage.is_ready)
     stage.produce(entry(0), partition=0)
     stage.wait_for(entry(0))
     until(lambda: caught_up(stage))
@@ -215,7 +203,7 @@ def test_a_wrong_clock_of_the_consumer_changes_nothing(stage: Stage, seconds: in
 
 def test_a_broker_that_is_away_makes_the_data_old(stage: Stage) -> None:
     stage.start()
-    until(lambda: ready(stage))
+    until(stage.is_ready)
     until(lambda: caught_up(stage))
     stage.broker.kill()
     try:

@@ -1,4 +1,4 @@
-"""Topics that are deleted, made anew, or grow while a consumer reads them."""
+"""Topics that are deleted, recreated, or grow while a consumer reads them."""
 
 from __future__ import annotations
 
@@ -15,26 +15,12 @@ from harness.kafka import Broker, free_ports
 from tests.transactions.stage import Stage, entry, order, until
 
 
-def metric(stage: Stage, name: str) -> float:
-    """Sum of a metric over its series of the ledger's topic."""
-    lines = stage.status("/metrics")[1].splitlines()
-    return sum(
-        float(line.rpartition(" ")[2])
-        for line in lines
-        if line.startswith(name + "{") and f'topic="{stage.ledger}"' in line
-    )
-
-
-def is_ready(stage: Stage) -> bool:
-    return stage.status("/readyz")[0] == 200
-
-
 def test_a_topic_that_is_deleted_under_a_consumer_is_waited_for(stage: Stage) -> None:
     process = stage.start()
     first = [entry(number) for number in range(20)]
     stage.produce(*first)
     stage.wait_for(*first)
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     stage.broker.delete_topic(stage.ledger)
     until(lambda: stage.status("/readyz")[0] == 503)
     assert stage.status("/healthz")[0] == 200
@@ -49,7 +35,7 @@ def test_a_topic_that_is_deleted_under_a_consumer_is_waited_for(stage: Stage) ->
     anew = [entry(number) for number in range(100, 140)]
     stage.produce(*anew)
     stage.wait_for(*first, order(1), *anew)
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     assert f'consumer_topic_missing{{topic="{stage.ledger}"}} 0.0' in stage.status("/metrics")[1]
     process.terminate()
     code, _, err = stage.ended(process)
@@ -61,7 +47,7 @@ def test_a_topic_that_is_deleted_under_a_consumer_is_waited_for(stage: Stage) ->
 @pytest.mark.parametrize("events", [5, 300])
 def test_a_topic_made_anew_at_once_is_read_from_its_first_event(stage: Stage, reset: str, events: int) -> None:
     process = stage.start(PLURA_CONSUMER_OFFSET_RESET=reset)
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     first = [entry(number) for number in range(100)]
     stage.produce(*first)
     stage.wait_for(*first)
@@ -71,8 +57,8 @@ def test_a_topic_made_anew_at_once_is_read_from_its_first_event(stage: Stage, re
     anew = [entry(number) for number in range(1000, 1000 + events)]
     stage.produce(*anew)
     stage.wait_for(*first, *anew)
-    until(lambda: metric(stage, "consumer_kafka_lag") == 0)
-    until(lambda: metric(stage, "consumer_topic_recreated_total") == 1)
+    until(lambda: stage.metric("consumer_kafka_lag") == 0)
+    until(lambda: stage.metric("consumer_topic_recreated_total") == 1)
     process.terminate()
     assert stage.ended(process)[0] == 0
 
@@ -80,11 +66,11 @@ def test_a_topic_made_anew_at_once_is_read_from_its_first_event(stage: Stage, re
 @pytest.mark.parametrize("reset", ["earliest", "latest"])
 def test_a_topic_made_anew_under_a_frozen_consumer_is_read_from_its_first_event(stage: Stage, reset: str) -> None:
     process = stage.start(PLURA_CONSUMER_OFFSET_RESET=reset, PLURA_CONSUMER_SESSION_TIMEOUT_MS="30000")
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     first = [entry(number) for number in range(100)]
     stage.produce(*first)
     stage.wait_for(*first)
-    until(lambda: metric(stage, "consumer_kafka_lag") == 0)
+    until(lambda: stage.metric("consumer_kafka_lag") == 0)
     os.kill(process.pid, signal.SIGSTOP)
     stage.broker.delete_topic(stage.ledger)
     stage.broker.create_topic(stage.ledger, partitions=2)
@@ -97,7 +83,7 @@ def test_a_topic_made_anew_under_a_frozen_consumer_is_read_from_its_first_event(
 @pytest.mark.parametrize("reset", ["earliest", "latest"])
 def test_a_topic_made_anew_while_nobody_consumes_is_read_from_its_first_event(stage: Stage, reset: str) -> None:
     process = stage.start(PLURA_CONSUMER_OFFSET_RESET=reset)
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     first = [entry(number) for number in range(100)]
     stage.produce(*first)
     stage.wait_for(*first)
@@ -116,7 +102,7 @@ def test_a_topic_made_anew_with_fewer_partitions_is_not_behind_for_ever(stage: S
     first = [entry(number) for number in range(100)]
     stage.produce(*first)
     stage.wait_for(*first)
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     stage.broker.delete_topic(stage.ledger)
     stage.broker.create_topic(stage.ledger, partitions=1)
     anew = [entry(number) for number in range(1000, 1020)]
@@ -131,34 +117,34 @@ def test_unread_events_of_a_deleted_topic_are_counted_as_lost(stage: Stage) -> N
     first = [entry(number) for number in range(10)]
     stage.produce(*first)
     stage.wait_for(*first)
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     producer = stage.broker.producer(transactional_id=stage.ledger)
     producer.init_transactions()
     producer.begin_transaction()
     for number in range(20, 27):  # nobody can read them yet
         producer.send(stage.ledger, entry(number)[1], partition=0)
     producer.flush()
-    until(lambda: metric(stage, "consumer_kafka_lag") == 7)
+    until(lambda: stage.metric("consumer_kafka_lag") == 7)
     stage.broker.delete_topic(stage.ledger)
-    until(lambda: metric(stage, "consumer_offsets_lost_total") == 7)
+    until(lambda: stage.metric("consumer_offsets_lost_total") == 7)
     stage.broker.create_topic(stage.ledger, partitions=2)
 
 
 def test_events_in_hand_of_a_deleted_topic_are_stored(stage: Stage) -> None:
     stage.start()
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     events = [entry(number) for number in range(40)]
     with stage.database.client().connect("blocker") as blocker, blocker.transaction():
         blocker.execute("lock table bo.ledger_entries in exclusive mode")
         for start in range(0, 40, 10):  # some are on their way into the database, the others wait behind them
             stage.produce(*events[start : start + 10])
             time.sleep(0.3)
-        until(lambda: metric(stage, "consumer_kafka_lag") == 40)
+        until(lambda: stage.metric("consumer_kafka_lag") == 40)
         stage.broker.delete_topic(stage.ledger)
-        until(lambda: metric(stage, "consumer_topic_missing") == 1)
+        until(lambda: stage.metric("consumer_topic_missing") == 1)
         time.sleep(3)
     stage.wait_for(*events)
-    assert metric(stage, "consumer_offsets_lost_total") == 0
+    assert stage.metric("consumer_offsets_lost_total") == 0
     stage.broker.create_topic(stage.ledger, partitions=2)
     stage.produce(entry(100))
     stage.wait_for(*events, entry(100))
@@ -168,7 +154,7 @@ def test_events_in_hand_of_a_deleted_topic_are_stored(stage: Stage) -> None:
 def test_new_partitions_are_read_from_their_first_event(stage: Stage, members: int) -> None:
     for _ in range(members):
         stage.start(PLURA_CONSUMER_OFFSET_RESET="latest", PLURA_METRICS_PORT=str(free_ports(1)[0]))
-        until(lambda: is_ready(stage))
+        until(stage.is_ready)
     first = [entry(number) for number in range(30)]
     stage.produce(*first)
     stage.wait_for(*first)
@@ -184,7 +170,7 @@ def test_latest_begins_at_the_end_and_loses_nothing_from_then_on(stage: Stage) -
     stage.produce(*old, partition=0)
     stage.produce(*(entry(number) for number in range(20, 30)), partition=1)
     process = stage.start(PLURA_CONSUMER_OFFSET_RESET="latest")
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     until(lambda: len(stage.committed()) == 4)
     process.kill()  # before the first event
     process.wait()
@@ -200,7 +186,7 @@ def test_latest_begins_at_the_end_and_loses_nothing_from_then_on(stage: Stage) -
 def test_a_topic_that_the_group_waited_for_is_read_from_its_first_event_with_latest(stage: Stage) -> None:
     stage.ledger = f"late-{uuid4().hex[:8]}"
     stage.start(PLURA_LEDGER_TOPIC=stage.ledger, PLURA_CONSUMER_OFFSET_RESET="latest")
-    until(lambda: "consumer_topic_missing" in stage.status("/metrics")[1] and metric(stage, "consumer_topic_missing"))
+    until(lambda: "consumer_topic_missing" in stage.status("/metrics")[1] and stage.metric("consumer_topic_missing"))
     stage.broker.create_topic(stage.ledger, partitions=2)
     events = [entry(number) for number in range(20)]
     stage.produce(*events)
@@ -209,7 +195,7 @@ def test_a_topic_that_the_group_waited_for_is_read_from_its_first_event_with_lat
 
 def test_latest_reads_on_at_the_first_event_that_is_left(stage: Stage) -> None:
     process = stage.start(PLURA_CONSUMER_OFFSET_RESET="latest")
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     first = [entry(number) for number in range(10)]
     stage.produce(*first, partition=0)
     stage.wait_for(*first)
@@ -220,19 +206,19 @@ def test_latest_reads_on_at_the_first_event_that_is_left(stage: Stage) -> None:
     stage.broker.delete_records(stage.ledger, {0: 20})
     stage.start()
     stage.wait_for(*first, *kept)
-    assert metric(stage, "consumer_offsets_lost_total") == 10
+    assert stage.metric("consumer_offsets_lost_total") == 10
 
 
 @pytest.mark.parametrize("when", ["afterwards", "meanwhile"])
 def test_partitions_added_when_a_named_member_came_back_are_read(stage: Stage, when: str) -> None:
     process = stage.start(PLURA_CONSUMER_MEMBER="one", PLURA_CONSUMER_SESSION_TIMEOUT_MS="30000")
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     process.kill()
     process.wait()
     if when == "meanwhile":
         stage.broker.add_partitions(stage.ledger, 3)
     stage.start()  # it is given what the one before had, and is not told that it leads the group
-    until(lambda: is_ready(stage))
+    until(stage.is_ready)
     if when == "afterwards":
         stage.broker.add_partitions(stage.ledger, 3)
     later = [entry(number) for number in range(30)]
@@ -251,7 +237,7 @@ def test_no_topic_is_created_by_asking_for_it(stage: Stage, tmp_path_factory: py
         producer.close()
         stage.start(PLURA_KAFKA_BOOTSTRAP=broker.bootstrap)
         until(
-            lambda: "consumer_topic_missing" in stage.status("/metrics")[1] and metric(stage, "consumer_topic_missing")
+            lambda: "consumer_topic_missing" in stage.status("/metrics")[1] and stage.metric("consumer_topic_missing")
         )
         time.sleep(3)
         client = KafkaAdminClient(bootstrap_servers=broker.bootstrap)

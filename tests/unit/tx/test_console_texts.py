@@ -18,8 +18,8 @@ from plura.tx.api.entries import PairingStatus, StatusGroup
 FOLDER = Path(module.__file__).parent
 TEMPLATES = sorted((FOLDER / "templates").glob("*.html"))
 HANGUL = re.compile(r"[가-힣]")
-CODES = {"KST", "KRW", "ID", "ADMIN_READ", "ADMIN_AUDIT", "UTC"}
-"""Words of the API and of time zones that are the same in every language."""
+CODES = {"KST", "KRW", "ID", "IP", "ADMIN_READ", "ADMIN_AUDIT", "UTC"}
+"""Words of the API, of networks and of time zones that are the same in every language."""
 
 
 def placeholders(text: str) -> set[str]:

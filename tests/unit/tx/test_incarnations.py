@@ -1,4 +1,4 @@
-"""Offsets of a topic that was deleted are not taken for those of the one that was made anew."""
+"""Offsets of a topic that was deleted are not taken for those of the one that was recreated."""
 
 from __future__ import annotations
 

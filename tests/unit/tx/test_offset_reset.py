@@ -88,7 +88,7 @@ def policy(start: Any = "earliest", followed: Iterable[str] = ()) -> tuple[Offse
     ("error", "moved", "lost"),
     [
         (OffsetOutOfRangeError({ONE: 12}), [(ONE, 20)], [("ledger", 8)]),
-        # the log was cut, or made anew: what it holds is read, and nothing of it was lost
+        # the log was cut, or recreated: what it holds is read, and nothing of it was lost
         (OffsetOutOfRangeError({ONE: 70}), [(ONE, 20)], []),
         (LogTruncationError({ONE: OffsetAndMetadata(25, "", 3)}), [(ONE, 25)], []),
         (LogTruncationError({ONE: None}), [(ONE, "beginning")], []),

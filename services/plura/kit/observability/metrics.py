@@ -119,7 +119,7 @@ class ConsumerMetrics:
         )
         self.recreated = Counter(
             "consumer_topic_recreated_total",
-            "Times that the topic was deleted and made anew; it was read from its first record.",
+            "Times that the topic was deleted and recreated; it was read from its first record.",
             ["topic"],
             registry=registry,
         )

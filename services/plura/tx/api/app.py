@@ -68,8 +68,8 @@ _PLANNER = {
     "enable_sort": "off",
     "enable_incremental_sort": "off",
 }
-"""Lookups read a few rows in the order of an index. Where statistics are old, the planner takes an id with 150,000
-entries for one with a few, and reads them all to sort them; without these it has only the plan that is right for both.
+"""Lookups read a few rows in the order of an index. With old statistics the planner takes an id with 150,000 entries
+for one with a few, and reads them all to sort them; without these it has only the plan that is right for both.
 """
 _REFUSED = {401: "UNAUTHENTICATED", 403: "FORBIDDEN", 422: "INVALID"}
 """What the audit calls a refusal, by status."""
@@ -201,7 +201,7 @@ async def _told(request: Request, error: Exception) -> Response:
             return await _told(request, ended)
         except UnavailableError as unavailable:
             error = unavailable
-    return (visit.tell_error or problem)(error, visit.correlation_id)
+    return (visit.answer_error or problem)(error, visit.correlation_id)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -225,4 +225,4 @@ async def _status(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     visit = visit_of(request)
     answered = StatusError(error.status_code, str(error.detail), error.headers)
-    return (visit.tell_error or problem)(answered, visit.correlation_id)
+    return (visit.answer_error or problem)(answered, visit.correlation_id)

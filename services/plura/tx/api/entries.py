@@ -147,7 +147,7 @@ class TracedEntry(NamedTuple):
 
     @property
     def counterparty_wallet_id(self) -> str | None:
-        """The wallet that the money came from or went to, None where the rows do not tell."""
+        """The wallet that the money came from or went to, None where the rows do not say."""
         sender, receiver = self.sides
         if self.wallet_id == sender:
             return receiver

@@ -29,7 +29,7 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
 )
 _OVER_TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
-"""For a year browsers do not reach this host without TLS, not even for its first request."""
+"""For a year, browsers use only TLS for this host."""
 
 
 class Frame:
@@ -97,7 +97,7 @@ def _failure(visit: Visit) -> Response:
     """Return the answer to a request that failed; as a problem where its page fails too."""
     error = ApiError("Internal Server Error")
     try:
-        return (visit.tell_error or problem)(error, visit.correlation_id)
-    except Exception:  # noqa: BLE001  # every fault of the page, which is the second one, has this answer
+        return (visit.answer_error or problem)(error, visit.correlation_id)
+    except Exception:  # noqa: BLE001  # whatever fails in the error page, the second failure, has this answer
         _LOG.exception("error page failed")
         return problem(error, visit.correlation_id)

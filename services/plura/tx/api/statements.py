@@ -1,4 +1,4 @@
-"""The statements of the API: prepared, measured, and repeated once where a connection turned out to be useless."""
+"""The statements of the API: prepared, measured, and repeated once if a connection turned out to be unusable."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _LONGEST_WAIT_SECONDS = 3.0
 _SESSION_ENDED = "PL401"
 """SQLSTATE of ``bo.require_open_session``."""
 _READ_ONLY = "25006"
-_USELESS = (_READ_ONLY, "08", "57P")
-"""What begins the SQLSTATE of an error after which a connection is of no use, even if it still answers.
+_UNUSABLE = (_READ_ONLY, "08", "57P")
+"""Beginnings of the SQLSTATEs after which a connection is unusable, even if it still answers.
 
-The server became read-only, as a demoted primary does; the connection is lost, between a pooler and the server perhaps;
-or the server shuts down, crashed, or does not take connections yet.
+The server became read-only, as a demoted primary does; the connection is lost, perhaps between a pooler and the
+server; or the server shuts down, has crashed, or does not accept connections yet.
 """
 
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
@@ -51,8 +51,8 @@ class Statements:
     async def rows(self, name: str, table: str, parameters: Mapping[str, Any] | None = None) -> Sequence[TupleRow]:
         """Run a statement in a transaction of its own and return its rows.
 
-        ``table`` is the label of the metrics. A connection that is of no use any more costs a second try, after the
-        pool has closed all that were opened before; then an audit row may be there twice, but never not at all.
+        ``table`` is the label of the metrics. If the connection is unusable, the statement is tried once more after
+        the pool has closed all older connections; then an audit row may be written twice, but it is never missing.
 
         Raises:
             SessionEndedError: the parameters name a session that was ended.
@@ -77,13 +77,13 @@ class Statements:
         started = time.monotonic()
         try:
             return await work()
-        except _UselessConnectionError:
+        except _UnusableConnectionError:
             if self._drained_at < started:
                 self._drained_at = time.monotonic()
                 await self._pool.drain()
         try:
             return await work()
-        except _UselessConnectionError:
+        except _UnusableConnectionError:
             raise UnavailableError from None
 
     async def _once_as(
@@ -119,10 +119,10 @@ class Statements:
                 try:
                     yield connection
                 except psycopg.Error as error:
-                    if connection.broken or (error.sqlstate or "").startswith(_USELESS):
+                    if connection.broken or (error.sqlstate or "").startswith(_UNUSABLE):
                         _LOG.warning("connection given up", extra=fields(reason=_first_line(error)))
                         await connection.close()
-                        raise _UselessConnectionError from None
+                        raise _UnusableConnectionError from None
                     raise
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
             _LOG.warning("database not available", extra=fields(reason=_first_line(error)))
@@ -167,5 +167,5 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
-class _UselessConnectionError(Exception):
+class _UnusableConnectionError(Exception):
     """The connection was dead, or nothing can be written over it."""

@@ -64,7 +64,7 @@ class Visit:
         self.session_id: str | None = None
         """Of somebody who signed in; a statement refuses it once it was ended."""
         self.session_ended = False
-        self.tell_error: Callable[[ApiError, str], Response] | None = None
+        self.answer_error: Callable[[ApiError, str], Response] | None = None
         """How an error is told where it is not told as a problem: people read pages."""
         self._scope = scope
         self._masked = masked

@@ -1,7 +1,7 @@
-"""When the messages of a partition arrived, as far as its consumers have seen the log grow.
+"""When the messages of a partition arrived, by what its consumers have observed of its end.
 
 Producers put a time into each record, and it may be anything: 0, -1, seconds, a clock that is wrong, or the time of an
-old event that is sent again. So it decides only between the two moments between which a consumer saw the record appear.
+old event that is sent again. So it is only used to place the arrival between the two observations around it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 _MOST_RUNS = 256
 _FIRST_RECORD = 1_293_840_000.0
-"""Kafka was published in 2011: what claims to be older is no number of milliseconds since 1970."""
+"""Kafka was published in 2011: an earlier time is not a time in milliseconds since 1970."""
 
 
 @dataclass
 class _Run:
-    """A time in which the log did not grow."""
+    """A period in which the log did not grow."""
 
     first_at: float
     last_at: float
@@ -29,7 +29,7 @@ class Arrivals:
     _runs: list[_Run] = field(default_factory=list)
 
     def observe(self, at: float, end: int) -> None:
-        """Take note that the log ended at an offset. One that became shorter was made anew: what was before is void."""
+        """Take note of the end of the log at a time. A shorter log was recreated: earlier notes are dropped."""
         runs = self._runs
         if runs and (end < runs[-1].end or at < runs[-1].last_at):
             runs.clear()
@@ -37,11 +37,11 @@ class Arrivals:
             runs[-1].last_at = at
             return
         runs.append(_Run(at, at, end))
-        if len(runs) > _MOST_RUNS:  # of a long backlog a coarse history will do
+        if len(runs) > _MOST_RUNS:  # a coarse history is enough for a long backlog
             del runs[1:-1:2]
 
     def forget(self, position: int) -> None:
-        """Forget what only dates messages before an offset."""
+        """Forget what is only needed for messages before an offset."""
         before = sum(run.end <= position for run in self._runs)
         del self._runs[: max(0, before - 1)]
 

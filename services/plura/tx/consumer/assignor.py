@@ -26,13 +26,13 @@ class KnownTopicsAssignor(RangePartitionAssignor):  # type: ignore[misc]
     """Assigns ranges of all topics that exist.
 
     A member that has just started may lead the group before its client has heard of the topics. The client would then
-    give everyone nothing, and if that member is killed at once and comes back under its name, nobody would correct
-    that. So what the client does not know yet is taken from our own look at the topics. A topic that does not exist is
-    left out, so that the others are read: its partitions are assigned when it is there.
+    assign nothing to anybody, and if that member is killed at once and comes back under its name, nobody would correct
+    that. So what the client does not know yet is taken from our own observation of the topics. A topic that does not
+    exist is left out, so that the others are read; its partitions are assigned once it exists.
     """
 
     def __init__(self, topics: Callable[[], Topics]) -> None:
-        """Take a function that returns what our own look at the topics has seen; it may have seen nothing yet."""
+        """Take a function that returns our own observation of the topics, which may be empty at first."""
         self._topics = topics
         self._heard_of: set[str] = set()
 
@@ -42,7 +42,7 @@ class KnownTopicsAssignor(RangePartitionAssignor):  # type: ignore[misc]
         Raises:
             UnknownTopicOrPartitionError: nobody has heard of a topic yet; the client has just begun and joins again.
         """
-        # the client groups its members by whether they are named, and takes for granted that they come in that order
+        # the client groups members by whether they are named, and expects them in that order
         members = sorted(members, key=lambda member: member.group_instance_id is None)
         names = sorted({topic for member in members for topic in member.metadata.topics})
         known = {name: self._partitions(cluster, name) for name in names}

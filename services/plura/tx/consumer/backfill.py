@@ -81,7 +81,7 @@ class Backfill:
 
         Raises:
             OSError: the file cannot be read.
-            StoppedError: it was to stop; everything up to a line is stored, and ``resume`` goes on from there.
+            StoppedError: it was to stop; everything up to a line is stored, and ``resume`` continues from there.
         """
         started = time.monotonic()
         size = file.stat().st_size

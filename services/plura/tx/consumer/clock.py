@@ -6,17 +6,18 @@ import time
 
 
 class DatabaseClock:
-    """Tells the database's time; the wall clock of this machine may be wrong.
+    """Returns the database's time; the wall clock of this machine may be wrong.
 
-    Durations are measured by this process' monotonic clock, which is set against the database's now and then.
+    Durations are measured by the monotonic clock of this process, which is compared with the database's clock now and
+    then.
     """
 
     def __init__(self) -> None:
-        """Begin with this machine's wall clock, until the database was asked."""
+        """Begin with this machine's wall clock, until ``set`` is called."""
         self._offset = time.time() - time.monotonic()
 
     def set(self, epoch: float, asked_at: float) -> None:
-        """Take what the database said to a question of the monotonic time ``asked_at``: seconds since the epoch."""
+        """Take the database's time in seconds since the epoch; it was asked at monotonic ``asked_at``."""
         self._offset = epoch - (asked_at + time.monotonic()) / 2
 
     def now(self) -> float:

@@ -15,7 +15,7 @@ from plura.tx.consumer.messages import Message
 from plura.tx.consumer.state import Place
 
 _MOST_POLLED = 100
-"""Records of a poll: as cheap as a thousand, and a tenth of the memory if they turn out to be large."""
+"""Records of a poll: as fast as a thousand, with a tenth of the memory if they turn out to be large."""
 
 
 @dataclass(kw_only=True)
@@ -54,7 +54,7 @@ class Gathered:
         return len(self.messages) >= limits.batch_events or self.size >= limits.batch_bytes
 
     def room(self, limits: Limits, largest: int) -> int:
-        """Return how many more records may be polled, at least one, if they are as large as ``largest`` or ours."""
+        """Return how many more records may be polled, at least one, each as large as ``largest`` or our largest."""
         by_count = limits.batch_events - len(self.messages)
         by_size = (limits.batch_bytes - self.size) // max(1, largest, self.largest)
         return max(1, min(by_count, by_size, _MOST_POLLED))

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class Heartbeat:
-    """Works in a thread of its own, over a connection of its own; what fails is tried again at the next beat."""
+    """Works in its own thread, over its own connection; what fails is tried again at the next beat."""
 
     connect: Callable[[], Connection[TupleRow]]
     group_id: str
@@ -94,7 +94,7 @@ class Heartbeat:
                 self._connection = None
 
     def _keep_partitions(self, cursor: psycopg.Cursor[TupleRow], topics: Topics) -> None:
-        """Have a row for each partition that exists, and none that waits for one that does not."""
+        """Make sure that each partition has a row, and that no row waits for a partition that does not exist."""
         group = {"group_id": self.group_id, "member": self.member}
         counts = {name: topic.partitions for name, topic in topics.items() if topic is not None}
         if counts != self._counts:

@@ -1,4 +1,4 @@
-"""Whether a topic is still the one whose offsets we hold: one that was made anew begins at offset 0 again."""
+"""Whether a topic is still the one whose offsets we have: a recreated topic begins at offset 0 again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 class Incarnations:
     """Compares the ids of topics.
 
-    The id of a topic is committed with each offset. So it is noticed that an offset belongs to a topic that was deleted
-    while we ran, while we were frozen, or while nobody consumed; the new topic is then read from its first record. What
-    was read of it at the old offset is read again, which changes nothing.
+    The id of a topic is committed with each offset. It shows that an offset belongs to a topic that was deleted,
+    while we were running, frozen, or not started; the new topic is then read from its first record. What was read of it
+    before is read again, which changes nothing.
     """
 
     _ids: dict[str, str] = field(default_factory=dict)
@@ -35,14 +35,14 @@ class Incarnations:
         return self._ids.get(topic, "")
 
     def see(self, topics: Topics) -> set[str]:
-        """Take what the brokers say and return the topics that were made anew."""
+        """Take what the brokers say and return the topics that were recreated."""
         anew = set()
         for name, topic in topics.items():
             if topic is None:
                 continue
             held = self._ids.get(name)
             if held and topic.topic_id not in ("", held):
-                log.warning("topic was made anew", extra=fields(topic=name, was=held, topic_id=topic.topic_id))
+                log.warning("topic was recreated", extra=fields(topic=name, was=held, topic_id=topic.topic_id))
                 anew.add(name)
             self._ids[name] = topic.topic_id or held or ""
         return anew

@@ -301,7 +301,7 @@ class ConsumeLoop:
         return [*([self._work.gathered] if self._work else []), self._gathered]
 
     def _begin_anew(self, consumer: Any, topic: str) -> None:
-        """Read a topic that was made anew from its first record."""
+        """Read a topic that was recreated from its first record."""
         self.metrics.recreated(topic)
         self.tracker.recreated(topic)
         self._forget([place for place in self._uncommitted if place[0] == topic])

@@ -1,4 +1,4 @@
-"""Turns what became of batches into metrics and log lines."""
+"""Turns the outcomes of batches into metrics and log lines."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class MetricsRecorder:
         self._consumer.lost.labels(topic).inc(offsets)
 
     def recreated(self, topic: str) -> None:
-        """Count that a topic was made anew."""
+        """Count that a topic was recreated."""
         self._consumer.recreated.labels(topic).inc()
 
     def lags(self) -> None:

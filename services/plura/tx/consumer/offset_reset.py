@@ -1,4 +1,4 @@
-"""Where reading goes on when the broker has nothing at our position, or when there is no position."""
+"""Where reading continues if the broker has nothing at our position, or if there is no position."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 from plura.kit.observability.logs import fields
 
 RESETS = (LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError)
-"""What a client without a policy of its own raises when it does not know where to read on."""
+"""What a client without a policy of its own raises when it does not know where to continue."""
 
 _TIMEOUT_MS = 2000
 
@@ -29,15 +29,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class OffsetResetPolicy:
-    """Moves a client to where it can read on.
+    """Moves a client to where it can continue.
 
-    The client would do the same by itself, but silently: nobody would hear of records that the broker's retention
+    The client would do the same by itself, but silently: nobody would learn of records that the broker's retention
     deleted before they were read. And it would apply ``latest`` to partitions that are added to a topic which the group
-    has read for long: their first events would be lost.
+    reads already: their first events would be lost.
     """
 
     start: Literal["earliest", "latest"]
-    """Where a group begins that is new to a topic. One that it follows is read from the first record that is left."""
+    """Where a group begins in a topic that is new to it. Topics in ``followed`` are read from their first record."""
     lost: Callable[[str, int], None]
     """Called with the topic and the number of offsets that were skipped."""
     topic_id: Callable[[str], str] = lambda _: ""
@@ -46,7 +46,7 @@ class OffsetResetPolicy:
     """Topics that the group has read before, or waits for."""
 
     def await_topics(self, topics: Iterable[str]) -> None:
-        """Take note that topics do not exist: when they do, nothing of them is to be skipped."""
+        """Take note that topics do not exist: when they do, none of their events may be skipped."""
         self.followed |= set(topics)
 
     def apply(self, consumer: Any, error: KafkaError) -> None:
@@ -66,7 +66,7 @@ class OffsetResetPolicy:
         self.followed |= {one.topic for one in mine}
 
     def _skip(self, consumer: Any, wanted: Mapping[TopicPartition, int]) -> None:
-        """Go on behind a gap, and report it."""
+        """Continue after a gap, and report it."""
         first = _offsets(consumer.beginning_offsets, list(wanted)) if wanted else {}
         for one, offset in wanted.items():
             place = {"topic": one.topic, "partition": one.partition, "wanted": offset, "next": first[one]}
@@ -75,11 +75,11 @@ class OffsetResetPolicy:
                 log.error("records were deleted before they were read", extra=fields(**place, lost=skipped))
                 self.lost(one.topic, skipped)
             else:
-                log.warning("topic is shorter than what was read of it, reading on", extra=fields(**place))
+                log.warning("topic is shorter than what was read of it, continuing", extra=fields(**place))
             consumer.seek(one, first[one])
 
     def _turn_back(self, consumer: Any, truncations: Mapping[TopicPartition, Any]) -> None:
-        """Read again from where the log of a new leader differs from what was read; that changes nothing twice."""
+        """Read again from where a new leader's log differs from what was read; storing twice changes nothing."""
         for one, differs in truncations.items():
             log.warning("a new leader lacks records that were read", extra=fields(topic=one.topic, at=str(differs)))
             if differs is None:
@@ -104,11 +104,11 @@ class OffsetResetPolicy:
             consumer.seek_to_beginning(one)
 
     def _begin_new_topic_at_end(self, consumer: Any, topic: str, mine: list[TopicPartition]) -> None:
-        """Begin a topic at its end, for all members of the group and for good.
+        """Begin a topic at its end, once for all members of the group.
 
         The ends are committed for every partition there is, so that one without a committed offset is known to have
-        been added later. They are asked for before the offsets of the others are: whoever has read on since is not
-        thrown forward.
+        been added later. They are asked for before the committed offsets, so that a member which has continued since is
+        not moved forward.
         """
         every = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
         ends = _offsets(consumer.end_offsets, every)

@@ -9,7 +9,7 @@ from __future__ import annotations
 _BLANKS = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 NOT_BLANK = f"[^{_BLANKS}]"
-"""Has a character that is no white space."""
+"""Has a character that is not white space."""
 CONTROL = r"[\u0000-\u001f\u007f-\u009f]"
 """Has a control character."""
 NUL = r"\u0000"

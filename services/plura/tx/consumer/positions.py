@@ -1,4 +1,4 @@
-"""Follows how far each of our partitions is stored, and since when its next message waits."""
+"""Tracks how far each of our partitions is stored, and since when its next message has been waiting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PartitionTracker:
     _topics: Topics = field(default_factory=dict)
     _seen_at: float = 0.0
     _gone: dict[Place, tuple[float, int]] = field(default_factory=dict)
-    """Partitions that were ours until a moment ago: when they went, and how many of their messages were not read."""
+    """Partitions that were ours until a moment ago: when we lost them, and how many of their messages were not read."""
 
     def stored(self, ends: Mapping[Place, int]) -> None:
         """Take note that partitions are stored up to some offsets."""
@@ -58,11 +58,11 @@ class PartitionTracker:
                 missing[name] = time.monotonic()
                 self._count_lost(name)
             elif topic is not None and missing.pop(name, None) is not None:
-                log.warning("topic is there", extra=fields(topic=name, partitions=topic.partitions))
+                log.warning("topic exists again", extra=fields(topic=name, partitions=topic.partitions))
         self._gone = {place: gone for place, gone in self._gone.items() if gone[0] >= seen_at}
 
     def recreated(self, topic: str) -> None:
-        """Take note that a topic was made anew: what was not read of the one before is lost."""
+        """Take note that a topic was recreated: what was not read of the one before is lost."""
         self._count_lost(topic)
         for (name, _), state in self.state.partitions.items():
             if name == topic:
@@ -72,10 +72,10 @@ class PartitionTracker:
         """Take the positions of a client; ``parts`` are the messages that it gave and that are not stored yet.
 
         Raises:
-            KafkaError: a broker does not answer, or the client does not know where to read on.
+            KafkaError: a broker does not answer, or the client does not know where to continue.
         """
         assigned = sorted(one for one in consumer.assignment() if one.topic not in self.state.missing_since)
-        deadline = time.monotonic() + _TIMEOUT_MS / 1000  # for all of them: each may wait for a coordinator
+        deadline = time.monotonic() + _TIMEOUT_MS / 1000  # one deadline for all: each may wait for a coordinator
         positions = {}
         for one in assigned:
             remaining = max(0.0, deadline - time.monotonic())
@@ -108,7 +108,7 @@ class PartitionTracker:
             state.waiting_since = state.waiting_since if arrived is None else arrived
 
     def _count_lost(self, topic: str) -> None:
-        """Count what was not read of a topic that is no more."""
+        """Count what was not read of a topic that no longer exists."""
         lost = sum(unread for (name, _), (_, unread) in self._gone.items() if name == topic)
         self._gone = {place: gone for place, gone in self._gone.items() if place[0] != topic}
         for (name, _), state in self.state.partitions.items():

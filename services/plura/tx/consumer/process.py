@@ -79,7 +79,7 @@ class ConsumerProcess:
         self._ingest: Ingest | None = None
 
     def load(self, known: Mapping[Place, StoredState]) -> None:
-        """Take what the database knows of the group."""
+        """Take what the database knows about the group's partitions."""
         self._tracker.known.update(known)
         self._offset_reset.followed |= {topic for topic, _ in known}
         if self._ingest is not None:

@@ -53,7 +53,7 @@ def read_profile(
     text = _text(file)
     profiles = _profiles(text)
     if profile_id not in profiles:
-        raise ProfileError(f"there is no profile {profile_id!r}: {', '.join(sorted(profiles))} are there")
+        raise ProfileError(f"there is no profile {profile_id!r}; the profiles are {', '.join(sorted(profiles))}")
     found = _map(profiles[profile_id], f"profile {profile_id}")
     named = {"ledger": ledger_topic, "payment_order": payment_order_topic}
     topics: dict[str, Kind] = {}
@@ -83,7 +83,7 @@ def _profiles(text: str) -> Mapping[str, Any]:
     try:
         document = _map(yaml.safe_load(text), "the file of event profiles")
     except yaml.YAMLError as error:
-        raise ProfileError(f"the event profiles are no YAML: {error}") from None
+        raise ProfileError(f"the event profiles are not YAML: {error}") from None
     if document.get("version") != 1:
         raise ProfileError("the event profiles have to say version: 1")
     profiles = _map(document.get("profiles"), "profiles")

@@ -11,7 +11,7 @@ from plura.tx.consumer.state import Place
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes which partitions are ours no more and which are new; nothing may hold up the thread that calls it.
+    """Notes which partitions are no longer ours and which are new; it must not block the thread that calls it.
 
     The client keeps its position in a partition that is ours before and after a rebalance, although it announces every
     one as revoked. So only what is not assigned again is gone.
@@ -20,7 +20,7 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self) -> None:
         """Begin without partitions."""
         self.is_member = False
-        """Whether the group counts on us."""
+        """Whether we are a member of the group."""
         self._changes: deque[tuple[set[Place], set[Place]]] = deque()
         self._owned: set[Place] = set()
 
@@ -38,7 +38,7 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
         """Do nothing: what becomes of them is known when the rebalance is over."""
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """Take note that others may have read on: the client forgets its positions."""
+        """Take note that others may have continued: the client forgets its positions."""
         self._changes.append(({(one.topic, one.partition) for one in lost}, set()))
         self._owned = set()
         self.is_member = False

@@ -1,4 +1,4 @@
-"""What a consumer knows about itself: how far each partition is stored, and whether topics and brokers are there.
+"""What a consumer knows about itself: how far each partition is stored, and whether topics exist and brokers answer.
 
 All times are those of the monotonic clock, in seconds.
 """
@@ -27,7 +27,7 @@ class PartitionState:
     position: int | None = None
     """The offset up to which everything is stored."""
     fetched: int | None = None
-    """The offset up to which everything is in hand, if not stored yet."""
+    """The offset up to which everything was fetched, stored or not."""
     end: int | None = None
     """The offset that the next message gets, those of open transactions included (the high watermark)."""
     waiting_since: float | None = None
@@ -47,7 +47,7 @@ class PartitionState:
         return float(max(0, self.end - self.position))
 
     def unread(self) -> int:
-        """Messages that are not even in hand, as far as that is known."""
+        """Messages that were not even fetched, as far as that is known."""
         return 0 if self.fetched is None or self.end is None else max(0, self.end - self.fetched)
 
     def age(self, now: float) -> float:
@@ -90,11 +90,11 @@ class ConsumerState:
         return max((state.age(now) for state in own), default=0.0)
 
     def lives(self) -> bool:
-        """Whether the process still does its rounds."""
+        """Whether the loop of the process still runs."""
         return time.monotonic() - self.looped_at < _ALIVE_SECONDS
 
     def readiness(self) -> dict[str, bool]:
-        """Whether the process is in its group and the broker answered of late; topics that are missing are named."""
+        """Whether the process is in its group and the broker answered recently; topics that are missing are named."""
         answers = self.joined and time.monotonic() - self.asked_at < _READY_SECONDS
         return {"broker": answers} | {f"topic {topic}": False for topic in sorted(self.missing_since)}
 

@@ -60,7 +60,7 @@ class Store(Protocol):
 
 
 class PostgresStore:
-    """Writes over one connection, which is made anew after a failure."""
+    """Writes over one connection, which is recreated after a failure."""
 
     def __init__(self, connect: Callable[[], Connection[TupleRow]], queried: Queried = lambda *_: None) -> None:
         """Take the function that makes a connection with the rights of the consumer.

@@ -43,18 +43,18 @@ class TopicSource(Protocol):
         """Return what topics are now.
 
         Raises:
-            KafkaError: a broker does not answer, or may not say.
+            KafkaError: a broker does not answer, or refuses to answer.
         """
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
 
 
 class KafkaTopics:
     """Asks brokers, over connections of its own.
 
     The consumer's own client cannot be asked: reading committed records only, it takes the last stable offset for the
-    end of a partition, so that whatever waits behind an open transaction would not be there.
+    end of a partition, so that whatever waits behind an open transaction would not be counted.
     """
 
     def __init__(self, client_options: Mapping[str, Any]) -> None:
@@ -74,7 +74,7 @@ class KafkaTopics:
         """Return what topics are now.
 
         Raises:
-            KafkaError: a broker does not answer, or may not say.
+            KafkaError: a broker does not answer, or refuses to answer.
         """
         found: dict[str, Topic | None] = {}
         described = {one["name"]: one for one in self._client.describe_topics(list(names))}
@@ -92,7 +92,7 @@ class KafkaTopics:
         return found
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         self._client.close()
 
     def _ends(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
@@ -121,7 +121,7 @@ class MemoryTopics:
 
 @dataclass(kw_only=True)
 class TopicMonitor:
-    """Looks at topics in a thread of its own, so that a slow broker holds up nothing else."""
+    """Asks for the topics in a thread of its own, so that a slow broker delays nothing else."""
 
     connect: Callable[[], TopicSource]
     names: Sequence[str]
@@ -134,7 +134,7 @@ class TopicMonitor:
     _looking: Future[tuple[float, Topics]] | None = None
 
     def look(self) -> bool:
-        """Take what the last look saw and begin another; return whether there is something new."""
+        """Take the result of the last look and begin another; return whether there is a new result."""
         is_new = False
         if self._looking is not None:
             if not self._looking.done():
@@ -150,7 +150,7 @@ class TopicMonitor:
         return is_new
 
     def close(self) -> None:
-        """Finish the look at work."""
+        """Finish the look that is under way."""
         self._thread.shutdown()
         if self._source is not None:
             self._source.close()

@@ -36,7 +36,7 @@ _NUL = "a text has a NUL character"
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
@@ -46,21 +46,21 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
     """Return the JSON object of a message; nothing is an empty object. Numbers keep the digits they were sent with.
 
     Raises:
-        RefusedError: ``internal_error`` for bytes that are no UTF-8 and numbers beyond all bounds, ``parse_error`` for
-            what is no JSON object.
+        RefusedError: ``internal_error`` for bytes that are not UTF-8 and numbers beyond all bounds, ``parse_error`` for
+            what is not a JSON object.
     """
     if not payload:
         return {}
     try:
         found = _DECODER.decode(payload.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise internal_error(f"the message is no UTF-8: {error.reason} at byte {error.start}") from None
+        raise internal_error(f"the message is not UTF-8: {error.reason} at byte {error.start}") from None
     except InvalidOperation:
         raise internal_error("a number is out of range") from None
     except (ValueError, RecursionError) as error:
-        raise parse_error(f"the message is no JSON: {error}") from None
+        raise parse_error(f"the message is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise parse_error(f"the message is no JSON object but {_kind(found)}")
+        raise parse_error(f"the message is not a JSON object but {_kind(found)}")
     return found
 
 
@@ -102,7 +102,7 @@ def read_signed_amount(value: Any) -> Decimal:
     """Return a decimal number of two places: a JSON number of that value, or text of digits and a point.
 
     Raises:
-        RefusedError: it is no number, has more places than two, or more than 16 digits before them.
+        RefusedError: it is not a number, has more places than two, or more than 16 digits before them.
     """
     if isinstance(value, str):
         if not _AMOUNT.fullmatch(value):
@@ -136,8 +136,8 @@ def read_time(value: Any) -> datetime:
     """Return an instant in UTC.
 
     Raises:
-        RefusedError: it is no text of the form 2026-02-13T01:02:03.456Z, or finer than a microsecond: what would be cut
-            off might decide which of two events is the latest.
+        RefusedError: it is not a text of the form 2026-02-13T01:02:03.456Z, or is finer than a microsecond: what would
+            be cut off might decide which of two events is the latest.
     """
     if not isinstance(value, str):
         raise parse_error(f"a time is {_kind(value)}")
@@ -164,7 +164,7 @@ def read_version(value: Any) -> int:
     """Return a whole number of 64 bits: a JSON number of that value, or text of digits.
 
     Raises:
-        RefusedError: it is no whole number, or out of range.
+        RefusedError: it is not a whole number, or out of range.
     """
     if isinstance(value, str):
         if not _WHOLE.fullmatch(value):
@@ -175,7 +175,7 @@ def read_version(value: Any) -> int:
         if value and value.adjusted() >= _MOST_VERSION_DIGITS:
             raise internal_error("a version is out of range")
         if value != value.to_integral_value():
-            raise parse_error(f"a version is no whole number: {str(value)[:40]}")
+            raise parse_error(f"a version is not a whole number: {str(value)[:40]}")
     number = int(value)
     if not -_VERSION_LIMIT <= number < _VERSION_LIMIT:
         raise internal_error("a version is out of range")

@@ -1,4 +1,4 @@
-"""Sessions that were ended before their time: their cookies are worth nothing any more, wherever a copy of one is."""
+"""Sessions that were ended before they expired: no copy of their cookies is accepted any more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class EndedSessions:
         """End a session.
 
         Raises:
-            UnavailableError: it was not recorded, so the session goes on.
+            UnavailableError: it was not recorded, so the session continues.
         """
         parameters = {"session": session.session_id, "expires_at": session.principal.expires_at}
         await self._statements.rows("end_session", "ended_sessions", parameters)

@@ -17,7 +17,7 @@ from plura.tx.api.console.errors import SignInFailedError
 from plura.tx.api.console.formats import KST
 from plura.tx.api.console.pages import page, path_of, static
 from plura.tx.api.console.pasted import LONGEST_PASTED, PastedField, searched
-from plura.tx.api.console.reader import HOME, reader_of
+from plura.tx.api.console.reader import reader_of
 from plura.tx.api.console.session import (
     LOGIN,
     SESSION,
@@ -58,11 +58,11 @@ router = APIRouter()
 @router.api_route("/", methods=["GET", "HEAD"])
 @router.get("/console/")
 async def start() -> Response:
-    """Lead to the console."""
-    return RedirectResponse(HOME, status_code=303)
+    """Redirect to the console."""
+    return RedirectResponse(START, status_code=303)
 
 
-@router.get(HOME)
+@router.get(START)
 async def home(request: Request) -> Response:
     """Show the search, or the way to sign in."""
     services, visit, reader = services_of(request), visit_of(request), reader_of(request)
@@ -120,7 +120,7 @@ async def callback(request: Request, code: str = "", state: str = "") -> Respons
 
 @router.post("/console/logout")
 async def logout(request: Request) -> Response:
-    """End the session in this browser and wherever else its cookie may be, if the form is ours."""
+    """End the session, in this browser and for every copy of its cookie, if the form is ours."""
     services = services_of(request)
     visit = visit_of(request)
     sign_in = _required(services)
@@ -210,17 +210,6 @@ async def show_audit(
         cursor=cursor,
     )
     return page("audit", reader_of(request), found=found, actor_id=actor_id, resource_id=resource_id, cursor=cursor)
-
-
-async def _is_signed_in(services: Services, visit: Visit) -> bool:
-    session = session_of(services, visit)
-    if session is None:
-        return False
-    try:
-        await services.sessions.require_open(session)
-    except SessionEndedError:
-        return False
-    return True
 
 
 def _required(services: Services) -> SignIn:

@@ -11,12 +11,13 @@ from starlette.responses import Response
 from plura.tx.api.console.catalogue import Texts
 from plura.tx.api.console.pages import address, page
 from plura.tx.api.console.pasted import LONGEST_PASTED
-from plura.tx.api.console.reader import HOME, Reader
+from plura.tx.api.console.reader import Reader
+from plura.tx.api.console.session import START
 from plura.tx.api.errors import ApiError
 from plura.tx.api.visit import Visit, storable
 
 _AGAIN = frozenset({"tx_not_found", "order_not_found", "unavailable", "internal_error"})
-"""Errors that may be gone a moment later."""
+"""Errors for which it makes sense to try again."""
 _ELSEWHERE = frozenset({"tx_not_found", "order_not_found"})
 """Errors after which the id may name something else."""
 _SIGN_IN = frozenset({401, 403})
@@ -49,7 +50,7 @@ def error_page(reader: Reader, visit: Visit, error: ApiError, correlation_id: st
         lines=[_line(one, texts) for one in error.errors or ()],
         hints=error.code in _ELSEWHERE,
         actions=_actions(reader, visit, error, texts, query),
-        sign_in_for=(reader.address if visit.subject else HOME) if error.status_code in _SIGN_IN else None,
+        sign_in_for=(reader.address if visit.subject else START) if error.status_code in _SIGN_IN else None,
         error=error,
         correlation_id=correlation_id,
     )

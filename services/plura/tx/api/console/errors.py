@@ -1,4 +1,4 @@
-"""What can go wrong in the console alone."""
+"""Errors of the console only."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plura.tx.api.console.catalogue import Language
 from plura.tx.api.console.error_pages import error_page
-from plura.tx.api.console.reader import LANGUAGE_COOKIE, SWITCH, identify_reader, is_console_path
+from plura.tx.api.console.reader import LANGUAGE_COOKIE, SWITCH, identify_reader
+from plura.tx.api.console.session import is_console_path
 from plura.tx.api.errors import ApiError
 from plura.tx.api.services import services_of
 from plura.tx.api.visit import visit_of
@@ -18,7 +19,7 @@ _YEAR_SECONDS = 365 * 86_400
 
 
 class PagesMiddleware:
-    """Serves errors as pages under ``/console``, and to browsers wherever there is nothing of the API."""
+    """Serves errors as pages under ``/console``, and to browsers at every address outside the API."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,11 +33,11 @@ class PagesMiddleware:
         reader = await identify_reader(request)
         visit = visit_of(request)
 
-        def tell_error(error: ApiError, correlation_id: str) -> Response:
+        def answer_error(error: ApiError, correlation_id: str) -> Response:
             shown = reader.signed_out() if visit.session_ended else reader
             return error_page(shown, visit, error, correlation_id)
 
-        visit.tell_error = tell_error
+        visit.answer_error = answer_error
         sign_in = services_of(request).sign_in
         is_secure = scope["scheme"] == "https" or (sign_in is not None and sign_in.settings.is_secure)
         switched = _switched(scope, is_secure=is_secure)

@@ -19,7 +19,7 @@ from plura.tx.api.console.reader import Reader
 from plura.tx.api.entries import status_group
 
 PATHS = {"TX": "/console/tx/", "PAYMENT_ORDER": "/console/payment-orders/", "WALLET": "/console/wallets/"}
-"""Where the pages of ids begin, by what the id names."""
+"""Paths of the pages of ids, by what the id names."""
 
 _FOLDER = Path(__file__).parent / "templates"
 _POLICY = (
@@ -38,7 +38,7 @@ _TONES = {
     "INVALID": "open",
     "REFUND": "open",
 }
-"""Colours of states, by the API's code; the others are plain."""
+"""Colours of states, by the API's code; all others are plain."""
 _LONG_WORD = re.compile(r"[^\s-]{13}")
 _SEPARATOR = re.compile(r"(?<=[_./:@?&=#+,;|~%])")
 _STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}

@@ -11,11 +11,10 @@ from starlette.types import Scope
 
 from plura.kit.auth.principal import ADMIN_AUDIT
 from plura.tx.api.console.catalogue import Language, preferred
-from plura.tx.api.console.session import cookie_of, session_of
+from plura.tx.api.console.session import START, cookie_of, is_console_path, session_of
 from plura.tx.api.services import services_of
 from plura.tx.api.visit import visit_of
 
-HOME = "/console"
 LANGUAGE_COOKIE = "plura_language"
 SWITCH = "lang"
 """Parameter of any page's address that changes the language."""
@@ -44,11 +43,6 @@ class Reader:
     def address_in(self, language: Language) -> str:
         """Return the address that shows this page in another language and keeps to that language."""
         return self.address + ("&" if "?" in self.address else "?") + f"{SWITCH}={language}"
-
-
-def is_console_path(path: str) -> bool:
-    """Return whether a path is one of the console's, whether there is a page or not."""
-    return path == HOME or path.startswith(f"{HOME}/")
 
 
 async def identify_reader(request: Request) -> Reader:
@@ -87,4 +81,4 @@ def _language(kept: str, accepted: str) -> Language:
 def _address(scope: Scope) -> str:
     address = b"?".join(part for part in (scope["raw_path"], scope["query_string"]) if part).decode("latin-1")
     is_page = scope["method"] == "GET" and is_console_path(scope["path"]) and len(address) <= _LONGEST_ADDRESS
-    return address if is_page else HOME
+    return address if is_page else START

@@ -28,7 +28,7 @@ _LONGEST_PAGE = 2560
 """Characters of a page's address after signing in: the cookie that keeps it meanwhile stays below 4,096 bytes."""
 
 _IN_ADDRESSES = frozenset(map(chr, range(0x21, 0x7F))) - {"\\"}
-"""What an address holds; browsers read a backslash as a slash, which could lead away."""
+"""Characters of an address. Browsers read a backslash as a slash, which could lead to another site."""
 
 
 class PageGate(Gate):
@@ -45,15 +45,20 @@ class PageGate(Gate):
         return session.principal
 
 
+def is_console_path(path: str) -> bool:
+    """Return whether a path is one of the console's, whether there is a page or not."""
+    return path == START or path.startswith(f"{START}/")
+
+
 def own_page(following: str) -> str:
-    """Return the page that ``following`` names, the start page where that is none of ours or its address is too long.
+    """Return the page that ``following`` names, or the start page if that is not ours or its address is too long.
 
     A browser goes there after signing in, so it must not be able to leave this site.
     """
     if len(following) > _LONGEST_PAGE or len(json.dumps(following)) > _LONGEST_PAGE:
         return START
     path = following.partition("?")[0]
-    is_ours = (path == START or path.startswith(f"{START}/")) and _IN_ADDRESSES.issuperset(following)
+    is_ours = is_console_path(path) and _IN_ADDRESSES.issuperset(following)
     return following if is_ours else START
 
 
@@ -85,14 +90,14 @@ def read_cookie(header: str, name: str) -> str:
 
 
 def name_of(cookie: str, settings: SignInSettings) -> str:
-    """Return the name of a cookie; over TLS browsers let nobody but this very host set it."""
+    """Return the name of a cookie; over TLS its prefix makes browsers accept it from this host only."""
     return f"__Host-{cookie}" if settings.is_secure else cookie
 
 
 def keep_session(answer: Response, settings: SignInSettings, sealed: str, seconds: int) -> None:
     """Let the browser keep the session.
 
-    It is sent when a link of another site is followed, and with nothing else that another site makes a browser do.
+    It is sent when a link on another site is followed, and with nothing else that another site makes a browser do.
     """
     answer.set_cookie(name_of(SESSION, settings), sealed, max_age=seconds, **_scope(SESSION, settings))
 
