@@ -231,7 +231,8 @@ def _decoded(data: bytes, first_number: int, bytes_read: int) -> Lines:
 
 
 def _open(path: Path) -> BinaryIO:
-    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without an end
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for without an end
         raise OSError(errno.EINVAL, "it is no regular file")
     with path.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
