@@ -1,33 +1,46 @@
 {#- Text. -#}
 
 {#-
-  Without white space and invisible characters around it, including those of Unicode; empty text is NULL. Text that was
-  copied from a page or a spreadsheet often has some.
+  Without white space, control characters and invisible characters around it, including those of Unicode; empty text is
+  NULL. Text that was copied from a page or a spreadsheet often has some; a field of fixed length is padded with NUL.
 -#}
 {% macro trimmed(text) -%} {{ adapter.dispatch('trimmed', 'plura')(text) }} {%- endmacro %}
 {% macro default__trimmed(text) -%}
-    nullif(trim(both ' \t\n\r\u000b\u000c{{ unicode_blanks('\\u%04x') }}' from {{ text }}), '')
+    nullif(trim(both '\u0000{{ ascii_blanks('\\u%04x') }}{{ unicode_blanks('\\u%04x') }}' from {{ text }}), '')
 {%- endmacro %}
-{#- DuckDB trims slowly, so texts that begin and end with a visible character of ASCII or of Hangul pass as they are. -#}
+{#-
+  DuckDB trims slowly, so texts that begin and end with a visible character of ASCII or of Hangul pass as they are. Its
+  literals take no NUL.
+-#}
 {% macro duckdb__trimmed(text) -%}
     case
         when (({{ text }})[1] between '!' and '~' or ({{ text }})[1] between '가' and '힣')
             and (({{ text }})[-1] between '!' and '~' or ({{ text }})[-1] between '가' and '힣') then {{ text }}
-        else nullif(trim({{ text }}, e' \t\n\r\f' || chr(11) || '{{ unicode_blanks('%c') }}'), '')
+        else nullif(trim({{ text }}, chr(0) || e'{{ ascii_blanks('\\x%02x') }}' || '{{ unicode_blanks('%c') }}'), '')
     end
 {%- endmacro %}
 
+{#- The blank and the control characters of ASCII but NUL; `form` writes one as it stands in a literal of the engine. -#}
+{% macro ascii_blanks(form) -%}
+    {%- set characters = [] -%}
+    {%- for code in range(1, 33) | list + [127] -%}
+        {%- do characters.append(form % code) -%}
+    {%- endfor -%}
+    {{ return(characters | join('')) }}
+{%- endmacro %}
+
 {#-
-  White space beyond ASCII (Unicode's White_Space) and invisible characters: soft hyphen, grapheme joiner, Arabic
-  letter mark, Hangul fillers, Mongolian vowel separator, joiners, marks of direction, invisible operators, variation
-  selectors, byte order mark, annotation marks. `form` is the format of one in a literal of the engine.
+  White space beyond ASCII (Unicode's White_Space), control characters, and invisible characters: soft hyphen, grapheme
+  joiner, Arabic letter mark, Hangul fillers, inherent vowels of Khmer, Mongolian separators, joiners, marks of
+  direction, invisible operators, the blank of Braille, variation selectors, byte order mark, annotation marks. `form`
+  is the format of one in a literal of the engine.
 -#}
 {% macro unicode_blanks(form) -%}
     {%- set characters = [] -%}
     {%- for first, last in [
-        (133, 133), (160, 160), (173, 173), (847, 847), (1564, 1564), (4447, 4448), (5760, 5760), (6158, 6158),
-        (8192, 8207), (8232, 8239), (8287, 8303), (12288, 12288), (12644, 12644), (65024, 65039), (65279, 65279),
-        (65440, 65440), (65529, 65531),
+        (128, 160), (173, 173), (847, 847), (1564, 1564), (4447, 4448), (5760, 5760), (6068, 6069), (6155, 6159),
+        (8192, 8207), (8232, 8239), (8287, 8303), (10240, 10240), (12288, 12288), (12644, 12644), (65024, 65039),
+        (65279, 65279), (65440, 65440), (65520, 65531),
     ] -%}
         {%- for code in range(first, last + 1) -%}
             {%- do characters.append(form % code) -%}

@@ -9,6 +9,62 @@
     }) }}
 {%- endmacro %}
 
+{#- The first node of each pipeline, which takes in what there is to do. -#}
+{% macro first_nodes() -%}
+    {{ return({
+        'pipeline_a': 'guardrail_input',
+        'pipeline_silver': 'silver_input',
+        'pipeline_b': 'controls_days',
+        'pipeline_c': 'analytics_days',
+    }) }}
+{%- endmacro %}
+
+{#-
+  Stops a run that has the first and the last node of a pipeline but not all between them: the last one would record as
+  done what was left out, and no later run would make up for it. A run without the first node goes on with another one
+  (`dbt retry`, or a job of several steps).
+-#}
+{% macro refuse_gaps() -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set children = {} -%}
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
+            {%- for parent in node.depends_on.nodes -%}
+                {%- do children.setdefault(parent, []).append(node.unique_id) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- for pipeline, completion in pipeline_names().items() -%}
+            {%- set first, last = 'model.plura.' ~ first_nodes()[pipeline], 'model.plura.' ~ completion -%}
+            {%- if first in selected_resources and last in selected_resources -%}
+                {#- both lists grow while they are walked -#}
+                {%- set behind = [first] -%}
+                {%- for unique_id in behind -%}
+                    {%- for child in children.get(unique_id, []) if child not in behind -%}
+                        {%- do behind.append(child) -%}
+                    {%- endfor -%}
+                {%- endfor -%}
+                {%- set awaited = [last] -%}
+                {%- for unique_id in awaited -%}
+                    {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent in behind and parent not in awaited -%}
+                        {%- do awaited.append(parent) -%}
+                    {%- endfor -%}
+                {%- endfor -%}
+                {%- set missing = [] -%}
+                {%- for unique_id in awaited
+                        if unique_id not in selected_resources and graph.nodes[unique_id].config.materialized != 'ephemeral' -%}
+                    {%- do missing.append(graph.nodes[unique_id].name) -%}
+                {%- endfor -%}
+                {%- if missing -%}
+                    {%- do exceptions.raise_compiler_error(
+                        pipeline ~ ' cannot run without ' ~ missing | sort | join(', ') ~ ': ' ~ completion
+                        ~ ' would record as done what they leave out. Select all of the pipeline (--selector ' ~ pipeline
+                        ~ '), or leave out ' ~ completion ~ ' as well.'
+                    ) -%}
+                {%- endif -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
 {#-
   Marks every pipeline that this run is about to run as failed, keeping its watermark; the pipeline's last node turns
   the mark into success. So whatever ends a run early (an error, a lost connection, a kill) leaves a failure behind.

@@ -86,6 +86,7 @@ def look_at(context: LoadContext, path: Path, table: Table) -> FileOutcome | New
     """Return the batch that already has the content of a file, the file if it is new, or why it is refused."""
     try:
         size = path.stat().st_size
+        _refuse_name(path)
         _refuse_other_formats(path)
         digest = content_sha256(path)
     except OSError as error:
@@ -166,6 +167,15 @@ def insert_file(
     return FileOutcome(
         path=path, table=table.name, outcome="loaded", rows=rows, malformed=malformed, batch_id=stamps.batch_id
     )
+
+
+def _refuse_name(path: Path) -> None:
+    """Refuse a file whose name no table can hold: archives of other systems have names in other encodings."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="backslashreplace").decode()
+        raise LakeError(f"{shown} has a name that is not UTF-8: rename it; nothing of it was loaded") from None
 
 
 def _refuse_other_formats(path: Path) -> None:

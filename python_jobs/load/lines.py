@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
 import re
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -229,6 +231,9 @@ def _decoded(data: bytes, first_number: int, bytes_read: int) -> Lines:
 
 
 def _open(path: Path) -> BinaryIO:
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for without an end
+        raise OSError(errno.EINVAL, "it is not a regular file")
     with path.open("rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if is_gzip else path.open("rb")  # type: ignore[return-value]

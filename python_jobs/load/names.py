@@ -132,8 +132,12 @@ def _list_inside(inside: Path, by_name: dict[str, Table], listing: Listing) -> l
 
 
 def _first_nested(inside: Path, by_name: dict[str, Table]) -> Path | None:
-    """The first file below a folder of no table that could be data."""
+    """The first file below a folder of no table that could be data.
+
+    Engines write a folder under the name of a file, and the parts in it without an ending that says anything.
+    """
     searched = 0
+    is_file_of_parts = Ending.of(inside.name).kind is Kind.LINES
     for place, folders, files in os.walk(inside):
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         for name in sorted(name for name in files if not is_hidden(name)):
@@ -144,7 +148,7 @@ def _first_nested(inside: Path, by_name: dict[str, Table]) -> Path | None:
             ending = Ending.of(name)
             # what ends in .json may be anything
             is_named = any(meant_table(word, by_name) for word in (ending.stem, path.parent.name))
-            if ending.kind is Kind.LINES or (ending.kind is Kind.JSON and is_named):
+            if ending.kind is Kind.LINES or (ending.kind is Kind.JSON and is_named) or is_file_of_parts:
                 return path
     return None
 

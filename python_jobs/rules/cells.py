@@ -30,8 +30,8 @@ _EXAMPLES = "2026-02-03 or 2026-02-03 00:00:00+09:00"
 
 # white space and the characters without width that pages and spreadsheets leave behind, as around ids (macro trimmed)
 _BLANKS = (
-    r"[\s\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
-    r"\uffa0\ufff9-\ufffb]+"
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]+"
 )
 _AROUND = re.compile(rf"^{_BLANKS}|{_BLANKS}$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -81,10 +81,12 @@ def wallet_line(text: str, key: bytes | None) -> dict[str, Any]:
             raise ValueError(f"no change event: op {op} without after")
     else:
         raise ValueError(f"no change event: op is {op if isinstance(op, str) else 'missing'}, none of c, u, r, d")
-    source = event["source"] if isinstance(event.get("source"), dict) else {}
+    source = {} if event.get("source") is None else event["source"]
+    if not isinstance(source, dict):
+        raise ValueError("no change event: source is no object")  # noqa: TRY004 - the content is wrong, not an argument
     stamps = {"source_extracted_at": _first_instant(source.get("ts_ms"), event.get("ts_ms"))}
-    if isinstance(source.get("name"), str):
-        stamps["source_system"] = source["name"]
+    if source.get("name") is not None:
+        stamps["source_system"] = _by_value(source["name"])
     return {key: _by_value(value) for key, value in row.items()} | stamps
 
 

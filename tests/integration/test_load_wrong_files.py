@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import zipfile
 from pathlib import Path
 
@@ -186,3 +187,30 @@ def test_the_other_files_are_loaded_and_the_command_fails(tmp_path: Path) -> Non
         " Nothing of it was loaded"
     )
     assert "files: 1 loaded, 1 refused" in outcome.out
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["transaction_ledger.jsonl", "transaction_ledger/a.jsonl", "ledger.json"])
+def test_what_is_no_regular_file_is_never_waited_for(raw: Bronze, name: str) -> None:
+    """A pipe has no end until somebody writes into it."""
+    path = raw.folder / name
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    report = raw.load()
+    if name.endswith(".jsonl"):
+        assert report.problems == [f"{path} cannot be read (it is not a regular file); nothing of it was loaded"]
+    assert {file.outcome for file in report.files if file.path != path} == {"unchanged"}
+
+
+@pytest.mark.parametrize("name", [b"a\xb0\xc5\xb7\xa1.jsonl", b"caf\xe9.jsonl"])
+def test_a_name_that_is_not_utf_8_refuses_its_file_alone(raw: Bronze, name: bytes) -> None:
+    """Archives of other systems have names in other encodings."""
+    raw.write("products.jsonl", GOOD["products"])
+    folder = raw.folder / "transaction_ledger"
+    folder.mkdir()
+    Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(LINES)
+    report = raw.load()
+    (problem,) = report.problems
+    assert "has a name that is not UTF-8: rename it; nothing of it was loaded" in problem
+    problem.encode()
+    assert report.count("loaded") == 1

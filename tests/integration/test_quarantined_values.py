@@ -60,6 +60,7 @@ DELETED = (True, 1, 1.0, "1", "true", "TRUE", " true ")
 NOT_DELETED = (False, 0, "0", "false", None, "", -0.0)
 PERHAPS_DELETED = ("yes", "Y", "t", 2, "2", "deleted", {"by": "admin"}, [True], "null")
 BLANKS = "\u00a0\u2003\u3000\u200b\u200d\u2060\ufeff\u00ad\u200e\u202c\u2066\u3164\u1680\u2028\t\r\n\f\v \u0085\ufe0f"
+BLANKS += "\0\x01\x1c\x1f\x7f\x80\x9f\u17b4\u180b\u180f\u2800\ufff0"  # databases pad fields of a fixed length with NUL
 NUMBERS_AS_TEXT = ("1001.0", "1.10", "1.1", "007", "7.00", "1e3")
 FOREIGN, HOME = ("USD", "JPY", "usd", "₩", "KRWX", 410, "$"), ("KRW", "krw", " KRW ", None, "")
 LINKS = {"po_0001001": 1001, "po_1002": 1002, "0001003": 1003, "1004": 1004, "A-0000000000000000001005": 1005}

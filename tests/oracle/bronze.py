@@ -86,15 +86,17 @@ INTEGER_DIGITS = 16  # of decimal(18,2)
 BLANKS = " \t\n\r\f\v"
 INVISIBLE = re.compile(
     "SOFT HYPHEN|ARABIC LETTER MARK|MONGOLIAN VOWEL SEPARATOR|COMBINING GRAPHEME JOINER|BYTE ORDER MARK|ZERO WIDTH .*"
-    "|HANGUL .*FILLER|HALFWIDTH HANGUL FILLER|VARIATION SELECTOR-.*|INTERLINEAR ANNOTATION .*"
+    "|HANGUL .*FILLER|HALFWIDTH HANGUL FILLER|(MONGOLIAN FREE )?VARIATION SELECTOR[ -].*|INTERLINEAR ANNOTATION .*"
+    "|KHMER VOWEL INHERENT A[AQ]|BRAILLE PATTERN BLANK"
 )
 """Names of the characters without width outside the block of general punctuation, whose format characters all count."""
 
 
 def is_around_text(character: str) -> bool:
-    """Whether a character is white space of Unicode or has no width; U+0085 is white space of category Cc."""
+    """Whether a character is white space of Unicode, a control character, or has no width."""
     is_format = 0x2000 <= ord(character) <= 0x206F and unicodedata.category(character) in {"Cf", "Cn"}
-    is_space = unicodedata.category(character) in {"Zs", "Zl", "Zp"} or character in BLANKS + "\u0085"
+    is_format = is_format or 0xFFF0 <= ord(character) <= 0xFFF8  # not assigned, and never to be seen
+    is_space = unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc"}
     return is_format or is_space or bool(INVISIBLE.fullmatch(unicodedata.name(character, "")))
 
 

@@ -164,9 +164,16 @@ def _tight(cell: str | None) -> str | None:
     return text
 
 
-INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u180e\u3164\ufeff\uffa0" + "".join(
+INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u2800\u3164\ufeff\uffa0" + "".join(
     chr(code)
-    for first, last in [(0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0xFE00, 0xFE0F), (0xFFF9, 0xFFFB)]
+    for first, last in [
+        (0x180B, 0x180F),
+        (0x200B, 0x200F),
+        (0x202A, 0x202E),
+        (0x2060, 0x206F),
+        (0xFE00, 0xFE0F),
+        (0xFFF0, 0xFFFB),
+    ]
     for code in range(first, last + 1)
 )
 

@@ -129,6 +129,13 @@ def test_ids_and_flags_of_a_change_count_by_their_value() -> None:
     }
 
 
+@pytest.mark.parametrize(("name", "system"), [("db", "db"), (7.0, "7"), ({"of": "db"}, {"of": "db"}), (None, None)])
+def test_the_name_of_a_source_is_never_passed_over(name: object, system: object) -> None:
+    """What is no text is named with the line when the columns are typed."""
+    event = {"op": "u", "after": {"user_id": "u"}, "ts_ms": 1, "source": {"name": name}}
+    assert wallet_line(json.dumps(event), None).get("source_system") == system
+
+
 @pytest.mark.parametrize(
     ("before", "key"),
     [({"user_id": "u", "balance": 5}, None), (None, b'{"user_id":"u"}'), (None, b'{"payload":{"user_id":"u"}}')],
@@ -154,6 +161,10 @@ def test_a_deletion_is_a_balance_of_zero(before: object, key: bytes | None) -> N
         ({"op": "c", "after": {}}, "an instant in milliseconds"),
         ({"op": "c", "after": {}, "ts_ms": -1}, "an instant in milliseconds"),
         ({"op": "c", "after": {}, "ts_ms": 10**30}, "an instant in milliseconds"),
+        # what is there and no object is not passed over
+        ({"op": "c", "after": {}, "ts_ms": 1, "source": "db"}, "source is no object"),
+        ({"op": "c", "after": {}, "ts_ms": 1, "source": [{"ts_ms": 1}]}, "source is no object"),
+        ({"op": "d", "before": {"user_id": "u"}, "ts_ms": 1, "source": 0}, "source is no object"),
         ([1], "not a JSON object"),
     ],
 )
