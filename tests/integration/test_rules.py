@@ -154,3 +154,18 @@ def test_a_warehouse_of_an_earlier_version_keeps_its_history_of_edits(
     assert lake.sql("select * from gold.dim_rule_scd2 order by all") == ruled.lake.sql(
         "select * from gold.dim_rule_scd2 order by all"
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "written"),
+    [("REFUND_IN,1,0,IN,REFUND_OUT", "REFUND_IN,1,0,IN,PAYMENT"), ("RECEIVE,1,0,IN,", "RECEIVE,1,0,OUT,")],
+    ids=["names a type that names another", "same role on both sides"],
+)
+def test_types_that_do_not_pair_mutually_stop_the_run(new_lake: Callable[..., Lake], found: str, written: str) -> None:
+    types = (PROJECT / "seeds" / "entry_types.csv").read_text(encoding="utf-8")
+    assert found in types
+    lake = new_lake(seeds={"entry_types": types.replace(found, written)})
+    lake.load(LINES)
+    problems = lake.run(D1, pipelines=["silver", "controls"]).problems
+    assert any(line.startswith("entry_types_pair_mutually: ") for line in problems), problems
+    assert lake.sql("select count(*) from gold.pipeline_day") == [(0,)]
