@@ -212,17 +212,6 @@ async def show_audit(
     return page("audit", reader_of(request), found=found, actor_id=actor_id, resource_id=resource_id, cursor=cursor)
 
 
-async def _is_signed_in(services: Services, visit: Visit) -> bool:
-    session = session_of(services, visit)
-    if session is None:
-        return False
-    try:
-        await services.sessions.require_open(session)
-    except SessionEndedError:
-        return False
-    return True
-
-
 def _required(services: Services) -> SignIn:
     if services.sign_in is None:
         raise NotFoundError
