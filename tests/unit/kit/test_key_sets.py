@@ -16,6 +16,12 @@ from tests.unit.kit.test_auth import DOCUMENT, Source
 USELESS: dict[str, list[Any]] = {
     "no key": [],
     "a key for encryption": [jwk(rsa_key("k1"), "k1", use="enc")],
+    "keys for other operations": [
+        jwk(rsa_key("k1"), "k1", key_ops=["encrypt", "wrapKey"]),
+        jwk(rsa_key("k1"), "k1", key_ops=[]),
+        jwk(rsa_key("k1"), "k1", key_ops="verify"),
+        jwk(rsa_key("k1"), "k1", use="enc", key_ops=["verify"]),
+    ],
     "a key of another algorithm": [jwk(rsa_key("k1"), "k1", alg="PS256")],
     "a key of another kind": [jwk(ec_key("e1"), "e1", alg="ES256")],
     "a key without an id": [{name: value for name, value in jwk(rsa_key("k1"), "k1").items() if name != "kid"}],
@@ -47,6 +53,13 @@ def test_a_key_set_without_a_usable_key_is_not_ready_and_is_logged(kind: str, ca
 
     asyncio.run(scenario())
     assert not FixedKeys(jwks(*USELESS[kind]), ("RS256",)).are_known
+
+
+def test_a_key_without_a_word_about_its_use_verifies() -> None:
+    key = jwk(rsa_key("k1"), "k1")
+    bare = {name: value for name, value in key.items() if name not in ("use", "key_ops")}
+    for entry in (bare, {**bare, "key_ops": ["verify"]}, {**bare, "key_ops": ["sign", "verify"]}):
+        assert FixedKeys(jwks(entry), ("RS256",)).are_known
 
 
 @pytest.mark.parametrize("answer", [b"[" * 100_000, b'{"keys":' * 50_000, b"9" * 5000, b'{"keys": [' + b"[" * 90_000])

@@ -166,7 +166,7 @@ def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str
         raise ValueError("not a JSON Web Key Set")  # noqa: TRY004  # a document of the wrong kind is a wrong value
     found: dict[tuple[str, str], PyJWK] = {}
     for entry in entries:
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
+        if not isinstance(entry, dict) or not _may_verify(entry) or not isinstance(entry.get("kid"), str):
             continue
         families = _ALGORITHMS.get(str(entry.get("kty")), ())
         for algorithm in algorithms:
@@ -178,3 +178,9 @@ def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str
                 if getattr(key.key, "key_size", _SHORTEST_RSA_BITS) >= _SHORTEST_RSA_BITS or entry["kty"] != "RSA":
                     found[entry["kid"], algorithm] = key
     return found
+
+
+def _may_verify(entry: dict[str, Any]) -> bool:
+    """Whether a key is published for signatures; without a word about its use it is for everything."""
+    operations = entry.get("key_ops", ["verify"])
+    return entry.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
