@@ -156,7 +156,8 @@ class JwksKeys:
 def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str], PyJWK]:
     """Return the keys of a JWKS document that may verify signatures, by key id and algorithm.
 
-    Keys for encryption, secret keys, short RSA keys, keys without an id and keys of unknown kinds are left out.
+    Keys for other operations, secret keys, short RSA keys, keys of other curves, keys without an id and keys of unknown
+    kinds are left out.
 
     Raises:
         ValueError: the document is no JWKS.
@@ -173,6 +174,7 @@ def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str
             if algorithm.startswith(families) and entry.get("alg", algorithm) == algorithm:
                 try:
                     key = PyJWK(entry, algorithm)
+                    key.Algorithm.prepare_key(key.key)  # refuses a key of another curve, as each token would
                 except PyJWTError:
                     continue
                 if getattr(key.key, "key_size", _SHORTEST_RSA_BITS) >= _SHORTEST_RSA_BITS or entry["kty"] != "RSA":
