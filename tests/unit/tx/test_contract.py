@@ -157,7 +157,6 @@ def test_a_payload_is_refused(payload: bytes, expected: str) -> None:
             '"KEY": "other"',
             '"amount": "99.00"',
             '"amount": null',
-            '"amount": 10.00',
             '"amount": "10.00", "amount": {}',
         ),
         *('"version": 1, "version": 2', '"version": 1, "version": true', '"version": 0, "version": null'),
