@@ -306,6 +306,34 @@ def test_counts_outlive_an_outage_and_are_joined() -> None:
     assert rows.counted()[-1] == ("a", 15)
 
 
+def test_counts_that_are_being_written_when_the_process_ends_are_written() -> None:
+    rows = Rows()
+    at_work = asyncio.Event()
+    is_ending = False
+
+    async def record(row: dict[str, Any]) -> None:
+        if row["occurrences"] > 1 and not is_ending:
+            at_work.set()
+            await asyncio.Event().wait()  # a database that takes its time
+        await rows(row)
+
+    now = [0.0]
+    kept = Refusals(record, per_second=1, clock=lambda: now[0])
+
+    async def scenario() -> None:
+        nonlocal is_ending
+        for ip in ("a", "b", "c"):
+            for _ in range(4):
+                await kept.refused(stranger(ip), status_code=401, result="UNAUTHENTICATED")
+        await kept.start()
+        await at_work.wait()
+        is_ending = True
+        await kept.close()
+
+    asyncio.run(scenario())
+    assert sorted(rows.counted()) == [("a", 1), ("a", 3), ("b", 1), ("b", 3), ("c", 1), ("c", 3)]
+
+
 def test_a_refusal_that_cannot_be_written_is_told() -> None:
     rows = Rows()
     rows.down = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import socket
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from harness.identity import Provider, token
 from plura.tx.api import server
+from plura.tx.api.console.endpoints import _kst
+from plura.tx.api.errors import InvalidRequestError
 from plura.tx.api.parameters import _instant
 from tests.admin_api import EPOCH, AdminApi, auth_settings, ledger, running
 from tests.api.tx.test_outages import command
@@ -71,6 +74,51 @@ def test_seconds_are_still_read(api: AdminApi) -> None:
     seconds = int(EPOCH.timestamp())
     for given, count in ((f"{seconds}", 1), (f"{seconds}.000001", 0), (f"{seconds + 1}", 0), (f"{seconds - 1}.5", 1)):
         assert api.get(f"/admin/wallets/w-1/tx?from={given}").json()["count"] == count
+
+
+@pytest.mark.parametrize("name", ["from", "to"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("2026-02-05T03:00:00.1234567Z", "2026-02-05T03:00:00.000000001Z", "2026-02-05T03:00:00,1234567Z"),
+        *("2026-02-05T03:00:00.123456789+09:00", "1770260400.0000001", "1770260400.123456789"),
+    ],
+)
+def test_an_instant_finer_than_a_microsecond_is_refused_and_never_cut(api: AdminApi, name: str, given: str) -> None:
+    told(api, f"{name}={quote(given)}")
+    for exact in ("2026-02-05T03:00:00.123456Z", "2026-02-05T03:00:00.1234560Z", "1770260400.123456000"):
+        assert api.get(f"/admin/wallets/w-1/tx?{name}={exact}").status_code == 200
+
+
+@pytest.mark.parametrize("given", ["2026-02-05T12:00:00.1234567", "2026-02-05T12:00:00.123456001Z"])
+def test_the_console_cuts_no_instant_either(given: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        _kst(given, "start")
+    assert _kst(given[:26], "start") is not None
+
+
+@pytest.mark.parametrize("given", ["1770260400.000001", "1770260400.999999", "9999999999.000001", "9999999999.999999"])
+def test_seconds_are_exact_to_the_microsecond(given: str) -> None:
+    read = _instant(given)
+    assert isinstance(read, datetime)
+    assert f"{calendar.timegm(read.utctimetuple())}.{read.microsecond:06}" == given
+
+
+LIMITED = ("/admin/wallets/w-1/tx", "/admin/payment-orders/o-1", "/admin/audit")
+
+
+@pytest.mark.parametrize("path", LIMITED)
+@pytest.mark.parametrize(
+    "given",
+    ["1_0", "+3", "3.0", "3.", "007", "00", "-0", "3e0", "0x3", " 3", "3 ", "3\n", "３", "٣", "", "true", "null"],
+)
+def test_a_limit_is_a_number_of_plain_digits(api: AdminApi, path: str, given: str) -> None:
+    bearer = token(roles=["ADMIN_AUDIT"])
+    answered = api.get(f"{path}?limit={quote(given)}", bearer=bearer)
+    assert answered.status_code == 422
+    assert answered.json()["errors"][0]["type"] == "int_parsing"
+    assert api.audit()[-1]["result"] == "INVALID"
+    assert api.get(f"{path}?limit=30", bearer=bearer).status_code in (200, 404)
 
 
 @hypothesis.settings(deadline=None)

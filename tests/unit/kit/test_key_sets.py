@@ -7,15 +7,24 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
 from harness.identity import ec_key, jwk, jwks, rsa_key
 from plura.kit.auth.errors import KeysUnavailableError
-from plura.kit.auth.keys import REFRESH_SECONDS, RETRY_SECONDS, FixedKeys, JwksKeys
+from plura.kit.auth.keys import REFRESH_SECONDS, RETRY_SECONDS, FixedKeys, JwksKeys, usable_keys
+from plura.kit.auth.settings import ASYMMETRIC
 from tests.unit.kit.test_auth import DOCUMENT, Source
 
 USELESS: dict[str, list[Any]] = {
     "no key": [],
     "a key for encryption": [jwk(rsa_key("k1"), "k1", use="enc")],
+    "keys for other operations": [
+        jwk(rsa_key("k1"), "k1", key_ops=["encrypt", "wrapKey"]),
+        jwk(rsa_key("k1"), "k1", key_ops=[]),
+        jwk(rsa_key("k1"), "k1", key_ops="verify"),
+        jwk(rsa_key("k1"), "k1", use="enc", key_ops=["verify"]),
+    ],
     "a key of another algorithm": [jwk(rsa_key("k1"), "k1", alg="PS256")],
     "a key of another kind": [jwk(ec_key("e1"), "e1", alg="ES256")],
     "a key without an id": [{name: value for name, value in jwk(rsa_key("k1"), "k1").items() if name != "kid"}],
@@ -47,6 +56,27 @@ def test_a_key_set_without_a_usable_key_is_not_ready_and_is_logged(kind: str, ca
 
     asyncio.run(scenario())
     assert not FixedKeys(jwks(*USELESS[kind]), ("RS256",)).are_known
+
+
+@pytest.mark.parametrize("curve", ["P-256", "P-384", "P-521", "secp256k1", "Ed25519", "Ed448"])
+def test_a_key_of_a_curve_is_for_the_algorithm_of_that_curve(curve: str) -> None:
+    kinds: dict[str, Any] = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
+    kinds |= {"secp256k1": ec.SECP256K1}
+    if curve in kinds:
+        entry = ECAlgorithm.to_jwk(ec.generate_private_key(kinds[curve]()).public_key(), as_dict=True)
+    else:
+        made: Any = (ed25519.Ed25519PrivateKey if curve == "Ed25519" else ed448.Ed448PrivateKey).generate()
+        entry = OKPAlgorithm.to_jwk(made.public_key(), as_dict=True)
+    expected = {"P-256": ["ES256"], "P-384": ["ES384"], "P-521": ["ES512"], "secp256k1": []}.get(curve, ["EdDSA"])
+    found = usable_keys(jwks({**entry, "kid": "k1"}), ASYMMETRIC)
+    assert [algorithm for _, algorithm in found] == expected
+
+
+def test_a_key_without_a_word_about_its_use_verifies() -> None:
+    key = jwk(rsa_key("k1"), "k1")
+    bare = {name: value for name, value in key.items() if name not in ("use", "key_ops")}
+    for entry in (bare, {**bare, "key_ops": ["verify"]}, {**bare, "key_ops": ["sign", "verify"]}):
+        assert FixedKeys(jwks(entry), ("RS256",)).are_known
 
 
 @pytest.mark.parametrize("answer", [b"[" * 100_000, b'{"keys":' * 50_000, b"9" * 5000, b'{"keys": [' + b"[" * 90_000])

@@ -149,6 +149,36 @@ def test_a_payload_is_refused(payload: bytes, expected: str) -> None:
     assert code(LEDGER, payload) == expected
 
 
+@pytest.mark.parametrize("topic", [LEDGER, ORDER])
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        *(
+            '"KEY": "other"',
+            '"amount": "99.00"',
+            '"amount": null',
+            '"amount": "10.00", "amount": {}',
+        ),
+        *('"version": 1, "version": 2', '"version": 1, "version": true', '"version": 0, "version": null'),
+    ],
+)
+def test_a_name_that_comes_twice_with_different_values_is_not_guessed(topic: str, repeated: str) -> None:
+    members = json.dumps(BASE[topic])[1:-1]
+    added = repeated.replace("KEY", next(iter(BASE[topic])))
+    assert code(topic, f"{{{members}, {added}}}".encode()) == "contract_core_violation"
+    assert code(topic, f"{{{added}, {members}}}".encode()) == "contract_core_violation"
+
+
+@pytest.mark.parametrize(
+    "added", ['"amount": "10.00", "amount": "10.00"', '"version": 1, "version": 1', '"unknown": {"a": 1, "a": 2}']
+)
+def test_a_name_that_comes_twice_and_says_the_same_is_no_conflict(added: str) -> None:
+    members = json.dumps({name: value for name, value in BASE[LEDGER].items() if name != "amount"})[1:-1]
+    more = added if '"amount"' in added else f'"amount": "10.00", {added}'
+    _, row, _ = READER.read(LEDGER, read_object(f"{{{members}, {more}}}".encode()))
+    assert row.line.split("\t")[3] == "10.00"
+
+
 def test_a_number_too_long_to_compute_is_refused_at_once() -> None:
     event = json.dumps(BASE[LEDGER])[:-1] + ', "version": 1e999999999}'
     assert code(LEDGER, event.encode()) == "internal_error"

@@ -156,7 +156,8 @@ class JwksKeys:
 def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str], PyJWK]:
     """Return the keys of a JWKS document that may verify signatures, by key id and algorithm.
 
-    Keys for encryption, secret keys, short RSA keys, keys without an id and keys of unknown kinds are left out.
+    Keys for other operations, secret keys, short RSA keys, keys of other curves, keys without an id and keys of unknown
+    kinds are left out.
 
     Raises:
         ValueError: the document is no JWKS.
@@ -166,15 +167,22 @@ def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str
         raise ValueError("not a JSON Web Key Set")  # noqa: TRY004  # a document of the wrong kind is a wrong value
     found: dict[tuple[str, str], PyJWK] = {}
     for entry in entries:
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
+        if not isinstance(entry, dict) or not _may_verify(entry) or not isinstance(entry.get("kid"), str):
             continue
         families = _ALGORITHMS.get(str(entry.get("kty")), ())
         for algorithm in algorithms:
             if algorithm.startswith(families) and entry.get("alg", algorithm) == algorithm:
                 try:
                     key = PyJWK(entry, algorithm)
+                    key.Algorithm.prepare_key(key.key)  # refuses a key of another curve, as each token would
                 except PyJWTError:
                     continue
                 if getattr(key.key, "key_size", _SHORTEST_RSA_BITS) >= _SHORTEST_RSA_BITS or entry["kty"] != "RSA":
                     found[entry["kid"], algorithm] = key
     return found
+
+
+def _may_verify(entry: dict[str, Any]) -> bool:
+    """Whether a key is published for signatures; without a word about its use it is for everything."""
+    operations = entry.get("key_ops", ["verify"])
+    return entry.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations

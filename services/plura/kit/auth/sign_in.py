@@ -174,7 +174,7 @@ class SignIn:
             form["client_secret"] = self.settings.console_client_secret.get_secret_value()
         try:
             answer: Any = json.loads(await self._post(self.settings.console_token_url, form=urlencode(form).encode()))
-        except (FetchError, ValueError):
+        except (FetchError, ValueError, RecursionError):
             raise UnauthenticatedError("The identity provider gave no token") from None
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticKnownError
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from plura.tx.api.cursors import LONGEST
@@ -16,7 +17,9 @@ from plura.tx.db import LONGEST_ID
 
 _EARLIEST_SECONDS, _LATEST_SECONDS = 1_000_000_000, 9_999_999_999
 """Seconds since 1970 with ten digits: from 2001 to 2286. With eight digits 20260201 would be a day of 1970."""
-_SECONDS = re.compile(r"[1-9][0-9]{9}(\.[0-9]{1,9})?")
+_SECONDS = re.compile(r"([1-9][0-9]{9})(?:\.([0-9]{1,6})0*)?")
+_FINER = re.compile(r"[.,][0-9]{6}0*[1-9]")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 _LONGEST_INSTANT = 64
 _INSTANT_SCHEMA = {
     "anyOf": [
@@ -32,15 +35,24 @@ def _instant(value: object) -> object:
         return value
     if len(value) > _LONGEST_INSTANT:
         raise ValueError(f"an instant has at most {_LONGEST_INSTANT} characters")
-    if _SECONDS.fullmatch(value):
-        return datetime.fromtimestamp(float(value), UTC)
+    if seconds := _SECONDS.fullmatch(value):
+        whole, fraction = seconds.groups(default="")
+        return datetime.fromtimestamp(int(whole), UTC) + timedelta(microseconds=int(fraction.ljust(6, "0")))
     if _is_number(value):
         raise ValueError(
-            "a number is seconds since 1970 and has ten digits before the point; a date is written 2026-02-01T00:00:00Z"
+            "a number is seconds since 1970, with ten digits before the point and six after it at most; a date is"
+            " written 2026-02-01T00:00:00Z"
         )
+    if is_too_fine(value):
+        raise ValueError("an instant has at most six fractional digits, and zeros after them")
     if lacks_plus(value):
         raise ValueError("the + before an offset is written %2B in a query, where + means a blank")
     return value
+
+
+def is_too_fine(value: str) -> bool:
+    """Whether ``value`` has a fraction that no column holds: what would be cut off could put a row into a range."""
+    return _FINER.search(value) is not None
 
 
 def _is_number(value: str) -> bool:
@@ -123,6 +135,17 @@ Cursor = Annotated[
         description="`next_cursor` of the page before; it belongs to one route, id and range.",
     ),
 ]
+
+
+def _plain(value: object) -> object:
+    """Refuse what the framework reads as a whole number and no schema does, like ``1_0``, ``+3`` and ``007``."""
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        raise PydanticKnownError("int_parsing")
+    return value
+
+
+PLAIN_DIGITS = BeforeValidator(_plain)
+"""Stands after ``limit_query``: before it the published schema would lose its bounds."""
 
 
 def limit_query(default: int) -> Any:

@@ -110,17 +110,16 @@ class Refusals:
         self._opened = self._clock()
 
     async def flush(self) -> None:
-        """Write all counts; what cannot be written is kept for the next time."""
+        """Write all counts; what is not written, also where the process ends meanwhile, is kept for the next time."""
         self._turn()
-        rows, self._unwritten = self._unwritten, []
-        while rows:
+        while self._unwritten:
             try:
-                await self._record(rows[0])
+                await self._record(self._unwritten[0])
             except UnavailableError:
-                self._unwritten = _joined(rows + self._unwritten)
+                self._unwritten = _joined(self._unwritten)
                 _LOG.warning("merged refusals not written", extra=fields(rows=len(self._unwritten)))
                 return
-            rows.pop(0)
+            self._unwritten.pop(0)
 
     async def _keep_writing(self) -> None:
         while True:

@@ -1,8 +1,8 @@
 """The contracts of the events for those who produce them: JSON Schema for each kind, AsyncAPI for the topics.
 
 ``python -m plura.tx.consumer.schemas FOLDER`` writes them. They say what the service says: an event is put aside if and
-only if it is not valid here, but for two names of a field that contradict each other and for half characters (lone
-surrogates), of which no schema can speak.
+only if it is not valid here, but for two names of a field that contradict each other, one name that comes twice, and
+half characters (lone surrogates), of which no schema can speak.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """JSON values of events as typed values; what cannot be one is refused with the reason.
 
 The published schemas (``schemas``) say the same in JSON Schema: what they refuse is refused here, and nothing else but
-half characters (lone surrogates), which no pattern of JSON Schema can name.
+half characters (lone surrogates), which no pattern of JSON Schema can name, and names that come twice, which it does
+not see.
 """
 
 from __future__ import annotations
@@ -39,7 +40,24 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+class _Repeated(dict[str, Any]):
+    """A JSON object that has a name twice with different values; which of them is meant nobody can tell."""
+
+    name: str
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        for name, value in members:
+            if type(value) is not type(found[name]) or value != found[name]:
+                repeated = _Repeated(found)
+                repeated.name = name
+                return repeated
+    return found
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
 
 
 def read_object(payload: bytes | None) -> dict[str, Any]:
@@ -47,7 +65,7 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
 
     Raises:
         RefusedError: ``internal_error`` for bytes that are not UTF-8 and numbers beyond all bounds, ``parse_error`` for
-            what is not a JSON object.
+            what is not a JSON object, ``contract_core_violation`` for one that contradicts itself.
     """
     if not payload:
         return {}
@@ -61,6 +79,8 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
         raise parse_error(f"the message is not JSON: {error}") from None
     if not isinstance(found, dict):
         raise parse_error(f"the message is not a JSON object but {_kind(found)}")
+    if isinstance(found, _Repeated):
+        raise RefusedError("contract_core_violation", f"{found.name[:200]} comes twice with different values")
     return found
 
 
@@ -221,5 +241,12 @@ def _text(value: Any, longest: int) -> str:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", bool: "true or false", type(None): "null", str: "a text"}
+    names = {
+        dict: "an object",
+        _Repeated: "an object",
+        list: "a list",
+        bool: "true or false",
+        type(None): "null",
+        str: "a text",
+    }
     return names.get(type(value), "a number")

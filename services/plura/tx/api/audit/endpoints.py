@@ -10,7 +10,7 @@ from starlette.responses import Response
 from plura.tx.api.audit.schemas import AdminAuditResponse
 from plura.tx.api.documented import answers
 from plura.tx.api.gate import AUDITORS, Gate
-from plura.tx.api.parameters import Cursor, Filter, From, To, limit_query
+from plura.tx.api.parameters import PLAIN_DIGITS, Cursor, Filter, From, To, limit_query
 from plura.tx.api.schemas import answer
 from plura.tx.api.services import services_of
 from plura.tx.api.visit import Subject, Visit
@@ -34,7 +34,7 @@ async def list_audit(
     resource_id: Filter = None,
     start: From = None,
     end: To = None,
-    limit: Annotated[int, limit_query(ROWS)] = ROWS,
+    limit: Annotated[int, limit_query(ROWS), PLAIN_DIGITS] = ROWS,
     cursor: Cursor = None,
 ) -> Response:
     """Tell lookups and refusals, the newest first; needs the role ADMIN_AUDIT. This look is recorded as well."""

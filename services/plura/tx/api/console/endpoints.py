@@ -40,7 +40,7 @@ from plura.tx.api.errors import (
 )
 from plura.tx.api.gate import AUDITORS
 from plura.tx.api.order import endpoints as order
-from plura.tx.api.parameters import Cursor, OrderId, TxId, WalletId, in_utc, lacks_plus
+from plura.tx.api.parameters import Cursor, OrderId, TxId, WalletId, in_utc, is_too_fine, lacks_plus
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.services import Services, services_of
 from plura.tx.api.tx import endpoints as tx
@@ -223,7 +223,7 @@ def _kst(text: str, name: str) -> datetime | None:
     if not text:
         return None
     error: dict[str, Any] = {"type": "datetime", "loc": ["query", name], "msg": "not a time"}
-    if len(text) > _LONGEST_TIME:
+    if len(text) > _LONGEST_TIME or is_too_fine(text):
         raise InvalidRequestError(errors=[error])
     try:
         read = datetime.fromisoformat(text)

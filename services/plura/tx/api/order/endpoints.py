@@ -11,7 +11,7 @@ from plura.tx.api.documented import answers
 from plura.tx.api.gate import Gate
 from plura.tx.api.order.errors import OrderNotFoundError
 from plura.tx.api.order.schemas import AdminOrderResponse
-from plura.tx.api.parameters import Cursor, OrderId, limit_query
+from plura.tx.api.parameters import PLAIN_DIGITS, Cursor, OrderId, limit_query
 from plura.tx.api.schemas import answer
 from plura.tx.api.services import services_of
 from plura.tx.api.visit import Subject, Visit
@@ -32,7 +32,7 @@ async def get_order(
     order_id: OrderId,  # noqa: ARG001  # checked here, read by the gate
     visit: Annotated[Visit, Depends(Gate(SUBJECT))],
     request: Request,
-    limit: Annotated[int, limit_query(ROWS)] = ROWS,
+    limit: Annotated[int, limit_query(ROWS), PLAIN_DIGITS] = ROWS,
     cursor: Cursor = None,
 ) -> Response:
     """Tell an order and its ledger entries. The lookup is recorded, also where it finds none."""

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from plura.tx.api.documented import answers
 from plura.tx.api.gate import Gate
-from plura.tx.api.parameters import Cursor, From, To, WalletId, limit_query
+from plura.tx.api.parameters import PLAIN_DIGITS, Cursor, From, To, WalletId, limit_query
 from plura.tx.api.schemas import answer
 from plura.tx.api.services import services_of
 from plura.tx.api.visit import Subject, Visit
@@ -33,7 +33,7 @@ async def list_wallet_tx(
     request: Request,
     start: From = None,
     end: To = None,
-    limit: Annotated[int, limit_query(ROWS)] = ROWS,
+    limit: Annotated[int, limit_query(ROWS), PLAIN_DIGITS] = ROWS,
     cursor: Cursor = None,
 ) -> Response:
     """Tell a wallet's entries, the newest first; a wallet that nobody knows has none. The lookup is recorded."""

@@ -1,6 +1,7 @@
+-- digest: 29da5dd175382a7acbe5b2299d3cb6c5da88956e44731b693c1055f2b3af3991
 -- Pages of an id cost the same however many rows it has: entries of an order and the audit lie in the order of pages, and
 -- the candidates of a pair in the order of pairing. While the ledger's indexes are built only writing to it waits; while
--- those of the audit are built, lookups cannot be recorded. Old indexes go last, because that locks out readers too.
+-- those of the audit are built, lookups cannot be recorded.
 create index ix_bo_ledger_entries_sides on bo.ledger_entries (related_id, entry_type, event_time desc, tx_id)
 where entry_type in ('PAYMENT', 'RECEIVE') and coalesce(related_type, '') in ('', 'PAYMENT_ORDER');
 create index ix_new_related_id on bo.ledger_entries (related_id, event_time desc, tx_id);
@@ -43,6 +44,10 @@ begin
 end $$;
 revoke execute on function bo.require_open_session (text) from public;
 grant execute on function bo.require_open_session (text) to bo_api;
+
+-- A lookup reads the ledger before it writes the audit. Both are locked in that order, and the audit not before the
+-- ledger's indexes are built: a lookup that waited for the audit would hold the ledger, whose old index could not go.
+lock table bo.ledger_entries, bo.admin_audit_logs in access exclusive mode;
 
 create index ix_new_requested_at on bo.admin_audit_logs (requested_at, audit_id);
 create index ix_new_actor_id on bo.admin_audit_logs (actor_id, requested_at, audit_id);
