@@ -282,14 +282,14 @@ def corrected(lake: Lake, balance: int, hour: int) -> None:
 
 
 def test_the_life_of_an_exception_is_told_state_by_state(lake: Lake) -> None:
-    """Opened, changed, resolved, reopened; reruns, also of the very same days, add nothing."""
+    """Opened, changed, resolved, reopened; reruns, also of the very same day, add nothing."""
     lake.now = datetime(2026, 3, 5, tzinfo=UTC)
     lake.load(money(3))
     lake.run_clean()
     assert told(lake) == [("opened", 1, 7.0)]
     everything = lake.sql("select * from gold.event_outbox order by sequence")
     lake.checks = False
-    lake.run_clean(D1, D2, pipelines=["guardrail", "controls"])
+    lake.run_clean(D1, pipelines=["guardrail", "controls"])
     assert lake.sql("select * from gold.event_outbox order by sequence") == everything
     story = [("opened", 1, 7.0)]
     for balance, hour, following in (

@@ -374,4 +374,4 @@ def test_one_day_normal_by_the_command_line(tmp_path: Path) -> None:
     assert "Controls of 2026-02-01 (KST)" in report
     assert "NO_BASELINE" in report
     assert "UNRECONCILED" in report
-    assert "Open exceptions: 0" in report
+    assert "Open exceptions of the day: 0" in report

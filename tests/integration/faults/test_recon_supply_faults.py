@@ -200,9 +200,8 @@ def test_fault_27_only_tags_of_sources_the_control_reads_gate_it_and_recovery_cl
             D1: None,
             D2: "SOURCE_STALE",
             D3: None,
-            D4: "SOURCE_STALE",
         }
-        assert {day: row[-1] for day, row in control[1].items()} == {D1: None, D2: None, D3: None, D4: "SOURCE_STALE"}
+        assert {day: row[-1] for day, row in control[1].items()} == {D1: None, D2: None, D3: None}
 
 
 def test_fault_28_a_tag_suppresses_the_verdict_and_keeps_the_figures(gated: Gated) -> None:
