@@ -48,7 +48,7 @@ def test_a_word_names_a_known_topic_or_says_what_a_topic_holds() -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["x"], "no topic that the lake knows"),
+        (["x"], "not a topic that the lake knows"),
         (["x=nothing"], "a source among"),
         (["x=orders:avro"], "a source among"),
         (["x=load_registry"], "a source among"),
