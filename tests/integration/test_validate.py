@@ -96,7 +96,9 @@ def test_a_finding_names_the_key_of_the_line_once(raw: Bronze, validator: Valida
         "transaction_ledger.jsonl", GOOD["transaction_ledger"], GOOD["transaction_ledger"] | {"created_at": 0} | other
     )
     report = raw.load(validator=validator)
-    assert report.warnings == ["bronze.transaction_ledger_raw: 1 of 2 checked lines: created_at is not of type timestamp"]
+    assert report.warnings == [
+        "bronze.transaction_ledger_raw: 1 of 2 checked lines: created_at is not of type timestamp"
+    ]
 
 
 def test_a_refused_file_is_told_in_one_line_without_findings(raw: Bronze, validator: Validator) -> None:
