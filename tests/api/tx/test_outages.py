@@ -52,6 +52,35 @@ def test_an_outage_is_told_soon_and_over_soon(identity: Provider) -> None:
             assert {api.get("/admin/tx/t-1").status_code for _ in range(20)} == {200}
 
 
+REFUSING = """
+create function bo.refuse_rows() returns trigger language plpgsql as
+$$ begin raise exception 'no room' using errcode = 'disk_full'; end $$;
+create trigger refuse_rows before insert on bo.admin_audit_logs for each row execute function bo.refuse_rows()
+"""
+
+
+def test_an_audit_that_takes_no_row_is_not_ready(bo: TestDatabase, identity: Provider) -> None:
+    """A full disk shows only when a row is written; a trigger stands for it."""
+    ledger(bo, "t-1")
+
+    def wait_for(status: int) -> None:
+        deadline = time.monotonic() + 15
+        while api.get("/readyz").status_code != status:
+            assert time.monotonic() < deadline, api.get("/readyz").json()
+            time.sleep(0.2)
+
+    with running(bo, auth_settings(identity)) as api:
+        assert api.get("/readyz").json()["recording"] is True
+        bo.sql(REFUSING)
+        assert api.get("/admin/tx/t-1").status_code == 503
+        wait_for(503)
+        assert api.get("/readyz").json()["recording"] is False
+        bo.sql("drop trigger refuse_rows on bo.admin_audit_logs")
+        wait_for(200)
+        assert api.get("/admin/tx/t-1").status_code == 200
+    assert bo.sql("select count(*) from bo.admin_audit_logs where request_path = '/readyz'") == [(0,)]
+
+
 def test_a_schema_of_another_version_is_not_ready(bo: TestDatabase, identity: Provider) -> None:
     bo.sql("update bo.schema_migrations set digest = 'other' where number = 2")
     with running(bo, auth_settings(identity)) as api:

@@ -73,6 +73,21 @@ class Statements:
         """
         return await self._surviving(lambda: self._once_as(role, name, parameters, record))
 
+    async def undone(self, name: str, table: str, parameters: Mapping[str, Any]) -> None:
+        """Run a statement and roll it back; what it took from a sequence stays taken.
+
+        Raises:
+            UnavailableError: it did not run, whatever the reason.
+        """
+
+        async def once() -> Sequence[TupleRow]:
+            async with self._connection() as connection, connection.transaction(force_rollback=True):
+                with self._measured(name, table):
+                    await connection.execute(self._texts[name], parameters, prepare=True)
+            return ()
+
+        await self._surviving(once)
+
     async def _surviving(self, work: Callable[[], Awaitable[Sequence[TupleRow]]]) -> Sequence[TupleRow]:
         started = time.monotonic()
         try:

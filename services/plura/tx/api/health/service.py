@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -20,6 +21,21 @@ _LOG = logging.getLogger(__name__)
 _FRESH_SECONDS = 1.0
 """How long a readiness is told again: anybody may ask, and must not keep the database busy."""
 _WATCH_SECONDS = 5.0
+_TRIED_ROW: dict[str, Any] = {
+    **dict.fromkeys(
+        ("actor_id", "actor_roles", "session", "id", "request_query", "ip", "user_agent", "correlation_id")
+    ),
+    "action": "READINESS",
+    "resource_type": "AUDIT",
+    "result": "FOUND",
+    "status_code": 200,
+    "occurrences": 1,
+    "request_method": "GET",
+    "request_path": "/readyz",
+    "result_count": 0,
+    "elapsed_ms": 0,
+}
+"""An audit row that is written to see whether rows can be, and never kept."""
 
 
 class HealthService:
@@ -44,6 +60,7 @@ class HealthService:
         self._measure_pool(metrics)
         self._looking = asyncio.Lock()
         self._looked: tuple[float, Readiness] | None = None
+        self._rows_are_taken = True
         self._background: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -91,7 +108,7 @@ class HealthService:
                 for topic, seconds, polled_at in await self._statements.rows("consumers", "consumer_state")
             ]
             await self._statements.rows("record_nothing", "admin_audit_logs")
-            recording = True
+            recording = self._rows_are_taken
         except UnavailableError:
             _LOG.debug("not ready", exc_info=True)
         ready = database and recording and migrations and identity
@@ -113,4 +130,20 @@ class HealthService:
                     self._freshness.labels(topic).set(behind)
             except UnavailableError:
                 self._metrics.replication_lag.set(float("nan"))
+            self._rows_are_taken = await self._takes_rows()
             await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _takes_rows(self) -> bool:
+        """Whether the audit takes a row: a full disk, a trigger or a missing partition shows only at one.
+
+        True as well where nothing can be written at all, which every look finds out for itself.
+        """
+        try:
+            await self._statements.rows("record_nothing", "admin_audit_logs")
+        except UnavailableError:
+            return True
+        try:
+            await self._statements.undone("record", "admin_audit_logs", _TRIED_ROW)
+        except UnavailableError:
+            return False
+        return True
