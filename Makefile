@@ -44,7 +44,8 @@ endif
 test-spark: setup  ## the long tests on Spark, Delta Lake and Databricks
 	$(TEST) --tier spark $(ARGS)
 
-test-all: test test-spark  ## every test
+test-all: setup  ## every test, in one run that keeps all cores busy
+	$(TEST) $(ARGS)
 
 lint: setup  ## formatting, types, layering of imports, SQL
 	$(BIN)/ruff check .
