@@ -1,10 +1,12 @@
-"""What all tests share: the parsed dbt project."""
+"""What all tests share: the tiers they belong to, and the parsed dbt project."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -23,6 +25,27 @@ ON_ONE_SESSION = tuple(
 """Where tests share the Spark session of their process."""
 
 
+TIERS = ("unit", "main", "spark")
+"""Unit tests start no process, open no socket and do not use dbt. Everything else is main, but the long Spark part."""
+LONG_ON_SPARK = {"twins", "endpoint", "delta", "own_spark_process"}
+"""Fixtures of the tier spark. Tests that need a session alone are short and stay in the main tier."""
+UNIT_TESTS = "tests/unit/"
+OUTSIDE = {"subprocess.Popen", "os.fork", "os.posix_spawn", "socket.connect", "socket.bind"}
+"""Audit events (PEP 578) of what a unit test may not do."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the choice of a tier."""
+    parser.addoption("--tier", action="append", choices=TIERS, help="run the tests of this tier only; may be repeated")
+
+
+def tier_of(item: pytest.Item) -> str:
+    """Return the tier of a test, which follows from its folder and its fixtures."""
+    if item.nodeid.startswith(UNIT_TESTS):
+        return "unit"
+    return "spark" if LONG_ON_SPARK & set(getattr(item, "fixturenames", ())) else "main"
+
+
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """One module after the other to whoever is free, but all that need a Spark session to one process.
 
@@ -39,8 +62,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return Scheduling(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the modules that may take longest, so that no worker is left with one at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the chosen tiers, and begin with the modules that may take longest.
+
+    So no worker is left with a long one at the end.
+    """
+    tiers = config.getoption("tier") or TIERS
+    left_out = [item for item in items if tier_of(item) not in tiers]
+    items[:] = [item for item in items if tier_of(item) in tiers]
+    config.hook.pytest_deselected(items=left_out)
 
     def seconds(item: pytest.Item) -> int:
         limit = item.get_closest_marker("timeout")
@@ -51,6 +81,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         module = item.nodeid.partition("::")[0]
         longest[module] = max(longest.get(module, 0), seconds(item))
     items.sort(key=lambda item: -longest[item.nodeid.partition("::")[0]])
+
+
+_running_unit_test = ""
+
+
+def _refuse_outside(event: str, _: Any) -> None:
+    if _running_unit_test and event in OUTSIDE:
+        raise AssertionError(f"{_running_unit_test} is a unit test and may not do this: {event}")
+
+
+sys.addaudithook(_refuse_outside)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a unit test fail that starts a process or opens a socket."""
+    global _running_unit_test  # noqa: PLW0603  # an audit hook has no other way to know
+    _running_unit_test = item.nodeid if tier_of(item) == "unit" else ""
+    try:
+        return (yield)
+    finally:
+        _running_unit_test = ""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""The README's commands in the README's order, on a warehouse of their own: nothing is found that was not planted."""
+"""The commands of the README and of the page on runs, in their order: nothing is found that was not planted."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ from tests.lakes import Lake
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
-SECTIONS = ("## A day of your own", "### Run a day, a backfill, whatever is due", "## dbt alone")
+SECTIONS = (
+    ("README.md", "## A day of your own"),
+    ("docs/running.md", "## Run a day, a backfill, whatever is due"),
+    ("docs/running.md", "## dbt alone"),
+)
 SMALL = {"--wallets": "60", "--entries": "900"}
-"""Sizes in place of the README's."""
+"""Sizes in place of those of the pages."""
 
 
-def commands(heading: str) -> Iterator[list[str]]:
+def commands(page: str, heading: str) -> Iterator[list[str]]:
     """Commands of plura and dbt in the first code block of a section, as lists of words."""
-    section = README.split(f"{heading}\n", 1)[1]
+    section = (PROJECT / page).read_text(encoding="utf-8").split(f"{heading}\n", 1)[1]
     block = re.search(r"```sh\n(.*?)```", section, flags=re.DOTALL)
     assert block, heading
     for line in block[1].splitlines():
@@ -58,8 +61,8 @@ def test_the_commands_raise_nothing_on_files_without_faults(
     monkeypatch.setattr(pipelines, "parse_project", lambda *_: manifest)  # parsed once for all tests
     plura, lake = Plura(work=tmp_path, settings={}), Lake(work=tmp_path, manifest=manifest)
     done = []
-    for heading in SECTIONS:
-        for program, *words in commands(heading):
+    for page, heading in SECTIONS:
+        for program, *words in commands(page, heading):
             done.append((program, tuple(words)))
             if program == "dbt":
                 assert build(lake, *words[1:]) == [], words

@@ -16,7 +16,7 @@ import pytest
 
 from python_jobs.spark import session_settings
 from tests.dbt_runs import PROJECT
-from tests.spark import SHORT, java_is_missing, skip_or_fail
+from tests.spark import SHORT
 
 PATIENCE_SECONDS = 120
 
@@ -66,8 +66,6 @@ def model(dbt, session):
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """Address of a Spark Connect server with Delta Lake and tables of its own."""
-    if why := java_is_missing():
-        skip_or_fail(why)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

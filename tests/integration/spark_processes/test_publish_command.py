@@ -16,7 +16,7 @@ from python_jobs.warehouse import LakeError, warehouse_lock
 from tests.commands import Plura
 from tests.dbt_runs import PROJECT
 from tests.eventhub import TAKEN, Answer, stub_hub
-from tests.spark import SHORT, java_is_missing, skip_or_fail
+from tests.spark import SHORT
 
 PREPARE = """
 import sys
@@ -30,8 +30,6 @@ write_outbox_on_spark(open_session(Path.cwd(), warehouse=Path(sys.argv[1])), ["a
 
 def test_a_follower_delivers_and_holds_the_warehouse_only_while_it_does(tmp_path: Path) -> None:
     """On the catalog that lets one process in: nobody could load or run beside a follower that kept its session."""
-    if why := java_is_missing():
-        skip_or_fail(why)
     warehouse = tmp_path / "spark"
     with stub_hub() as hub:
         plura = Plura(
