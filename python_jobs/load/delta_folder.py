@@ -20,8 +20,8 @@ from python_jobs.load import bronze
 from python_jobs.load.after import look_back
 from python_jobs.load.batches import Batch, copy_batches, list_batches, match_batch, reason_of_new
 from python_jobs.load.delta import MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
-from python_jobs.load.file import LoadContext, LoadReport, NewFile, load_file
-from python_jobs.load.folder import Progress, load_listing
+from python_jobs.load.file import LoadContext, LoadReport, NewFile, Progress, bytes_of, load_file, no_progress
+from python_jobs.load.folder import load_listing
 from python_jobs.load.names import list_folder
 from python_jobs.load.replace import (
     ReplaceReport,
@@ -163,8 +163,7 @@ def replace_batch_in_delta(
         warnings = []
         if isinstance(new, NewFile):
             warnings = findings_of(validator, file, target.tables[old.table_name])
-            advance = progress or (lambda *_: None)
-            outcome = load_file(context, new, lambda _bytes: advance(0, new.size, file.name))
+            outcome = load_file(context, new, bytes_of(new, progress or no_progress, done=0, total=new.size))
             if outcome.outcome != "loaded":
                 raise LakeError(refusal(outcome, file))
             loaded = [batch for batch in list_batches(connection) if batch.batch_id == new.batch_id]

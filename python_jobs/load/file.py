@@ -18,6 +18,9 @@ from python_jobs.load.lines import content_sha256, head_of, read_lines
 from python_jobs.load.looks import binary_kind, spread_kind, text_kind
 from python_jobs.warehouse import LakeError, explain
 
+Progress = Callable[[int, int, str], None]
+"""Called with what is done, what there is in all (files, tables or bytes) and the name of the piece at hand."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileOutcome:
@@ -97,6 +100,33 @@ def look_at(context: LoadContext, path: Path, table: Table) -> FileOutcome | New
     batch_id = batches.batch_id_of(table.name, digest, context.extracted_at)
     known = batches.find_batch(context.connection, batch_id)
     return known or NewFile(path=path, table=table, size=size, content_sha256=digest, batch_id=batch_id)
+
+
+def no_progress(_done: int, _total: int, _piece: str) -> None:
+    """No progress output."""
+
+
+def bytes_of(file: NewFile, progress: Progress, *, done: int, total: int) -> Callable[[int], None]:
+    """Return a callback that adds the bytes of a file to ``done``.
+
+    A gzip file counts its size on the disk at most, since more bytes are read of it.
+    """
+    read = 0
+
+    def advance(bytes_read: int) -> None:
+        nonlocal read
+        read += bytes_read
+        progress(done + min(read, file.size), total, file.path.name)
+
+    return advance
+
+
+def malformed_warning(path: Path, rows: int, malformed: int, batch_id: str) -> str:
+    """Return the warning about lines of a file that are not JSON objects."""
+    return (
+        f"{path}: {malformed} of {rows + malformed} lines are not JSON objects; they are kept with their line numbers"
+        f" in bronze.malformed_lines, batch {batch_id}"
+    )
 
 
 def load_file(context: LoadContext, file: NewFile, advance: Callable[[int], None]) -> FileOutcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,18 @@ from typing import TYPE_CHECKING
 from python_jobs.contracts import read_contracts
 from python_jobs.load import batches, bronze
 from python_jobs.load.after import look_back
-from python_jobs.load.file import FileOutcome, LoadContext, LoadReport, NewFile, load_file, look_at
+from python_jobs.load.file import (
+    FileOutcome,
+    LoadContext,
+    LoadReport,
+    NewFile,
+    Progress,
+    bytes_of,
+    load_file,
+    look_at,
+    malformed_warning,
+    no_progress,
+)
 from python_jobs.load.names import Listing, list_folder
 from python_jobs.load.repeated import held_in
 from python_jobs.report import DuckDBReader
@@ -18,9 +28,6 @@ from python_jobs.warehouse import open_duckdb
 
 if TYPE_CHECKING:
     from python_jobs.validate import Validator
-
-Progress = Callable[[int, int, str], None]
-"""Called with what is done, what there is in all (files, tables or bytes) and the name of the piece at hand."""
 
 _MOST_UNREAD = 20
 """Files that are not read whose reasons are reported one by one."""
@@ -82,7 +89,7 @@ def load_listing(
     context: LoadContext, listing: Listing, *, validator: Validator | None = None, progress: Progress | None = None
 ) -> LoadReport:
     """Load the files of a listing that were not loaded before; they are not compared with earlier lines."""
-    advance = progress or _no_progress
+    advance = progress or no_progress
     report = LoadReport(warnings=[f"{path} is not read: {why}" for path, why in listing.unread[:_MOST_UNREAD]])
     if len(listing.unread) > _MOST_UNREAD:
         report.warnings.append(f"{len(listing.unread) - _MOST_UNREAD} more files of {context.folder} are not read")
@@ -106,13 +113,13 @@ def load_listing(
     total = sum(file.size for file in new_files.values())
     done = 0
     for file in new_files.values():
-        report.files.append(load_file(context, file, _after(done, total, file, advance)))
+        report.files.append(load_file(context, file, bytes_of(file, advance, done=done, total=total)))
         done += file.size
         advance(done, total, file.path.name)
     for copy in copies:
         again = look_at(context, copy.path, copy.table)
         if isinstance(again, NewFile):  # the first of the copies was refused, or has changed since
-            report.files.append(load_file(context, again, _after(done, total, copy, advance)))
+            report.files.append(load_file(context, again, bytes_of(copy, advance, done=done, total=total)))
         else:
             report.files.append(again if isinstance(again, FileOutcome) else _kept(context, copy.path, again))
     loaded = {file.table for file in report.files if file.outcome == "loaded"}
@@ -136,22 +143,6 @@ def _kept(context: LoadContext, path: Path, batch: batches.Batch) -> FileOutcome
     )
 
 
-def _no_progress(_done: int, _total: int, _piece: str) -> None:
-    """No progress output."""
-
-
-def _after(done: int, total: int, file: NewFile, progress: Progress) -> Callable[[int], None]:
-    """A callback that adds the bytes of one file; gzip files grow in reading and count when they are done."""
-    read = 0
-
-    def advance(bytes_read: int) -> None:
-        nonlocal read
-        read += bytes_read
-        progress(done + min(read, file.size), total, file.path.name)
-
-    return advance
-
-
 def _warn_of_lines(report: LoadReport) -> None:
     for file in report.files:
         if file.outcome == "replaced":
@@ -161,7 +152,4 @@ def _warn_of_lines(report: LoadReport) -> None:
         if file.outcome == "empty":
             report.warnings.append(f"{file.path} holds no line: nothing to load")
         if file.malformed:
-            report.warnings.append(
-                f"{file.path}: {file.malformed} of {file.rows + file.malformed} lines are not JSON objects; they are"
-                f" kept with their line numbers in bronze.malformed_lines, batch {file.batch_id}"
-            )
+            report.warnings.append(malformed_warning(file.path, file.rows, file.malformed, file.batch_id))

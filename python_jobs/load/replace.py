@@ -14,8 +14,17 @@ import duckdb
 from python_jobs.contracts import Table, read_contracts
 from python_jobs.load import batches, bronze
 from python_jobs.load.batches import Batch, reason_of_new, reason_of_old
-from python_jobs.load.file import FileOutcome, LoadContext, NewFile, insert_file, look_at
-from python_jobs.load.folder import Progress
+from python_jobs.load.file import (
+    FileOutcome,
+    LoadContext,
+    NewFile,
+    Progress,
+    bytes_of,
+    insert_file,
+    look_at,
+    malformed_warning,
+    no_progress,
+)
 from python_jobs.load.touched import rows_of, touched_days
 from python_jobs.report import DuckDBReader, Reader
 from python_jobs.warehouse import LakeError, explain, open_duckdb
@@ -188,10 +197,9 @@ def look_back_at_both(reader: Reader, tables: Mapping[str, Table], report: Repla
             " their lines are withdrawn, unless another batch has them"
         )
     if report.new.malformed_count:
-        lines = report.new.row_count + report.new.malformed_count
+        new_batch = report.new
         report.warnings.append(
-            f"{file}: {report.new.malformed_count} of {lines} lines are not JSON objects; they are kept with their line"
-            f" numbers in bronze.malformed_lines, batch {report.new.batch_id}"
+            malformed_warning(file, new_batch.row_count, new_batch.malformed_count, new_batch.batch_id)
         )
 
 
@@ -200,15 +208,7 @@ def _load_replacement(
 ) -> FileOutcome | None:
     """Load a file in the transaction of the caller and return its outcome; reinstate a batch that has its content."""
     if isinstance(new, NewFile):
-        size, name = new.size, new.path.name
-        read = 0
-
-        def advance(bytes_read: int) -> None:
-            nonlocal read
-            read += bytes_read
-            if progress is not None:
-                progress(min(read, size), size, name)
-
+        advance = bytes_of(new, progress or no_progress, done=0, total=new.size)
         return insert_file(context, new, advance, reason=reason)
     if new.status != "loaded":
         batches.set_batch_status(context.connection, new.batch_id, "loaded", reason=reason, now=context.now)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from python_jobs.contracts import Table
-from python_jobs.instants import EARLIEST, LATENESS
+from python_jobs.instants import EARLIEST, KST, LATENESS
 from python_jobs.load.batches import Batch
 from python_jobs.load.bronze import SEQ_PER_BATCH
 from python_jobs.report import Reader
 
+_KST_HOURS = KST // timedelta(hours=1)
 _HALF_A_DAY = 12
 
 
@@ -58,9 +59,10 @@ def rows_of(batches: Iterable[Batch]) -> str:
 def _days_of(table: Table, batches: list[Batch]) -> str:
     """Query for the distinct days of a table's batches; for snapshots also the day that the nearest midnight begins."""
     instant = f"coalesce({', '.join(table.dated_by)})" if len(table.dated_by) > 1 else table.dated_by[0]
-    boundary = f"{instant} + interval '{9 + _HALF_A_DAY}' hour" if table.is_snapshot else "null"
+    boundary = f"{instant} + interval '{_KST_HOURS + _HALF_A_DAY}' hour" if table.is_snapshot else "null"
     return (
-        f"select distinct cast({instant} + interval '9' hour as date) as day, cast({boundary} as date) as boundary"
+        f"select distinct cast({instant} + interval '{_KST_HOURS}' hour as date) as day,"
+        f" cast({boundary} as date) as boundary"
         f" from bronze.{table.name} where {rows_of(batches)} and {instant} >= timestamp '{EARLIEST}'"
         f" and {instant} <= ingested_at + interval '{LATENESS.days}' day"
     )

@@ -1,4 +1,4 @@
-"""`--full-refresh` changes no row, whatever it is told to build; and what docs/operations.md says instead rebuilds."""
+"""`--full-refresh` changes no row, whatever is selected; and what docs/operations.md names instead rebuilds."""
 
 from __future__ import annotations
 

@@ -52,10 +52,10 @@ class TwinnedLake(Lake):
         self._ids += 1
         run_id = run_id or f"run_{self._ids}"
         self.twins.bring_bronze()
-        here = super().run(first_day, last_day, pipelines=pipelines, run_id=run_id, watch=watch)
-        there = self.twins.run_on_spark(first_day, last_day, pipelines=pipelines, run_id=run_id, watch=watch)
-        assert sorted(there.problems) == sorted(here.problems)
-        return here
+        on_duckdb = super().run(first_day, last_day, pipelines=pipelines, run_id=run_id, watch=watch)
+        on_spark = self.twins.run_on_spark(first_day, last_day, pipelines=pipelines, run_id=run_id, watch=watch)
+        assert sorted(on_spark.problems) == sorted(on_duckdb.problems)
+        return on_duckdb
 
 
 @pytest.fixture(scope="module")
