@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,22 +88,37 @@ _running_unit_test = ""
 
 
 def _refuse_outside(event: str, _: Any) -> None:
-    if _running_unit_test and event in OUTSIDE:
+    # threads of other tests' servers are none of its business
+    if _running_unit_test and event in OUTSIDE and threading.current_thread() is threading.main_thread():
         raise AssertionError(f"{_running_unit_test} is a unit test and may not do this: {event}")
 
 
 sys.addaudithook(_refuse_outside)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Let a unit test fail that starts a process or opens a socket."""
+def _guarded(item: pytest.Item) -> Iterator[None]:
+    """Let a unit test fail that starts a process or opens a socket.
+
+    What follows the last test of a process, the end of the servers that other tests share, belongs to none.
+    """
     global _running_unit_test  # noqa: PLW0603  # an audit hook has no other way to know
     _running_unit_test = item.nodeid if tier_of(item) == "unit" else ""
     try:
         return (yield)
     finally:
         _running_unit_test = ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Guard the fixtures of a unit test."""
+    return (yield from _guarded(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Guard a unit test itself."""
+    return (yield from _guarded(item))
 
 
 @pytest.fixture(scope="session", autouse=True)
