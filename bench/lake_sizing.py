@@ -112,10 +112,10 @@ stream and the guardrail a small one that stays.
 - **Fixed time.** The {fixed_s} s for planning, compiling and committing some {nodes} nodes were measured on this
   machine, in a session that had just started and had to compile its own code as well. They grow with the number of
   files in a table's log, not with its rows; a faster driver, or a session that stays up, shortens them.
-- **Skew.** The entries of a wallet meet in one task where they are joined with its balances (`wallet_day_positions`),
-  so a treasury wallet that takes part in every tenth payment makes a task of {skew} entries. Adaptive
-  execution splits skewed joins, but none whose result is grouped by the same key. Look at the longest task of that
-  model first.
+- **Skew.** The entries of a wallet meet in one task where they are joined with its balances
+  (`int_wallet_day_positions`), so a treasury wallet that takes part in every tenth payment makes a task of {skew}
+  entries. Adaptive execution splits skewed joins, but none whose result is grouped by the same key. Look at the
+  longest task of that model first.
 - **Network and object storage.** All was read from and written to a local disk, and nothing was shuffled between
   machines. A node with 10 Gbit/s moves 1.2 GB/s: the shuffle of the night must fit into that beside the work.
 - **Wallets.** There are {entries_per_wallet} entries for a wallet here. With fewer, the snapshots of balances weigh

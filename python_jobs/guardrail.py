@@ -23,7 +23,7 @@ def window_metrics(*, rows: Any, windows: Any) -> Any:
     """Count the rows of every window that is to be evaluated, and find the newest source times before its end.
 
     Args:
-        rows: one row per Bronze row (model guardrail_rows), native frame of the engine.
+        rows: one row per Bronze row (model int_guarded_rows), native frame of the engine.
         windows: the windows to evaluate (model dq_windows), native frame of the engine.
 
     Returns:

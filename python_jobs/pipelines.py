@@ -330,7 +330,7 @@ def _one_line(message: object) -> str:
 def _gate_problems(reader: Reader) -> list[str]:
     """One line per Silver table that the bad-rate gate stopped, with the figures and what to do."""
     rows = reader.rows(
-        "select source_table, bad_rows, total_rows, bad_rate, threshold, rule_id from silver.bad_rate_gate"
+        "select source_table, bad_rows, total_rows, bad_rate, threshold, rule_id from silver.int_bad_rate_gate"
         " where is_breached order by source_table"
     )
     return [

@@ -175,10 +175,11 @@ def _outbox_rows(exceptions: Sequence[str], first: int) -> list[tuple[str, int, 
 
 def _tables() -> list[tuple[str, str]]:
     """Names and columns of the tables of the outbox."""
-    contract = yaml.safe_load((PROJECT / "models/publication/_publication__models.yml").read_text(encoding="utf-8"))
+    contract = yaml.safe_load((PROJECT / "models/state/_state__models.yml").read_text(encoding="utf-8"))
     return [
         (model["name"], ", ".join(f"{column['name']} {column['data_type']}" for column in model["columns"]))
         for model in contract["models"]
+        if model["name"].startswith("event_")
     ]
 
 

@@ -82,22 +82,22 @@ COLUMNS: list[tuple[str, list[tuple[str, str, list[str]]]]] = [
 # which days and arrivals a run has to look at: steps of the run, not lineage of the data
 STEERING = frozenset(
     {
-        "analytics_days",
-        "bad_rate_gate",
+        "int_analytics_days",
+        "int_bad_rate_gate",
         "change_log",
-        "controls_days",
-        "dq_windows",
-        "guardrail_input",
+        "int_controls_days",
+        "int_dq_windows",
+        "int_guardrail_input",
         "load_registry",
         "malformed_lines",
         "pipeline_day",
         "pipeline_state",
-        "silver_completed",
-        "silver_input",
+        "int_silver_completed_run",
+        "int_silver_input",
     }
 )
 # what a table with several writers is written from
-FEEDERS = {"exception_ledger": ("dq_status", "control_exceptions")}
+FEEDERS = {"exception_ledger": ("dq_status", "int_control_exceptions")}
 
 
 def draw_lineage(manifest: dict[str, Any]) -> str:

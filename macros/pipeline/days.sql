@@ -65,7 +65,7 @@
     left join (
         select d.date_kst, {{ concat_sorted('rule.rule_digest') }} as digest
         from {{ days }} as d
-        inner join {{ ref('rule_days') }} as rule on rule.domain = 'ledger'
+        inner join {{ ref('int_rule_days') }} as rule on rule.domain = 'ledger'
             -- the tolerance of the next day judges the boundary at the day's end
             and {{ day_number('rule.valid_from_day') }}
                 <= {{ day_number('d.date_kst') }} + case rule.metric when 'snapshot_tolerance_hours' then 1 else 0 end
@@ -74,7 +74,7 @@
     ) as rules on days.date_kst = rules.date_kst
     left join (
         select date_kst, {{ concat_sorted("concat(source_table, dq_tag)") }} as digest
-        from {{ ref('dq_day_tags') }}
+        from {{ ref('int_dq_day_tags') }}
         where dq_tag is not null and source_table in ('bronze.transaction_ledger_raw', 'bronze.user_wallets_raw')
         group by date_kst
     ) as tags on days.date_kst = tags.date_kst
@@ -90,7 +90,7 @@
         days.date_kst,
         coalesce({{ concat_sorted('rule.rule_digest') }}, '') as inputs_digest
     from {{ days }} as days
-    left join {{ ref('rule_days') }} as rule
+    left join {{ ref('int_rule_days') }} as rule
         on (rule.domain = 'dq' or (rule.domain = 'silver' and rule.metric in ({{ row_rule_metrics() }})))
         and {{ valid_on('rule', 'days.date_kst') }}
     group by days.date_kst

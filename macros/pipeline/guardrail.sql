@@ -17,7 +17,7 @@
         date_kst,
         min_by(dq_tag, tag_priority) as dq_tag,
         bool_or(dq_tag in ('SOURCE_STALE', 'EVENT_DROP_SUSPECTED')) as is_suppressed
-    from {{ ref('dq_day_tags') }}
+    from {{ ref('int_dq_day_tags') }}
     where dq_tag is not null and source_table in ('bronze.transaction_ledger_raw', 'bronze.user_wallets_raw')
     group by date_kst
 {%- endmacro %}

@@ -69,7 +69,7 @@
         union
         select date_kst from {{ standing('silver', 'dq_status') }} where window_kind = 'day'
     {%- endset -%}
-    {{ return(obsolete_days('pipeline_a', computed, 'select first_day, last_day from ' ~ ref('guardrail_input'))) }}
+    {{ return(obsolete_days('pipeline_a', computed, 'select first_day, last_day from ' ~ ref('int_guardrail_input'))) }}
 {%- endmacro %}
 
 {#- Condition: a day lies within first_day and last_day of a relation; false where they are NULL. -#}
@@ -97,7 +97,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Pre-hook of dq_windows: the same for the guardrail, whose day rows go. -#}
+{#- Pre-hook of int_dq_windows: the same for the guardrail, whose day rows go. -#}
 {% macro remove_obsolete_guardrail_days() -%}
     {%- set obsolete = obsolete_guardrail_days() -%}
     {%- if obsolete -%}

@@ -1,18 +1,18 @@
 {#-
-  Salt of the pseudonyms, as an expression: a value of gold.pseudonym_salt, which a Python model fills from the secret
+  Salt of the pseudonyms, as an expression: a value of gold.int_pseudonym_salt, which a Python model fills from the secret
   scope on Databricks, else from the environment. The value stands in no compiled SQL, and so in no artifact, no query
   history and no log. Only a salt whose fingerprint is recorded is used.
 -#}
 {% macro salt() -%}
     {{ return(
-        '(select max(current_salt.salt) from ' ~ ref('pseudonym_salt') ~ ' as current_salt inner join '
+        '(select max(current_salt.salt) from ' ~ ref('int_pseudonym_salt') ~ ' as current_salt inner join '
         ~ ref('pseudonym_salt_version') ~ ' as recorded on current_salt.salt_version = recorded.salt_version)'
     ) }}
 {%- endmacro %}
 
 {#- Which salt the pseudonyms were made with, so that a change of salt is visible. -#}
 {% macro salt_version() -%}
-    {{ return('(select max(salt_version) from ' ~ ref('pseudonym_salt') ~ ')') }}
+    {{ return('(select max(salt_version) from ' ~ ref('int_pseudonym_salt') ~ ')') }}
 {%- endmacro %}
 
 {#-

@@ -1,11 +1,11 @@
 {#- How a Silver run chooses among the rows of Bronze. -#}
 
-{#- What this run has to read (model silver_input), as values, so that older Bronze rows are skipped unread. -#}
+{#- What this run has to read (model int_silver_input), as values, so that older Bronze rows are skipped unread. -#}
 {% macro silver_input() -%}
     {%- set input = {'from_seq': 0, 'to_seq': 9223372036854775807, 'from_status_seq': 0, 'replays_all': false, 'replays': false} -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- set row = run_query(
-            'select from_seq, to_seq, from_status_seq, replays_all, replays from ' ~ ref('silver_input')
+            'select from_seq, to_seq, from_status_seq, replays_all, replays from ' ~ ref('int_silver_input')
         ).rows[0] -%}
         {%- do input.update({
             'from_seq': row[0] | int, 'to_seq': row[1] | int, 'from_status_seq': row[2] | int,
@@ -31,7 +31,7 @@
   one version time the last arrival, or with `first_stands` the first. `immutable`: columns in which a second line of
   the same key and version time must agree, else it is bad (`conflicting_entry`).
 -#}
-{% macro judged_rows(staged, target, key, content, first_stands=false, immutable=[]) -%}
+{% macro checked_rows(staged, target, key, content, first_stands=false, immutable=[]) -%}
     {%- set input = silver_input() -%}
     {%- set keys = key | join(', ') -%}
     with staged as (
@@ -268,9 +268,9 @@
 
 {#- The bad-rate gate once more in the statement: nothing is published past a breach, even where tests are not run. -#}
 {% macro gate_is_open() -%}
-    not exists (select 1 from {{ ref('bad_rate_gate') }} where is_breached)
+    not exists (select 1 from {{ ref('int_bad_rate_gate') }} where is_breached)
 {%- endmacro %}
 
 {% macro gate_is_breached() -%}
-    {{ return(read_value('select count(*) from ' ~ ref('bad_rate_gate') ~ ' where is_breached', 0) > 0) }}
+    {{ return(read_value('select count(*) from ' ~ ref('int_bad_rate_gate') ~ ' where is_breached', 0) > 0) }}
 {%- endmacro %}

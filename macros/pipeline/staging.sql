@@ -56,11 +56,11 @@
 {%- endmacro %}
 
 {#-
-  Joins `rules` (gold.row_rules), by which the lines of a Bronze table are checked, to rows of a KST day. Rows without a
+  Joins `rules` (gold.int_row_rules), by which the lines of a Bronze table are checked, to rows of a KST day. Rows without a
   day are checked by the rules of the run's instant. There are no rules for days before the calendar of rules.
 -#}
 {% macro join_row_rules(table, day) -%}
-    left join {{ ref('row_rules') }} as rules
+    left join {{ ref('int_row_rules') }} as rules
         on rules.bronze_table = 'bronze.{{ table }}'
         and {{ valid_on('rules', 'coalesce(' ~ day ~ ', ' ~ kst_date(as_of()) ~ ')') }}
 {%- endmacro %}

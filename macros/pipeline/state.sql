@@ -2,20 +2,20 @@
 
 {% macro pipeline_names() -%}
     {{ return({
-        'pipeline_a': 'guardrail_completed',
-        'pipeline_silver': 'silver_completed',
-        'pipeline_b': 'controls_completed',
-        'pipeline_c': 'analytics_completed',
+        'pipeline_a': 'int_guardrail_completed_days',
+        'pipeline_silver': 'int_silver_completed_run',
+        'pipeline_b': 'int_controls_completed_days',
+        'pipeline_c': 'int_analytics_completed_days',
     }) }}
 {%- endmacro %}
 
 {#- The first node of each pipeline, which takes in what there is to do. -#}
 {% macro first_nodes() -%}
     {{ return({
-        'pipeline_a': 'guardrail_input',
-        'pipeline_silver': 'silver_input',
-        'pipeline_b': 'controls_days',
-        'pipeline_c': 'analytics_days',
+        'pipeline_a': 'int_guardrail_input',
+        'pipeline_silver': 'int_silver_input',
+        'pipeline_b': 'int_controls_days',
+        'pipeline_c': 'int_analytics_days',
     }) }}
 {%- endmacro %}
 
@@ -156,7 +156,7 @@
 
 {#- The same for the guardrail: only a run that watches moves the watermark of the tiles. -#}
 {% macro record_guardrail_success() -%}
-    {%- set input = ref('guardrail_input') -%}
+    {%- set input = ref('int_guardrail_input') -%}
     {{ record_success(
         'pipeline_a',
         values={
@@ -198,7 +198,7 @@
 {%- endmacro %}
 
 {#-
-  Hard gate: stops the model it stands in (which names silver_completed as a dependency) unless the last run of pipeline_silver succeeded and its watermark reaches
+  Hard gate: stops the model it stands in (which names int_silver_completed_run as a dependency) unless the last run of pipeline_silver succeeded and its watermark reaches
   the end of the days asked for, and refuses days that are still open. Raises UpstreamReadinessError.
 -#}
 {% macro assert_pipeline_ready(pipeline) -%}

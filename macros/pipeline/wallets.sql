@@ -1,9 +1,9 @@
 {#-
-  The days that wallets are rolled over, see model wallet_range. Read as values, so that older partitions are skipped
+  The days that wallets are rolled over, see model int_wallet_range. Read as values, so that older partitions are skipped
   unread.
 -#}
 {% macro wallet_range() -%}
-    {%- set kept = read_row('select * from ' ~ ref('wallet_range'), {
+    {%- set kept = read_row('select * from ' ~ ref('int_wallet_range'), {
         'base_day': none,
         'base': modules.datetime.date(1, 1, 1),
         'base_end': '0001-01-01 00:00:00',

@@ -3,7 +3,7 @@
   day has exactly one version of each rule and a backfill reproduces history.
 -#}
 
-{#- Join condition: the version in `rule` (gold.rule_days) that is valid on `day`. -#}
+{#- Join condition: the version in `rule` (gold.int_rule_days) that is valid on `day`. -#}
 {% macro valid_on(rule, day) -%}
     {{ rule }}.valid_from_day <= {{ day }} and {{ day }} < {{ rule }}.valid_to_day
 {%- endmacro %}
@@ -18,7 +18,7 @@
         {{ limit('rule', 'crit') }} as crit,
         rule.allowed_values
     from {{ days }} as days
-    left join {{ ref('rule_days') }} as rule
+    left join {{ ref('int_rule_days') }} as rule
         on rule.domain = '{{ domain }}' and rule.metric = '{{ metric }}' and rule.scope is null
         and {{ valid_on('rule', 'days.date_kst') }}
 {%- endmacro %}
@@ -58,7 +58,7 @@
     {%- set patterns = [] -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- set rows = run_query(
-            "select distinct " ~ list_first('allowed_values') ~ " from " ~ ref('rule_days')
+            "select distinct " ~ list_first('allowed_values') ~ " from " ~ ref('int_rule_days')
             ~ " where domain = 'analytics' and metric = 'order_link_pattern' and scope is null order by 1"
         ).rows -%}
         {%- for row in rows if row[0] -%}

@@ -1,16 +1,15 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['date_kst', 'symbol'],
     enabled=var('market_price', false),
-    meta={'scope': {'ref': 'market_price_days', 'when': '1 = 1', 'on': ['date_kst']}},
+    meta={'scope': {'ref': 'int_market_price_days', 'when': '1 = 1', 'on': ['date_kst']}},
 ) }}
 
 with quotes as (
 
     select quotes.*
     from {{ ref('stg_market_price') }} as quotes
-    inner join {{ ref('market_price_days') }} as days on quotes.date_kst = days.date_kst
+    inner join {{ ref('int_market_price_days') }} as days on quotes.date_kst = days.date_kst
     where quotes.reason is null
 
 ),

@@ -1,12 +1,11 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='replace_partition',
-    meta={'scope': {'ref': 'analytics_days', 'when': '1 = 1', 'on': ['date_kst']}},
+    meta={'scope': {'ref': 'int_analytics_days', 'when': '1 = 1', 'on': ['date_kst']}},
 ) }}
 
 with days as (
 
-    select * from {{ ref('analytics_days') }}
+    select * from {{ ref('int_analytics_days') }}
 
 ),
 
@@ -22,7 +21,7 @@ payments as (
 links as (
 
     select links.order_ref, links.commerce_order_ref
-    from {{ ref('order_links') }} as links
+    from {{ ref('int_order_links') }} as links
     inner join days on links.date_kst = days.date_kst
 
 ),

@@ -1,13 +1,12 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['date_kst', 'reason'],
-    meta={'scope': {'ref': 'analytics_days', 'when': '1 = 1', 'on': ['date_kst']}},
+    meta={'scope': {'ref': 'int_analytics_days', 'when': '1 = 1', 'on': ['date_kst']}},
 ) }}
 
 with days as (
 
-    select * from {{ ref('analytics_days') }}
+    select * from {{ ref('int_analytics_days') }}
 
 ),
 

@@ -1,13 +1,12 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['event_date_kst', 'tx_id', 'wallet_id'],
-    meta={'scope': {'ref': 'controls_days', 'when': 'entries_due', 'on': ['event_date_kst'], 'as': ['date_kst']}},
+    meta={'scope': {'ref': 'int_controls_days', 'when': 'entries_due', 'on': ['event_date_kst'], 'as': ['date_kst']}},
 ) }}
 
 with days as (
 
-    select date_kst as event_date_kst from {{ ref('controls_days') }}
+    select date_kst as event_date_kst from {{ ref('int_controls_days') }}
     where entries_due
 
 ),

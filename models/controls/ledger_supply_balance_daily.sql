@@ -1,17 +1,16 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['date_kst'],
-    meta={'scope': {'ref': 'controls_days', 'when': 'supply_due', 'on': ['date_kst']}},
+    meta={'scope': {'ref': 'int_controls_days', 'when': 'supply_due', 'on': ['date_kst']}},
 ) }}
-{%- set days_relation = ref('controls_days') %}
+{%- set days_relation = ref('int_controls_days') %}
 {%- set first_due = "date '" ~ read_value('select min(date_kst) from ' ~ days_relation ~ ' where supply_due', '9999-12-31') ~ "'" %}
 {%- set last_due = "date '" ~ read_value('select max(date_kst) from ' ~ days_relation ~ ' where supply_due', '0001-01-01') ~ "'" %}
 {%- set base_day = "date '" ~ read_value('select max(date_kst) from ' ~ this ~ ' where date_kst < ' ~ first_due, '0001-01-01') ~ "'" %}
 
 with days as (
 
-    select * from {{ ref('controls_days') }}
+    select * from {{ ref('int_controls_days') }}
     where supply_due
 
 ),
@@ -69,7 +68,7 @@ balances as (
 activity as (
 
     select date_kst, sum(entry_cnt) + count(case when has_snapshot_of_day then 1 end) as row_cnt
-    from {{ ref('wallet_days') }}
+    from {{ ref('int_wallet_days') }}
     group by date_kst
 
 ),

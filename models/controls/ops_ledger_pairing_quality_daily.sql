@@ -1,13 +1,12 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['date_kst'],
-    meta={'scope': {'ref': 'controls_days', 'when': 'entries_due', 'on': ['date_kst']}},
+    meta={'scope': {'ref': 'int_controls_days', 'when': 'entries_due', 'on': ['date_kst']}},
 ) }}
 
 with days as (
 
-    select * from {{ ref('controls_days') }}
+    select * from {{ ref('int_controls_days') }}
     where entries_due
 
 ),

@@ -1,20 +1,19 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['date_kst', 'user_id'],
-    meta={'scope': {'ref': 'controls_days', 'when': 'supply_due', 'on': ['date_kst']}},
+    meta={'scope': {'ref': 'int_controls_days', 'when': 'supply_due', 'on': ['date_kst']}},
 ) }}
 
 with days as (
 
-    select * from {{ ref('controls_days') }}
+    select * from {{ ref('int_controls_days') }}
     where supply_due
 
 ),
 
 wallet_days as (
 
-    select * from {{ ref('wallet_days') }}
+    select * from {{ ref('int_wallet_days') }}
 
 ),
 

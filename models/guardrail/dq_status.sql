@@ -1,8 +1,8 @@
-{{ config(materialized='incremental', incremental_strategy='append_once', unique_key=['status_id']) }}
+{{ config(incremental_strategy='append_once', unique_key=['status_id']) }}
 
 with measured as (
 
-    select * from {{ ref('dq_measured') }}
+    select * from {{ ref('int_dq_window_figures') }}
 
 ),
 
@@ -13,7 +13,7 @@ strongest as (
         select
             *,
             row_number() over (partition by source_table, window_kind, window_start_ts order by tag_priority) as tag_rank
-        from {{ ref('dq_findings') }}
+        from {{ ref('int_dq_findings') }}
     ) as ranked
     where tag_rank = 1
 

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='append_once', unique_key=['record_id']) }}
+{{ config(incremental_strategy='append_once', unique_key=['record_id']) }}
 
 -- the original lines; an ingest_seq names one line of all tables
 with rejected as (
@@ -7,13 +7,13 @@ with rejected as (
     {%- for view in views %}
     select
         'silver.{{ target }}' as source_table,
-        judged.reason,
-        judged.batch_id,
-        judged.line_number,
+        checked.reason,
+        checked.batch_id,
+        checked.line_number,
         lines.raw_json
-    from {{ ref(target ~ '_judged') }} as judged
-    inner join {{ ref(view) }} as lines on judged.ingest_seq = lines.ingest_seq
-    where judged.reason is not null
+    from {{ ref('int_' ~ target ~ '_checked') }} as checked
+    inner join {{ ref(view) }} as lines on checked.ingest_seq = lines.ingest_seq
+    where checked.reason is not null
     {{ 'union all' if not (loop.last and is_last_target) }}
     {%- endfor %}
     {%- endfor %}
@@ -43,7 +43,7 @@ final as (
         rejected.batch_id
     from rejected
     left join batches on rejected.batch_id = batches.batch_id
-    left join {{ ref('rule_days') }} as rule
+    left join {{ ref('int_rule_days') }} as rule
         on rule.domain = 'silver' and rule.scope is null
         and rule.metric = case rejected.reason
             when 'invalid_entry_type' then 'entry_type_allowed'

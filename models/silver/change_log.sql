@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(incremental_strategy='append') }}
 
 {#- subject: whom a change concerns; ref: what ties rows together (related_id, order_id); day, ts: when. -#}
 {%- set tables = {
@@ -21,7 +21,7 @@ with changes as (
         {% if t.ts_is_key %}case when {{ t.day }} is not null then {{ t.ts }} end{% elif t.ts %}{{ t.ts }}{% else %}cast(null as timestamp){% endif %} as new_ts,
         {% if t.ref %}old_{{ t.ref }}{% else %}cast(null as string){% endif %} as old_ref,
         {% if t.ref %}{{ t.ref }}{% else %}cast(null as string){% endif %} as new_ref
-    from {{ ref(name ~ '_judged') }}
+    from {{ ref('int_' ~ name ~ '_checked') }}
     where action is not null and is_content_change
         and {{ gate_is_open() }}
     {{ 'union all' if not loop.last }}

@@ -1,9 +1,8 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['tx_id', 'wallet_id'],
     meta={
-        'scope': {'ref': 'ledger_entries_judged', 'when': "action = 'delete'", 'on': ['tx_id', 'wallet_id']},
+        'scope': {'ref': 'int_ledger_entries_checked', 'when': "action = 'delete'", 'on': ['tx_id', 'wallet_id']},
         'standing': {'when': '1 = 1'},
     },
 ) }}
@@ -12,7 +11,7 @@
 
 with judged as (
 
-    select * from {{ ref('ledger_entries_judged') }}
+    select * from {{ ref('int_ledger_entries_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
 
 ),
@@ -78,7 +77,7 @@ refreshed_entries as (
     left join order_status on entries.related_id = order_status.order_ref
     where entries.status is distinct from order_status.status
         and not exists (
-            select 1 from {{ ref('ledger_entries_judged') }} as touched
+            select 1 from {{ ref('int_ledger_entries_checked') }} as touched
             where touched.action is not null and touched.tx_id = entries.tx_id and touched.wallet_id = entries.wallet_id
         )
 

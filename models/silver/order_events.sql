@@ -1,17 +1,16 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['order_ref', 'order_source'],
     meta={
-        'scope': {'ref': 'order_events_judged', 'when': "action = 'delete'", 'on': ['order_ref', 'order_source']},
-        'standing': {'ref': 'order_events_judged', 'when': 'action is not null and old_version_ts is not null'},
+        'scope': {'ref': 'int_order_events_checked', 'when': "action = 'delete'", 'on': ['order_ref', 'order_source']},
+        'standing': {'ref': 'int_order_events_checked', 'when': 'action is not null and old_version_ts is not null'},
     },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
 with judged as (
 
-    select * from {{ ref('order_events_judged') }}
+    select * from {{ ref('int_order_events_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
 
 ),

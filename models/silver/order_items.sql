@@ -1,17 +1,16 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['item_id'],
     meta={
-        'scope': {'ref': 'order_items_judged', 'when': "action = 'delete'", 'on': ['item_id']},
-        'standing': {'ref': 'order_items_judged', 'when': 'action is not null and old_version_ts is not null'},
+        'scope': {'ref': 'int_order_items_checked', 'when': "action = 'delete'", 'on': ['item_id']},
+        'standing': {'ref': 'int_order_items_checked', 'when': 'action is not null and old_version_ts is not null'},
     },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
 with judged as (
 
-    select * from {{ ref('order_items_judged') }}
+    select * from {{ ref('int_order_items_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
 
 ),

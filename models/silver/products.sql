@@ -1,17 +1,16 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['product_id'],
     meta={
-        'scope': {'ref': 'products_judged', 'when': "action = 'delete'", 'on': ['product_id']},
-        'standing': {'ref': 'products_judged', 'when': 'action is not null and old_version_ts is not null'},
+        'scope': {'ref': 'int_products_checked', 'when': "action = 'delete'", 'on': ['product_id']},
+        'standing': {'ref': 'int_products_checked', 'when': 'action is not null and old_version_ts is not null'},
     },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
 with judged as (
 
-    select * from {{ ref('products_judged') }}
+    select * from {{ ref('int_products_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
 
 ),

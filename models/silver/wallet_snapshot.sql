@@ -1,17 +1,16 @@
 {{ config(
-    materialized='incremental',
     incremental_strategy='merge_scoped',
     unique_key=['snapshot_ts', 'user_id'],
     meta={
-        'scope': {'ref': 'wallet_snapshot_judged', 'when': "action = 'delete'", 'on': ['snapshot_ts', 'user_id']},
-        'standing': {'ref': 'wallet_snapshot_judged', 'when': 'action is not null and old_version_ts is not null'},
+        'scope': {'ref': 'int_wallet_snapshot_checked', 'when': "action = 'delete'", 'on': ['snapshot_ts', 'user_id']},
+        'standing': {'ref': 'int_wallet_snapshot_checked', 'when': 'action is not null and old_version_ts is not null'},
     },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
 with judged as (
 
-    select * from {{ ref('wallet_snapshot_judged') }}
+    select * from {{ ref('int_wallet_snapshot_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
 
 ),

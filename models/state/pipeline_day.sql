@@ -1,3 +1,3 @@
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(incremental_strategy='append') }}
 
 {{ declared_table() }}

@@ -1,8 +1,8 @@
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(incremental_strategy='append') }}
 
 with salt as (
 
-    select * from {{ ref('pseudonym_salt') }}
+    select * from {{ ref('int_pseudonym_salt') }}
 
 ),
 

@@ -17,7 +17,7 @@ from tests.lakes import Lake, dbt_flags
 
 PAGE = (PROJECT / "docs" / "add-a-mart.md").read_text(encoding="utf-8")
 MART = "ops_wallet_activity_daily"
-COMPLETED = "models/controls/controls_completed.sql"
+COMPLETED = "models/controls/steps/int_controls_completed_days.sql"
 D1, D2, D3, D4 = (date(2026, 3, day) for day in range(2, 6))
 
 
@@ -141,7 +141,7 @@ def test_a_mart_that_the_completion_does_not_name_stops_the_run_before_a_day_is_
     copy.add_the_mart(to_completion=False)
     copy.load_day(D3)
     (problem,) = copy.run().problems
-    assert problem.startswith(f"controls_completed: controls_completed does not await {MART}: ")
+    assert problem.startswith(f"int_controls_completed_days: int_controls_completed_days does not await {MART}: ")
     assert copy.days_done() == [D1, D2]
     copy.name_in_completion(blocks("sql")[1])
     assert copy.run().problems == ()

@@ -116,10 +116,10 @@ def test_every_selection_holds_its_pipeline_and_leaves_shared_tables_to_sync_rul
             checked[key] = checked.get(key, set()) | (names - built)
     assert {"rules", "entry_types", "rule_edits", "dim_rule_scd2", "exception_ledger"} <= models["sync_rules"]
     completed = {
-        "guardrail": "guardrail_completed",
-        "silver": "silver_completed",
-        "controls": "controls_completed",
-        "analytics": "analytics_completed",
+        "guardrail": "int_guardrail_completed_days",
+        "silver": "int_silver_completed_run",
+        "controls": "int_controls_completed_days",
+        "analytics": "int_analytics_completed_days",
     }
     assert set(models) == {"sync_rules", *PIPELINES} == {"sync_rules", *completed}
     for key, name in completed.items():
@@ -128,7 +128,7 @@ def test_every_selection_holds_its_pipeline_and_leaves_shared_tables_to_sync_rul
         key: {name for name in models[key] if any(name in models[o] for o in models if o != key)} for key in models
     }
     # a view over silver.dq_status, replaced in one step
-    assert set().union(*together.values()) <= {"dq_day_tags"}
+    assert set().union(*together.values()) <= {"int_dq_day_tags"}
     everything = {
         node.name
         for node in manifest.nodes.values()

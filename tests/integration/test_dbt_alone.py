@@ -142,7 +142,7 @@ def test_what_silver_changes_beside_a_run_of_controls_and_analytics_is_left_to_t
     assert build(lake) == []
     lake.load({"transaction_ledger": [entry("on time", "alice", "CHARGE", 1, kst(D2, "10:00:00"))]})
     assert build(lake, "--selector", "pipeline_silver") == []
-    days = ("controls_days", "analytics_days")
+    days = ("int_controls_days", "int_analytics_days")
     assert build(lake, "--select", *days) == []
     lake.load({"transaction_ledger": [entry("late", "alice", "CHARGE", 1, kst(D3, "10:00:00"))]})
     assert build(lake, "--selector", "pipeline_silver") == []

@@ -26,7 +26,7 @@ DRIFT = "ledger/drift_abs"
 UNCHANGED = (
     "gold.dim_rule_scd2",
     "gold.rule_edits",
-    "gold.rule_days",
+    "gold.int_rule_days",
     "gold.exception_ledger",
     "gold.recon_daily_snapshot_flow",
     "gold.pipeline_day",

@@ -99,7 +99,9 @@ def test_market_prices_follow_arrivals_late_quotes_and_withdrawals(tmp_path: Pat
 
 
 def test_without_the_variable_nothing_of_it_exists(tmp_path: Path) -> None:
-    result = invoke_dbt(["build", "--select", "order_links"], work=tmp_path, warehouse=tmp_path / "warehouse.duckdb")
+    result = invoke_dbt(
+        ["build", "--select", "int_order_links"], work=tmp_path, warehouse=tmp_path / "warehouse.duckdb"
+    )
     assert result.result is not None, result.exception
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         tables = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}

@@ -58,8 +58,8 @@ def test_a_run_that_would_record_as_done_what_it_leaves_out_is_refused(late: Lak
 
 
 def test_a_run_of_the_first_and_the_last_node_alone_is_refused(late: Lake) -> None:
-    why = refusal(late, "--select", "controls_days", "controls_completed")
-    assert "pipeline_b cannot run without admin_tx_search, control_exceptions, " in why
+    why = refusal(late, "--select", "int_controls_days", "int_controls_completed_days")
+    assert "pipeline_b cannot run without admin_tx_search, int_control_exceptions, " in why
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_run_of_the_first_and_the_last_node_alone_is_refused(late: Lake) -> No
     [
         [("--select", "ledger_entries")],
         [("--select", "+recon_daily_snapshot_flow")],
-        [("--selector", "pipeline_silver"), ("--select", "tag:pipeline_b", "--exclude", "controls_completed")],
+        [("--selector", "pipeline_silver"), ("--select", "tag:pipeline_b", "--exclude", "int_controls_completed_days")],
         [("--exclude", "exception_ledger")],
     ],
     ids=lambda parts: ", ".join(" ".join(part) for part in parts),

@@ -270,10 +270,10 @@ def test_what_readers_use_is_public_and_steps_are_not(models: dict[str, Node]) -
 
 
 COMPLETIONS = {
-    "pipeline_a": "guardrail_completed",
-    "pipeline_silver": "silver_completed",
-    "pipeline_b": "controls_completed",
-    "pipeline_c": "analytics_completed",
+    "pipeline_a": "int_guardrail_completed_days",
+    "pipeline_silver": "int_silver_completed_run",
+    "pipeline_b": "int_controls_completed_days",
+    "pipeline_c": "int_analytics_completed_days",
 }
 
 

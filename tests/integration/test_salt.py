@@ -183,7 +183,7 @@ def test_the_salt_lies_in_one_table_only(ran: Lake) -> None:
             if any(FIRST in str(value) for row in ran.sql(f"from {name}") for value in row):
                 yield name
 
-    assert list(holding()) == ["gold.pseudonym_salt"]
+    assert list(holding()) == ["gold.int_pseudonym_salt"]
     (fingerprint,) = ran.sql("select fingerprint from gold.pseudonym_salt_version")[0]
     assert fingerprint.startswith("scrypt$32768$8$")
 
@@ -192,5 +192,7 @@ def test_no_key_is_made_with_a_salt_whose_fingerprint_is_not_recorded(ran: Lake)
     """A run that died between the salt and its fingerprint leaves no key that nobody can account for."""
     fact = ran.manifest.nodes["model.plura.fact_payment_anonymized"]
     assert "model.plura.pseudonym_salt_version" in fact.depends_on.nodes
-    outbox = [node for name, node in ran.manifest.nodes.items() if name.endswith(("control_events", "dq_events"))]
+    outbox = [
+        node for name, node in ran.manifest.nodes.items() if name.endswith(("int_control_events", "int_dq_events"))
+    ]
     assert all("model.plura.pseudonym_salt_version" in node.depends_on.nodes for node in outbox)

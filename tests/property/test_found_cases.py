@@ -103,7 +103,7 @@ def test_a_batch_withdrawn_after_a_killed_run_had_stored_it_is_gone(played: Play
     silver = Run(pipelines=("silver",))
     played.play(loaded(transaction_ledger=[entry(at(0, 9))]), silver)
     played.play(loaded(transaction_ledger=[entry(at(0, 10), tx_id="t2")]))
-    run_killed(played.lake, silver, "silver_completed", "killed")
+    run_killed(played.lake, silver, "int_silver_completed_run", "killed")
     assert len(played.lake.sql("select tx_id from silver.ledger_entries")) == 2
     assert_right(played, Withdraw(batch=1), last=("silver",))
 

@@ -40,11 +40,11 @@ def tried(examples: int) -> settings:
     )
 
 
-STEPS = ("int_rule_versions", "dim_rule_scd2", "rule_days")
+STEPS = ("int_rule_versions", "dim_rule_scd2", "int_rule_days")
 LIMITS = """
     select rule.rule_id, {{ limit('rule', 'warn') }} as warn, {{ limit('rule', 'crit') }} as crit,
         {{ limit('rule', 'fail') }} as fail, rule.valid_from_day, rule.valid_to_day
-    from {{ ref('rule_days') }} as rule
+    from {{ ref('int_rule_days') }} as rule
 """
 
 

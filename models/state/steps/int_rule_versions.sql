@@ -1,4 +1,3 @@
-{{ config(materialized='table') }}
 {{- assert_rules_are_read() }}
 
 with versions as (

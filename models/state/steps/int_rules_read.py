@@ -3,5 +3,4 @@ from python_jobs.rules.model import rules_read
 
 def model(dbt, session):
     """The rules, or why they cannot be read: a thin edge over python_jobs.rules."""
-    dbt.config(materialized="table")
     return rules_read(session, rules=dbt.ref("rules"))

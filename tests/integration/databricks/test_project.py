@@ -125,7 +125,7 @@ def test_generated_days_with_faults_give_the_tables_of_duckdb(ran: Twins) -> Non
 def test_the_salt_stands_in_no_statement_no_notebook_and_no_log(ran: Twins, endpoint: Endpoint) -> None:
     assert {row.salt_version for row in ran.session.table("gold.fact_payment_anonymized").collect()} == {"v1"}
     logs = [file.read_text(encoding="utf-8") for file in Path(os.environ["DBT_LOG_PATH"]).iterdir()]
-    assert any("pseudonym_salt" in text for text in logs)
+    assert any("int_pseudonym_salt" in text for text in logs)
     for text in (*endpoint.statements.texts, *endpoint.jobs.notebooks.values(), *logs):
         assert SALT not in text
 
@@ -178,9 +178,9 @@ def test_required_columns_hold_no_null(ran: Twins, endpoint: Endpoint) -> None:
 def test_python_models_run_on_serverless_compute_with_the_wheel(endpoint: Endpoint) -> None:
     runs = [run.submission for run in endpoint.jobs.runs.values()]
     assert {run["tasks"][0]["notebook_task"]["notebook_path"].split("/")[-1] for run in runs} == {
-        "dq_window_metrics",
+        "int_dq_window_metrics",
         "int_rules_read",
-        "pseudonym_salt",
+        "int_pseudonym_salt",
     }
     for run in runs:
         assert "new_cluster" not in run["tasks"][0]
@@ -248,7 +248,7 @@ def test_a_python_model_that_fails_says_why(ran: Twins, endpoint: Endpoint) -> N
 def test_a_secret_that_may_not_be_the_salt_stops_its_notebook_and_changes_no_key(
     ran: Twins, endpoint: Endpoint, secret: str, settings: dict[str, str], why: str
 ) -> None:
-    before = [ran.session.table(f"gold.{name}").collect() for name in ("pseudonym_salt", "pseudonym_salt_version")]
+    before = [ran.session.table(f"gold.{name}").collect() for name in ("int_pseudonym_salt", "pseudonym_salt_version")]
     manifest = ran.manifest
     with (
         mock.patch.dict(endpoint.jobs.secrets, {("plura", "anon_user_key_salt"): secret}),
@@ -259,5 +259,5 @@ def test_a_secret_that_may_not_be_the_salt_stops_its_notebook_and_changes_no_key
         result = ran.run_on_spark(pipelines=(), run_id="changed")
         ran.manifest = manifest
     assert [problem for problem in result.problems if problem.startswith("pseudonym_salt:") and why in problem], result
-    after = [ran.session.table(f"gold.{name}").collect() for name in ("pseudonym_salt", "pseudonym_salt_version")]
+    after = [ran.session.table(f"gold.{name}").collect() for name in ("int_pseudonym_salt", "pseudonym_salt_version")]
     assert after == before

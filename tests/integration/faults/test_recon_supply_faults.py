@@ -183,7 +183,7 @@ def gated(new_lake: Callable[..., Lake]) -> Gated:
         result.tags.append(
             {
                 (source, day): tag
-                for source, day, tag in lake.sql("select source_table, date_kst, dq_tag from silver.dq_day_tags")
+                for source, day, tag in lake.sql("select source_table, date_kst, dq_tag from silver.int_dq_day_tags")
             }
         )
     return result

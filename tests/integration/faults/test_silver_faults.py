@@ -200,7 +200,7 @@ def test_fault_14_orders_items_and_products_are_checked_and_gated(cleaned: Clean
         ("silver.products", "negative_price"),
     ]
     assert cleaned.lake.sql("select count(*) from gold.fact_payment_anonymized where amount <= 0") == [(0,)]
-    assert cleaned.lake.sql("select count(distinct source_table) from silver.bad_rate_gate") == [(5,)]
+    assert cleaned.lake.sql("select count(distinct source_table) from silver.int_bad_rate_gate") == [(5,)]
 
 
 def test_fault_15_entries_carry_the_latest_status_of_their_order(cleaned: Cleaned) -> None:
@@ -249,7 +249,7 @@ def test_fault_18_one_bad_row_stops_a_small_batch_as_documented(new_lake: Callab
     result = lake.run(DAY, pipelines=["guardrail", "silver"])
     assert len(result.problems) == 1
     assert "silver.products has 1 bad of 5 pending rows (0.200000 > 0.01" in result.problems[0]
-    assert lake.sql("select distinct min_rows from silver.bad_rate_gate") == [(1.0,)]
+    assert lake.sql("select distinct min_rows from silver.int_bad_rate_gate") == [(1.0,)]
     assert lake.sql("select count(*) from silver.products") == [(0,)]
     assert (DAY, "EVENT_DROP_SUSPECTED", "CRITICAL", "bronze.transaction_ledger_raw", None) in lake.exceptions()
 

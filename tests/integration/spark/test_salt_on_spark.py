@@ -24,7 +24,7 @@ def test_a_changed_salt_stops_the_run_and_a_new_version_lets_it_pass(
     twins.bring_bronze()
     monkeypatch.setenv("ANON_USER_KEY_SALT", FIRST)
     assert twins.run_on_spark(pipelines=(), run_id="first").problems == ()
-    before = table(twins, "gold.pseudonym_salt"), table(twins, "gold.pseudonym_salt_version")
+    before = table(twins, "gold.int_pseudonym_salt"), table(twins, "gold.pseudonym_salt_version")
 
     monkeypatch.setenv("ANON_USER_KEY_SALT", SECOND)
     (problem,) = twins.run_on_spark(pipelines=(), run_id="second").problems
@@ -36,10 +36,10 @@ def test_a_changed_salt_stops_the_run_and_a_new_version_lets_it_pass(
     (problem,) = twins.run_on_spark(pipelines=(), run_id="fourth").problems
     assert "PLURA_ENV is 'PROD'" in problem
     monkeypatch.delenv("PLURA_ENV")
-    assert (table(twins, "gold.pseudonym_salt"), table(twins, "gold.pseudonym_salt_version")) == before
+    assert (table(twins, "gold.int_pseudonym_salt"), table(twins, "gold.pseudonym_salt_version")) == before
 
     monkeypatch.setenv("ANON_USER_KEY_SALT", SECOND)
     monkeypatch.setenv("ANON_USER_KEY_SALT_VERSION", "v2")
     assert twins.run_on_spark(pipelines=(), run_id="fifth").problems == ()
     assert [row[0] for row in table(twins, "gold.pseudonym_salt_version")] == ["v1", "v2"]
-    assert [row[:2] for row in table(twins, "gold.pseudonym_salt")] == [(SECOND, "v2")]
+    assert [row[:2] for row in table(twins, "gold.int_pseudonym_salt")] == [(SECOND, "v2")]

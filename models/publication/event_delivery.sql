@@ -1,3 +1,0 @@
-{{ config(materialized='incremental', incremental_strategy='append', tags=['shared']) }}
-
-{{ declared_table() }}

@@ -1,9 +1,0 @@
-{{ config(materialized='table') }}
-
--- depends_on: {{ ref('silver_input') }}
-{{ judged_rows(
-    staged=['stg_payment_orders', 'stg_orders'],
-    target=standing('silver', 'order_events'),
-    key=['order_ref', 'order_source'],
-    content=['user_id', 'merchant_name', 'amount', 'status', 'event_time', 'event_date_kst']
-) }}

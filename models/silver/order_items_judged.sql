@@ -1,9 +1,0 @@
-{{ config(materialized='table') }}
-
--- depends_on: {{ ref('silver_input') }}
-{{ judged_rows(
-    staged=['stg_order_items'],
-    target=standing('silver', 'order_items'),
-    key=['item_id'],
-    content=['order_id', 'order_ref', 'product_id', 'quantity', 'price_at_purchase']
-) }}

@@ -1,9 +1,0 @@
-{{ config(materialized='table') }}
-
--- depends_on: {{ ref('silver_input') }}
-{{ judged_rows(
-    staged=['stg_user_wallets'],
-    target=standing('silver', 'wallet_snapshot'),
-    key=['snapshot_ts', 'user_id'],
-    content=['snapshot_date_kst', 'balance_available', 'balance_frozen', 'balance_total', 'source_updated_at', 'rule_id']
-) }}

@@ -1,0 +1,3 @@
+{{ config(incremental_strategy='append', tags=['shared']) }}
+
+{{ declared_table() }}
