@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from networkx import DiGraph, transitive_reduction
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
@@ -79,25 +80,6 @@ COLUMNS: list[tuple[str, list[tuple[str, str, list[str]]]]] = [
     ),
     ("Readers", [("exposures", "#666666", [])]),
 ]
-# which days and arrivals a run has to look at: steps of the run, not lineage of the data
-STEERING = frozenset(
-    {
-        "int_analytics_days",
-        "int_bad_rate_gate",
-        "change_log",
-        "int_controls_days",
-        "int_dq_windows",
-        "int_guardrail_input",
-        "load_registry",
-        "malformed_lines",
-        "pipeline_day",
-        "pipeline_state",
-        "int_silver_completed_run",
-        "int_silver_input",
-    }
-)
-# what a table with several writers is written from
-FEEDERS = {"exception_ledger": ("dq_status", "int_control_exceptions")}
 
 
 def draw_lineage(manifest: dict[str, Any]) -> str:
@@ -137,25 +119,32 @@ def draw_lineage(manifest: dict[str, Any]) -> str:
 
 
 def edges(manifest: dict[str, Any], shown: set[str]) -> set[tuple[str, str]]:
-    """Return pairs of shown nodes of which the second reads the first, directly or through steps in between."""
+    """Return pairs of shown nodes of which the second reads the first, directly or through steps in between.
+
+    A step that writes a table by a hook (meta.writes) is a parent of the table. What only steers a run (meta.steers:
+    which days and arrivals it looks at) is no lineage of the data. A pair that other pairs imply is left out.
+    """
     nodes = {**manifest["nodes"], **manifest["sources"], **manifest["exposures"]}
+    metas = {key: node.get("config", {}).get("meta", {}) for key, node in nodes.items()}
+    parents = {key: list(node.get("depends_on", {}).get("nodes", [])) for key, node in nodes.items()}
+    for key, meta in metas.items():
+        for table in meta.get("writes", ()):
+            parents[f"model.plura.{table}"].append(key)
     found: set[tuple[str, str]] = set()
-    for node in nodes.values():
+    for key, node in nodes.items():
         if node["name"] not in shown:
             continue
-        waiting, seen = list(node.get("depends_on", {}).get("nodes", [])), {node["name"]}
-        waiting += [key for key, one in nodes.items() if one["name"] in FEEDERS.get(node["name"], ())]
+        waiting, seen = list(parents[key]), {key}
         while waiting:
-            parent = nodes[waiting.pop()]
-            name = parent["name"]
-            if name in seen or name in STEERING:
+            parent = waiting.pop()
+            if parent in seen or metas[parent].get("steers"):
                 continue
-            seen.add(name)
-            if name in shown:
-                found.add((name, node["name"]))
+            seen.add(parent)
+            if nodes[parent]["name"] in shown:
+                found.add((nodes[parent]["name"], node["name"]))
             else:
-                waiting += parent.get("depends_on", {}).get("nodes", [])
-    return found
+                waiting += parents[parent]
+    return set(transitive_reduction(DiGraph(found)).edges)
 
 
 def _line(start: tuple[int, int, str], end: tuple[int, int, str]) -> str:

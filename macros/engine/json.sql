@@ -2,7 +2,7 @@
 
 {#- A text as a JSON string; NULL becomes null. -#}
 {% macro json_string(text) -%} {{ adapter.dispatch('json_string', 'plura')(text) }} {%- endmacro %}
-{#- Spark writes no text alone as JSON, so that it stands as the only member of an object, whose frame is cut off. -#}
+{#- Spark writes no text alone as JSON, so that it is the only member of an object, whose frame is cut off. -#}
 {% macro default__json_string(text) -%}
     case
         when {{ text }} is null then 'null'

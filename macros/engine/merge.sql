@@ -26,14 +26,14 @@
 {%- endmacro %}
 
 {#-
-  Whether no row of the target can have the key of a row of the model. Model config meta.standing says where such rows
+  Whether no row of the target can have the key of a row of the model. Model config meta.existing says where such rows
   would show: {ref: relation (default: the target), when: condition on its rows}. Without it the rows of the model lie
   in the scope, and the scope holds nothing yet.
 -#}
 {% macro all_rows_are_new() -%}
     {%- set meta = config.get('meta', {}) -%}
-    {%- if 'standing' in meta -%}
-        {%- set where = meta['standing'] -%}
+    {%- if 'existing' in meta -%}
+        {%- set where = meta['existing'] -%}
         {%- set found = (ref(where['ref']) if 'ref' in where else this) ~ ' where ' ~ where['when'] -%}
     {%- elif 'scope' in meta -%}
         {%- set found = this ~ ' as t where ' ~ in_scope('t', meta['scope']) -%}
@@ -111,6 +111,7 @@
 -#}
 {% macro merge_this_into(model_name, unique_key, touch=false) -%}
     {%- set target = ref(model_name) -%}
+    {{- assert_write_is_declared(model_name) -}}
     {%- if execute -%}
         {%- set node = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', model_name) | first -%}
         {{ merge_rows_sql(target, this, unique_key, node['columns'], touch) }}

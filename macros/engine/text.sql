@@ -20,7 +20,7 @@
     end
 {%- endmacro %}
 
-{#- The blank and the control characters of ASCII but NUL; `form` writes one as it stands in a literal of the engine. -#}
+{#- The blank and the control characters of ASCII but NUL; `form` writes one as written in a literal of the engine. -#}
 {% macro ascii_blanks(form) -%}
     {%- set characters = [] -%}
     {%- for code in range(1, 33) | list + [127] -%}
@@ -49,7 +49,7 @@
     {{ return(characters | join('')) }}
 {%- endmacro %}
 
-{#- A text as a literal that stands for exactly that text. -#}
+{#- A text as a literal of exactly that text. -#}
 {% macro text_literal(text) -%} {{ return(adapter.dispatch('text_literal', 'plura')(text)) }} {%- endmacro %}
 {% macro default__text_literal(text) -%} {{ return("'" ~ text | replace('\\', '\\\\') | replace("'", "\\'") ~ "'") }} {%- endmacro %}
 {% macro duckdb__text_literal(text) -%} {{ return("'" ~ text | replace("'", "''") ~ "'") }} {%- endmacro %}
@@ -59,7 +59,7 @@
 {% macro default__sha256_hex(text) -%} sha2({{ text }}, 256) {%- endmacro %}
 {% macro duckdb__sha256_hex(text) -%} sha256({{ text }}) {%- endmacro %}
 
-{#- Deterministic id of a row: SHA-256 over its parts as text, NULL told apart from empty text. -#}
+{#- Deterministic id of a row: SHA-256 over its parts as text, NULL differs from empty text. -#}
 {% macro row_id(parts) -%}
     {%- set texts = [] -%}
     {%- for part in parts -%}

@@ -1,5 +1,5 @@
 {#-
-  Views and tables of DuckDB are made by one statement that replaces what stands. The materializations of dbt and
+  Views and tables of DuckDB are made by one statement that replaces the old one. The materializations of dbt and
   dbt-duckdb make them under another name, rename twice and drop what stood before: three more macros and as many
   statements for each of some forty nodes of a run. Only the table with a contract goes that way still.
 -#}
@@ -13,7 +13,7 @@
     {%- elif model['language'] == 'sql' -%}
         {{ return(replace_relation('table', compiled_code)) }}
     {%- endif -%}
-    {#- Python writes in a transaction of its own, beside the table that stands -#}
+    {#- Python writes in a transaction of its own, beside the existing table -#}
     {%- set written = make_intermediate_relation(this.incorporate(type='table')) -%}
     {%- do drop_relation_if_exists(load_cached_relation(written)) -%}
     {%- call statement('written', language='python') -%}

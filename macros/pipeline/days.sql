@@ -56,7 +56,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Digest of everything besides Silver rows that a day's controls are judged by: rules of the day, signs, tags. -#}
+{#- Digest of everything besides Silver rows that a day's controls are checked by: rules of the day, signs, tags. -#}
 {% macro controls_inputs_digest(days) -%}
     select
         days.date_kst,
@@ -66,7 +66,7 @@
         select d.date_kst, {{ concat_sorted('rule.rule_digest') }} as digest
         from {{ days }} as d
         inner join {{ ref('int_rule_days') }} as rule on rule.domain = 'ledger'
-            -- the tolerance of the next day judges the boundary at the day's end
+            -- the tolerance of the next day applies to the boundary at the day's end
             and {{ day_number('rule.valid_from_day') }}
                 <= {{ day_number('d.date_kst') }} + case rule.metric when 'snapshot_tolerance_hours' then 1 else 0 end
             and d.date_kst < rule.valid_to_day
@@ -84,7 +84,7 @@
     ) as types
 {%- endmacro %}
 
-{#- Digest of the data quality rules that a day is judged by. -#}
+{#- Digest of the data quality rules that a day is checked by. -#}
 {% macro guardrail_inputs_digest(days) -%}
     select
         days.date_kst,

@@ -4,12 +4,12 @@
 {% macro region() -%} {{ text_literal(env_var('PLURA_REGION', 'kr')) }} {%- endmacro %}
 
 {#-
-  Events of the exceptions of a domain whose state was not told yet: a CRITICAL exception that was opened, reopened,
-  changed or resolved since its last event, and one that fell below CRITICAL while it was told to be firing. The whole
+  Events of the exceptions of a domain whose state was not published yet: a CRITICAL exception that was opened, reopened,
+  changed or resolved since its last event, and one that fell below CRITICAL while it was published to be firing. The whole
   ledger is compared, not what this run wrote, so that a run that dies before its events leaves them to the next.
 
   No wallet is named. Ids in an event are salted: the id of an exception in the ledger is a plain hash over its wallet,
-  and wallets are few enough to try them all. A new salt does not change the keys of an exception that was told already.
+  and wallets are few enough to try them all. A new salt does not change the keys of an exception that was published already.
 -#}
 {% macro exception_events(domain) -%}
     ledger as (
@@ -31,8 +31,8 @@
 
     ),
 
-    -- what was last told of each exception
-    told as (
+    -- what was last published of each exception
+    published as (
 
         select * from (
             select *, row_number() over (partition by exception_id order by revision desc) as age from outbox
@@ -41,8 +41,8 @@
 
     ),
 
-    -- for those who were told of it, an exception below CRITICAL is over
-    standing as (
+    -- for those who were published of it, an exception below CRITICAL is over
+    current_state as (
 
         select
             *,
@@ -55,49 +55,49 @@
     digested as (
 
         select *, {{ row_id(['status', 'metric_value', 'message', 'outcome']) }} as state_digest
-        from standing
+        from current_state
 
     ),
 
-    untold as (
+    unpublished as (
 
         select
             digested.*,
-            told.status as told_status,
-            told.starts_at as told_starts_at,
-            coalesce(told.revision, 0) + 1 as revision,
-            coalesce(told.exception_key, {{ sha256_hex("concat(digested.exception_id, " ~ salt() ~ ")") }}) as exception_key,
+            published.status as published_status,
+            published.starts_at as published_starts_at,
+            coalesce(published.revision, 0) + 1 as revision,
+            coalesce(published.exception_key, {{ sha256_hex("concat(digested.exception_id, " ~ salt() ~ ")") }}) as exception_key,
             case
                 when digested.subject is not null
-                    then coalesce(told.subject_key, {{ sha256_hex("concat(digested.subject, " ~ salt() ~ ")") }})
+                    then coalesce(published.subject_key, {{ sha256_hex("concat(digested.subject, " ~ salt() ~ ")") }})
             end as subject_key,
-            coalesce(told.salt_version, {{ salt_version() }}) as salt_version
+            coalesce(published.salt_version, {{ salt_version() }}) as salt_version
         from digested
-        left join told on digested.exception_id = told.exception_id
-        where (digested.severity = 'CRITICAL' and (told.state_digest is null or told.state_digest <> digested.state_digest))
-            or (digested.severity <> 'CRITICAL' and told.status = 'firing')
+        left join published on digested.exception_id = published.exception_id
+        where (digested.severity = 'CRITICAL' and (published.state_digest is null or published.state_digest <> digested.state_digest))
+            or (digested.severity <> 'CRITICAL' and published.status = 'firing')
 
     ),
 
     identified as (
 
         select
-            untold.*,
+            unpublished.*,
             {{ row_id(['exception_key', 'revision', 'state_digest', epoch_us('updated_at')]) }} as event_id,
-            newest.last_sequence + row_number() over (order by untold.updated_at, untold.exception_id) as sequence,
+            newest.last_sequence + row_number() over (order by unpublished.updated_at, unpublished.exception_id) as sequence,
             case
-                when untold.status = 'firing' and untold.told_status is null then 'opened'
-                when untold.status = 'firing' and untold.told_status = 'resolved' then 'reopened'
-                when untold.status = 'resolved' and coalesce(untold.told_status, 'firing') = 'firing' then 'resolved'
+                when unpublished.status = 'firing' and unpublished.published_status is null then 'opened'
+                when unpublished.status = 'firing' and unpublished.published_status = 'resolved' then 'reopened'
+                when unpublished.status = 'resolved' and coalesce(unpublished.published_status, 'firing') = 'firing' then 'resolved'
                 else 'changed'
             end as transition,
             -- each time it opens, a new alert starts
             case
-                when untold.status = 'firing' and coalesce(untold.told_status, 'resolved') = 'resolved' then untold.updated_at
-                else coalesce(untold.told_starts_at, untold.generated_at)
+                when unpublished.status = 'firing' and coalesce(unpublished.published_status, 'resolved') = 'resolved' then unpublished.updated_at
+                else coalesce(unpublished.published_starts_at, unpublished.generated_at)
             end as starts_at,
-            case when untold.status = 'resolved' then coalesce(untold.resolved_at, untold.updated_at) end as ends_at
-        from untold
+            case when unpublished.status = 'resolved' then coalesce(unpublished.resolved_at, unpublished.updated_at) end as ends_at
+        from unpublished
         cross join newest
 
     ),

@@ -3,10 +3,10 @@
 {#-
   Rows of gold.exception_ledger as they stand after a run. `found`: CTE with the exceptions the run finds (date_kst,
   domain, exception_type, severity, source_table, window_start_ts, window_end_ts, metric, metric_value, message,
-  rule_id, subject, and `resolution` for those that are over already); `judged`: CTE with the exceptions standing in the ledger that the run judges anew, with their
+  rule_id, subject, and `resolution` for those that are over already); `reviewed`: CTE with the exceptions stored in the ledger that the run checks again, with their
   `resolution` should it not find them.
 -#}
-{% macro exceptions_after_run(found, judged) -%}
+{% macro exceptions_after_run(found, reviewed) -%}
     identified as (
 
         select
@@ -16,7 +16,7 @@
 
     ),
 
-    standing as (
+    stored as (
 
         select * from {{ ref('exception_ledger') }}
 
@@ -37,42 +37,42 @@
             identified.message,
             {{ run_id() }} as run_id,
             identified.rule_id,
-            coalesce(standing.generated_at, {{ as_of() }}) as generated_at,
+            coalesce(stored.generated_at, {{ as_of() }}) as generated_at,
             identified.exception_id,
             identified.subject,
             {{ as_of() }} as updated_at,
-            case when identified.resolution is not null then coalesce(standing.resolved_at, {{ as_of() }}) end as resolved_at,
+            case when identified.resolution is not null then coalesce(stored.resolved_at, {{ as_of() }}) end as resolved_at,
             identified.resolution
         from identified
-        left join standing on identified.exception_id = standing.exception_id
+        left join stored on identified.exception_id = stored.exception_id
 
     ),
 
     resolved_by_run as (
 
         select
-            standing.date_kst,
-            standing.domain,
-            standing.exception_type,
-            standing.severity,
-            standing.source_table,
-            standing.window_start_ts,
-            standing.window_end_ts,
-            standing.metric,
-            standing.metric_value,
-            standing.message,
+            stored.date_kst,
+            stored.domain,
+            stored.exception_type,
+            stored.severity,
+            stored.source_table,
+            stored.window_start_ts,
+            stored.window_end_ts,
+            stored.metric,
+            stored.metric_value,
+            stored.message,
             {{ run_id() }} as run_id,
-            standing.rule_id,
-            standing.generated_at,
-            standing.exception_id,
-            standing.subject,
+            stored.rule_id,
+            stored.generated_at,
+            stored.exception_id,
+            stored.subject,
             {{ as_of() }} as updated_at,
             {{ as_of() }} as resolved_at,
-            {{ judged }}.resolution
-        from standing
-        inner join {{ judged }} on standing.exception_id = {{ judged }}.exception_id
-        where standing.resolved_at is null
-            and standing.exception_id not in (select exception_id from identified)
+            {{ reviewed }}.resolution
+        from stored
+        inner join {{ reviewed }} on stored.exception_id = {{ reviewed }}.exception_id
+        where stored.resolved_at is null
+            and stored.exception_id not in (select exception_id from identified)
 
     ),
 

@@ -29,7 +29,7 @@
 -#}
 {% macro obsolete_controls_days() -%}
     {%- set recorded, called_for = computed_days_of('pipeline_b'), silver_day_range() -%}
-    {%- set written = "select date_kst from " ~ standing('gold', 'ledger_supply_balance_daily') -%}
+    {%- set written = "select date_kst from " ~ stored_table('ledger_supply_balance_daily') -%}
     {%- set unrecorded = read_value("select count(*) from (" ~ written ~ ") as w where date_kst not in (" ~ recorded ~ ")", 0) | int -%}
     {%- set is_possible = unrecorded or rows_have_left_days('pipeline_b') -%}
     {{ return(obsolete_days('pipeline_b', recorded ~ ' union ' ~ written, called_for) if is_possible else []) }}
@@ -37,7 +37,7 @@
 
 {% macro obsolete_analytics_days() -%}
     {%- set recorded, called_for = computed_days_of('pipeline_c'), silver_day_range() -%}
-    {%- set written = "select date_kst from " ~ standing('gold', 'fact_payment_anonymized') -%}
+    {%- set written = "select date_kst from " ~ stored_table('fact_payment_anonymized') -%}
     {%- set is_possible = rows_have_left_days('pipeline_c') -%}
     {{ return(obsolete_days('pipeline_c', recorded ~ ' union ' ~ written, called_for) if is_possible else []) }}
 {%- endmacro %}
@@ -67,7 +67,7 @@
     {%- set computed -%}
         {{ computed_days_of('pipeline_a') }}
         union
-        select date_kst from {{ standing('silver', 'dq_status') }} where window_kind = 'day'
+        select date_kst from {{ stored_table('dq_status') }} where window_kind = 'day'
     {%- endset -%}
     {{ return(obsolete_days('pipeline_a', computed, 'select first_day, last_day from ' ~ ref('int_guardrail_input'))) }}
 {%- endmacro %}
@@ -102,13 +102,14 @@
     {%- set obsolete = obsolete_guardrail_days() -%}
     {%- if obsolete -%}
         {%- do run_query(
-            'delete from ' ~ standing('silver', 'dq_status') ~ " where window_kind = 'day' and date_kst in " ~ date_literals(obsolete)
+            'delete from ' ~ stored_table('dq_status') ~ " where window_kind = 'day' and date_kst in " ~ date_literals(obsolete)
         ) -%}
         {{ delete_computed_days('pipeline_a', obsolete) }}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro delete_computed_days(pipeline, obsolete) -%}
+    {{- assert_write_is_declared('pipeline_day') -}}
     delete from {{ ref('pipeline_day') }}
     where pipeline_name = '{{ pipeline }}' and date_kst in {{ date_literals(obsolete) }}
 {%- endmacro %}

@@ -48,7 +48,23 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A table as earlier runs left it. By name, because a ref would close a circle: the table is written further down. -#}
-{% macro standing(schema, identifier) -%}
-    {{ return(api.Relation.create(database=model.database or none, schema=schema, identifier=identifier, type='table')) }}
+{#-
+  A table as earlier runs left it, by name: a ref would close a circle, because the table is written further down. The
+  model declares it in meta.reads; the lineage is drawn from there.
+-#}
+{% macro stored_table(name) -%}
+    {%- if execute -%}
+        {%- if name not in config.get('meta', {}).get('reads', []) -%}
+            {%- do exceptions.raise_compiler_error(model.name ~ ' reads ' ~ name ~ ' by name: declare it in meta.reads') -%}
+        {%- endif -%}
+        {%- set node = graph.nodes['model.plura.' ~ name] -%}
+        {{ return(api.Relation.create(database=node.database or none, schema=node.schema, identifier=node.alias, type='table')) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Stops a hook that writes a table which its model does not declare in meta.writes. -#}
+{% macro assert_write_is_declared(name) -%}
+    {%- if execute and name not in config.get('meta', {}).get('writes', []) -%}
+        {%- do exceptions.raise_compiler_error(model.name ~ ' writes ' ~ name ~ ': declare it in meta.writes') -%}
+    {%- endif -%}
 {%- endmacro %}

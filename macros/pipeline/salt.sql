@@ -1,6 +1,6 @@
 {#-
   Salt of the pseudonyms, as an expression: a value of gold.int_pseudonym_salt, which a Python model fills from the secret
-  scope on Databricks, else from the environment. The value stands in no compiled SQL, and so in no artifact, no query
+  scope on Databricks, else from the environment. The value is in no compiled SQL, and so in no artifact, no query
   history and no log. Only a salt whose fingerprint is recorded is used.
 -#}
 {% macro salt() -%}

@@ -22,7 +22,7 @@
 {%- endmacro %}
 
 {#-
-  How far the registry of batches goes. On Delta Lake a batch has its number before it has its rows: nothing behind the
+  How far the registry of batches goes. On Delta Lake a batch has its number before it has its rows: nothing after the
   first batch that is still being loaded is taken in, so that none is passed over.
 -#}
 {% macro arrived() -%}

@@ -36,15 +36,15 @@
             {%- set first, last = 'model.plura.' ~ first_nodes()[pipeline], 'model.plura.' ~ completion -%}
             {%- if first in selected_resources and last in selected_resources -%}
                 {#- both lists grow while they are walked -#}
-                {%- set behind = [first] -%}
-                {%- for unique_id in behind -%}
-                    {%- for child in children.get(unique_id, []) if child not in behind -%}
-                        {%- do behind.append(child) -%}
+                {%- set downstream = [first] -%}
+                {%- for unique_id in downstream -%}
+                    {%- for child in children.get(unique_id, []) if child not in downstream -%}
+                        {%- do downstream.append(child) -%}
                     {%- endfor -%}
                 {%- endfor -%}
                 {%- set awaited = [last] -%}
                 {%- for unique_id in awaited -%}
-                    {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent in behind and parent not in awaited -%}
+                    {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent in downstream and parent not in awaited -%}
                         {%- do awaited.append(parent) -%}
                     {%- endfor -%}
                 {%- endfor -%}
@@ -67,7 +67,7 @@
 
 {#-
   Marks every pipeline that this run is about to run as failed, keeping its watermark; the pipeline's last node turns
-  the mark into success. So whatever ends a run early (an error, a lost connection, a kill) leaves a failure behind.
+  the mark into success. So whatever ends a run early (an error, a lost connection, a kill) is recorded as a failure.
 -#}
 {% macro begin_pipelines() -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
@@ -120,6 +120,7 @@
   columns and their values.
 -#}
 {% macro record_success(pipeline, days=none, values={}, processed_end=none) -%}
+    {{- assert_write_is_declared('pipeline_state') -}}
     {%- set state = ref('pipeline_state') -%}
     {%- set processed_end = processed_end or as_of() -%}
     {%- if days -%}
@@ -198,7 +199,7 @@
 {%- endmacro %}
 
 {#-
-  Hard gate: stops the model it stands in (which names int_silver_completed_run as a dependency) unless the last run of pipeline_silver succeeded and its watermark reaches
+  Hard gate: stops the model that calls it (which names int_silver_completed_run as a dependency) unless the last run of pipeline_silver succeeded and its watermark reaches
   the end of the days asked for, and refuses days that are still open. Raises UpstreamReadinessError.
 -#}
 {% macro assert_pipeline_ready(pipeline) -%}

@@ -1,5 +1,5 @@
 {#-
-  Rules as of a business day. A KST day is judged by the versions that are valid at its start (00:00 KST), so that a
+  Rules as of a business day. A KST day is checked by the versions that are valid at its start (00:00 KST), so that a
   day has exactly one version of each rule and a backfill reproduces history.
 -#}
 
@@ -52,7 +52,7 @@
 
 {#-
   Patterns of all versions of the rule that links a payment order to its commerce order, as SQL literals: an engine
-  prepares a pattern that stands in the statement once, and one that comes from a table again for every row.
+  prepares a pattern that is in the statement, and one that comes from a table again for every row.
 -#}
 {% macro link_patterns() -%}
     {%- set patterns = [] -%}

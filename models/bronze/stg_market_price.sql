@@ -20,7 +20,7 @@ typed as (
 
 ),
 
-judged as (
+checked as (
 
     select
         typed.symbol,
@@ -55,7 +55,7 @@ malformed as (
 
 final as (
 
-    select * from judged
+    select * from checked
     union all
     select * from malformed
 

@@ -19,7 +19,7 @@ typed as (
 
 ),
 
-judged as (
+checked as (
 
     select
         typed.item_id,
@@ -60,7 +60,7 @@ malformed as (
 
 final as (
 
-    select * from judged
+    select * from checked
     union all
     select * from malformed
 

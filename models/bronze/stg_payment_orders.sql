@@ -22,7 +22,7 @@ typed as (
 
 ),
 
-judged as (
+checked as (
 
     select
         typed.order_ref,
@@ -70,7 +70,7 @@ malformed as (
 
 final as (
 
-    select * from judged
+    select * from checked
     union all
     select * from malformed
 

@@ -19,7 +19,7 @@ typed as (
 
 ),
 
-judged as (
+checked as (
 
     select
         typed.product_id,
@@ -57,7 +57,7 @@ malformed as (
 
 final as (
 
-    select * from judged
+    select * from checked
     union all
     select * from malformed
 

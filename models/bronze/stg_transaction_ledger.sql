@@ -28,7 +28,7 @@ typed as (
 
 ),
 
-judged as (
+checked as (
 
     select
         typed.tx_id,
@@ -83,7 +83,7 @@ malformed as (
 
 final as (
 
-    select * from judged
+    select * from checked
     union all
     select * from malformed
 

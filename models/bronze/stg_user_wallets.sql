@@ -18,7 +18,7 @@ typed as (
 
 ),
 
-judged as (
+checked as (
 
     select
         typed.user_id,
@@ -65,7 +65,7 @@ malformed as (
 
 final as (
 
-    select * from judged
+    select * from checked
     union all
     select * from malformed
 

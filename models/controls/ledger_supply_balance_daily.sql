@@ -112,7 +112,7 @@ measured as (
 
 ),
 
-judged as (
+checked as (
 
     select
         measured.*,
@@ -151,7 +151,7 @@ final as (
         has_supply_entries,
         stale_wallet_count,
         cast({{ whole_quotient('max_age_us', 1000000) }} as bigint) as max_snapshot_age_sec
-    from judged
+    from checked
 
 )
 

@@ -87,7 +87,7 @@ measured as (
 
 ),
 
-judged as (
+checked as (
 
     select
         measured.*,
@@ -127,7 +127,7 @@ final as (
             else 'OK'
         end as verdict,
         case when not is_suppressed then severity end as severity
-    from judged
+    from checked
 
 )
 

@@ -3,13 +3,13 @@
     unique_key=['tx_id', 'wallet_id'],
     meta={
         'scope': {'ref': 'int_ledger_entries_checked', 'when': "action = 'delete'", 'on': ['tx_id', 'wallet_id']},
-        'standing': {'when': '1 = 1'},
+        'existing': {'when': '1 = 1'},
     },
 ) }}
 {#- Orders that changed since the last run that succeeded: a run that was killed may have stored the order alone. -#}
 {%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_silver'", 0) %}
 
-with judged as (
+with checked as (
 
     select * from {{ ref('int_ledger_entries_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
@@ -35,22 +35,22 @@ order_status as (
 new_entries as (
 
     select
-        judged.tx_id,
-        judged.wallet_id,
-        judged.event_time,
-        judged.event_date_kst,
-        judged.entry_type,
-        judged.amount,
-        judged.amount_signed,
-        judged.related_id,
+        checked.tx_id,
+        checked.wallet_id,
+        checked.event_time,
+        checked.event_date_kst,
+        checked.entry_type,
+        checked.amount,
+        checked.amount_signed,
+        checked.related_id,
         cast(null as string) as related_type,
         order_status.status,
-        judged.created_at,
+        checked.created_at,
         {{ run_id() }} as run_id,
-        judged.rule_id,
-        judged.version_ts
-    from judged
-    left join order_status on judged.related_id = order_status.order_ref
+        checked.rule_id,
+        checked.version_ts
+    from checked
+    left join order_status on checked.related_id = order_status.order_ref
 
 ),
 

@@ -3,12 +3,12 @@
     unique_key=['order_ref', 'order_source'],
     meta={
         'scope': {'ref': 'int_order_events_checked', 'when': "action = 'delete'", 'on': ['order_ref', 'order_source']},
-        'standing': {'ref': 'int_order_events_checked', 'when': 'action is not null and old_version_ts is not null'},
+        'existing': {'ref': 'int_order_events_checked', 'when': 'action is not null and old_version_ts is not null'},
     },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
-with judged as (
+with checked as (
 
     select * from {{ ref('int_order_events_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
@@ -28,7 +28,7 @@ final as (
         event_date_kst,
         {{ run_id() }} as run_id,
         version_ts
-    from judged
+    from checked
 
 )
 

@@ -3,12 +3,12 @@
     unique_key=['item_id'],
     meta={
         'scope': {'ref': 'int_order_items_checked', 'when': "action = 'delete'", 'on': ['item_id']},
-        'standing': {'ref': 'int_order_items_checked', 'when': 'action is not null and old_version_ts is not null'},
+        'existing': {'ref': 'int_order_items_checked', 'when': 'action is not null and old_version_ts is not null'},
     },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
-with judged as (
+with checked as (
 
     select * from {{ ref('int_order_items_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
@@ -26,7 +26,7 @@ final as (
         price_at_purchase,
         {{ run_id() }} as run_id,
         version_ts
-    from judged
+    from checked
 
 )
 

@@ -3,12 +3,12 @@
     unique_key=['product_id'],
     meta={
         'scope': {'ref': 'int_products_checked', 'when': "action = 'delete'", 'on': ['product_id']},
-        'standing': {'ref': 'int_products_checked', 'when': 'action is not null and old_version_ts is not null'},
+        'existing': {'ref': 'int_products_checked', 'when': 'action is not null and old_version_ts is not null'},
     },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
-with judged as (
+with checked as (
 
     select * from {{ ref('int_products_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
@@ -25,7 +25,7 @@ final as (
         is_display,
         {{ run_id() }} as run_id,
         version_ts
-    from judged
+    from checked
 
 )
 

@@ -3,12 +3,12 @@
     unique_key=['snapshot_ts', 'user_id'],
     meta={
         'scope': {'ref': 'int_wallet_snapshot_checked', 'when': "action = 'delete'", 'on': ['snapshot_ts', 'user_id']},
-        'standing': {'ref': 'int_wallet_snapshot_checked', 'when': 'action is not null and old_version_ts is not null'},
+        'existing': {'ref': 'int_wallet_snapshot_checked', 'when': 'action is not null and old_version_ts is not null'},
     },
 ) }}
 
 -- depends_on: {{ ref('change_log') }}
-with judged as (
+with checked as (
 
     select * from {{ ref('int_wallet_snapshot_checked') }}
     where action = 'upsert' and {{ gate_is_open() }}
@@ -28,7 +28,7 @@ final as (
         {{ run_id() }} as run_id,
         rule_id,
         version_ts
-    from judged
+    from checked
 
 )
 

@@ -1,4 +1,7 @@
-{{ config(pre_hook="{{ remove_obsolete_days('pipeline_c', 'int_analytics_days', obsolete_analytics_days()) }}") }}
+{{ config(
+    pre_hook="{{ remove_obsolete_days('pipeline_c', 'int_analytics_days', obsolete_analytics_days()) }}",
+    meta={'reads': ['fact_payment_anonymized'], 'writes': ['pipeline_day']},
+) }}
 
 -- depends_on: {{ ref('int_silver_completed_run') }}
 {#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}

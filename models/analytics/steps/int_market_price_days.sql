@@ -1,7 +1,7 @@
-{{ config(enabled=var('market_price', false)) }}
+{{ config(enabled=var('market_price', false), meta={'reads': ['fact_market_price']}) }}
 
 {#- What the fact reflects already; it only grows, so that older quotes are skipped unread. -#}
-{%- set fact = standing('gold', 'fact_market_price') %}
+{%- set fact = stored_table('fact_market_price') %}
 {%- set from_seq = read_value('select max(last_ingest_seq) from ' ~ fact, 0) %}
 {%- set from_status_seq = read_value('select max(last_status_seq) from ' ~ fact, 0) %}
 

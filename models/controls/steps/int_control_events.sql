@@ -1,4 +1,7 @@
-{{ config(post_hook="{{ merge_this_into('event_outbox', ['event_id']) }}") }}
+{{ config(
+    post_hook="{{ merge_this_into('event_outbox', ['event_id']) }}",
+    meta={'writes': ['event_outbox']},
+) }}
 
 -- depends_on: {{ ref('int_control_exceptions') }}
 with {{ exception_events('ledger') }}

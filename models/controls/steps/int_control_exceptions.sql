@@ -1,4 +1,7 @@
-{{ config(post_hook="{{ merge_this_into('exception_ledger', ['exception_id']) }}") }}
+{{ config(
+    post_hook="{{ merge_this_into('exception_ledger', ['exception_id']) }}",
+    meta={'writes': ['exception_ledger']},
+) }}
 
 with days as (
 
@@ -106,7 +109,7 @@ suppressed as (
 
 ),
 
-judged as (
+reviewed as (
 
     select
         ledger.exception_id,
@@ -122,6 +125,6 @@ judged as (
 
 ),
 
-{{ exceptions_after_run('found', 'judged') }}
+{{ exceptions_after_run('found', 'reviewed') }}
 
 select * from final

@@ -3,6 +3,7 @@
         "{{ merge_this_into('pipeline_day', ['pipeline_name', 'date_kst'], touch=true) }}",
         "{{ record_success('pipeline_b', 'int_controls_days') }}",
     ],
+    meta={'writes': ['pipeline_day', 'pipeline_state']},
 ) }}
 
 {#- Every table of the pipeline: a day is recorded as done when all of them have it. -#}

@@ -1,4 +1,7 @@
-{{ config(pre_hook="{{ remove_obsolete_days('pipeline_b', 'int_controls_days', obsolete_controls_days()) }}") }}
+{{ config(
+    pre_hook="{{ remove_obsolete_days('pipeline_b', 'int_controls_days', obsolete_controls_days()) }}",
+    meta={'reads': ['wallet_balance_daily', 'ledger_supply_balance_daily'], 'writes': ['pipeline_day']},
+) }}
 
 -- depends_on: {{ ref('int_silver_completed_run') }}
 {#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}
@@ -13,7 +16,7 @@
 ) %}
 {%- set has_computed = last_day | string | length > 0 %}
 {%- set last_computed = "date '" ~ (last_day or '0001-01-01') ~ "'" %}
-{%- set positions = standing('gold', 'wallet_balance_daily') %}
+{%- set positions = stored_table('wallet_balance_daily') %}
 {%- set first_moved_entry = "timestamp '" ~ read_value(
     "select min(least(coalesce(old_ts, new_ts), coalesce(new_ts, old_ts))) from " ~ ref('change_log')
     ~ " where change_seq > " ~ from_seq ~ " and table_name = 'silver.ledger_entries'", '9999-12-31 00:00:00'
@@ -68,7 +71,7 @@ feed as (
 
 ),
 
--- where a changed snapshot or entry stood and where it stands now
+-- where a changed snapshot or entry was and where it is now
 moved as (
 
     select subject, old_ts as ts, false as is_snapshot from entry_changes where old_ts is not null
@@ -81,7 +84,7 @@ moved as (
 
 ),
 
--- where the snapshot that closes a day lies behind its end, the flow from the end to the snapshot is taken back out of
+-- where the snapshot that closes a day is later than its end, the flow from the end to the snapshot is taken back out of
 -- it, so that an entry in between alters the day before its own
 late_closings as (
 
@@ -211,7 +214,7 @@ digests as (
 
 ),
 
-rejudged as (
+outdated as (
 
     select computed.date_kst
     from computed
@@ -235,11 +238,11 @@ flagged as (
         digests.inputs_digest,
         requested.date_kst is not null as is_requested,
         coalesce(computed.is_named, false) or coalesce(requested.is_unreached, false) as is_named,
-        (requested.date_kst is not null or rejudged.date_kst is not null) as is_whole,
+        (requested.date_kst is not null or outdated.date_kst is not null) as is_whole,
         altered_days.date_kst is not null as is_altered,
         known_days.date_kst >= least(
             coalesce((select min(altered.first_day) from altered), date '9999-12-31'),
-            coalesce((select min(again.date_kst) from rejudged as again), date '9999-12-31')
+            coalesce((select min(again.date_kst) from outdated as again), date '9999-12-31')
         ) as is_after_alteration,
         entry_days.date_kst is not null as has_entries,
         payment_days.date_kst is not null as has_payments
@@ -247,7 +250,7 @@ flagged as (
     inner join digests on known_days.date_kst = digests.date_kst
     left join requested on known_days.date_kst = requested.date_kst
     left join computed on known_days.date_kst = computed.date_kst
-    left join rejudged on known_days.date_kst = rejudged.date_kst
+    left join outdated on known_days.date_kst = outdated.date_kst
     left join altered_days on known_days.date_kst = altered_days.date_kst
     left join entry_days on known_days.date_kst = entry_days.date_kst
     left join payment_days on known_days.date_kst = payment_days.date_kst

@@ -1,3 +1,5 @@
+{{ config(meta={'reads': ['wallet_balance_daily']}) }}
+
 with due as (
 
     select
@@ -18,7 +20,7 @@ tolerance as (
 computed as (
 
     select max(balances.date_kst) as base_day
-    from {{ standing('gold', 'wallet_balance_daily') }} as balances
+    from {{ stored_table('wallet_balance_daily') }} as balances
     cross join due
     where balances.date_kst < due.first_due
 

@@ -1,4 +1,7 @@
-{{ config(post_hook="{{ merge_this_into('exception_ledger', ['exception_id']) }}") }}
+{{ config(
+    post_hook="{{ merge_this_into('exception_ledger', ['exception_id']) }}",
+    meta={'writes': ['exception_ledger']},
+) }}
 
 with windows as (
 
@@ -76,7 +79,7 @@ found as (
 
 ),
 
-judged as (
+reviewed as (
 
     select ledger.exception_id, 'CLEARED' as resolution
     from ledger
@@ -98,6 +101,6 @@ judged as (
 
 ),
 
-{{ exceptions_after_run('found', 'judged') }}
+{{ exceptions_after_run('found', 'reviewed') }}
 
 select * from final

@@ -58,7 +58,7 @@ ruled as (
 
 ),
 
-judged as (
+checked as (
 
     select
         ruled.*,
@@ -81,7 +81,7 @@ final as (
         {{ tag_priority('dq_tag') }} as tag_priority,
         severity,
         rule_id
-    from judged
+    from checked
     where severity is not null
 
 )

@@ -1,12 +1,15 @@
-{{ config(pre_hook="{{ remove_obsolete_guardrail_days() }}") }}
+{{ config(
+    pre_hook="{{ remove_obsolete_guardrail_days() }}",
+    meta={'reads': ['dq_status'], 'writes': ['dq_status', 'pipeline_day']},
+) }}
 
 {%- set input = ref('int_guardrail_input') %}
-{%- set from_seq = read_value('select from_seq from ' ~ input, 0) | int %}
-{%- set from_status_seq = read_value('select from_status_seq from ' ~ input, 0) | int %}
-{%- set to_status_seq = read_value('select to_status_seq from ' ~ input, 1) | int %}
-{%- set tile_us = read_value('select tile_us from ' ~ input, 600000000) | int %}
-{%- set first_tile = read_value('select first_tile from ' ~ input, 0) | int %}
-{%- set last_tile = read_value('select last_tile from ' ~ input, -1) | int %}
+{#- as values, so that files and row groups of older Bronze rows are skipped unread -#}
+{%- set limits = read_row(
+    'select from_seq, from_status_seq, to_status_seq, tile_us, first_tile, last_tile from ' ~ input,
+    {'from_seq': 0, 'from_status_seq': 0, 'to_status_seq': 1, 'tile_us': 600000000, 'first_tile': 0, 'last_tile': -1}
+) %}
+{%- set from_seq, tile_us = limits.from_seq | int, limits.tile_us | int %}
 
 with arrived as (
 
@@ -14,9 +17,9 @@ with arrived as (
     select source_table, day_start, tile_start, source_time
     from {{ ref('int_guarded_rows') }}
     where ingest_seq > {{ from_seq }}
-        {%- if to_status_seq > from_status_seq %}
+        {%- if limits.to_status_seq > limits.from_status_seq %}
         or batch_id in (
-            select batch_id from {{ source('bronze', 'load_registry') }} where status_seq > {{ from_status_seq }}
+            select batch_id from {{ source('bronze', 'load_registry') }} where status_seq > {{ limits.from_status_seq | int }}
         )
         {%- endif %}
 
@@ -31,7 +34,7 @@ arrived_days as (
 arrived_tiles as (
 
     select distinct source_table, tile_start from arrived
-    where exists (select 1 from {{ standing('silver', 'dq_status') }} where window_kind = 'tile')
+    where exists (select 1 from {{ stored_table('dq_status') }} where window_kind = 'tile')
 
 ),
 
@@ -62,7 +65,7 @@ written as (
         date_kst,
         max_by(coalesce(freshness_sec, 999999999999), evaluation) as freshness_sec,
         max_by(coalesce(dq_tag, ''), evaluation) = '' as is_clean
-    from {{ standing('silver', 'dq_status') }}
+    from {{ stored_table('dq_status') }}
     group by source_table, window_kind, window_start_ts, window_end_ts, date_kst
 
 ),
@@ -128,7 +131,7 @@ digests as (
 
 ),
 
-rejudged_days as (
+outdated_days as (
 
     select done.date_kst
     from {{ ref('pipeline_day') }} as done
@@ -149,8 +152,8 @@ day_windows as (
     )
     {%- endif %}
     union
-    select sources.source_table, rejudged_days.date_kst
-    from rejudged_days
+    select sources.source_table, outdated_days.date_kst
+    from outdated_days
     cross join sources
     union
     select source_table, {{ kst_date('window_start_ts') }} as date_kst
@@ -199,7 +202,7 @@ alarmed_tiles as (
 tile_windows as (
     {% if is_watching() %}
     select sources.source_table, {{ from_epoch_us('cast(tiles.n as bigint) * ' ~ tile_us) }} as window_start_ts
-    from (select {{ explode_range(first_tile, last_tile) }} as n) as tiles
+    from (select {{ explode_range(limits.first_tile | int, limits.last_tile | int) }} as n) as tiles
     cross join sources
     union
     {%- endif %}

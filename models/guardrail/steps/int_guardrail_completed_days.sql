@@ -3,6 +3,7 @@
         "{{ merge_this_into('pipeline_day', ['pipeline_name', 'date_kst'], touch=true) }}",
         "{{ record_guardrail_success() }}",
     ],
+    meta={'writes': ['pipeline_day', 'pipeline_state']},
 ) }}
 
 -- depends_on: {{ ref('dq_status') }}

@@ -1,4 +1,4 @@
--- the gate is judged after the bad records are safe
+-- the gate is computed after the bad records are safe
 -- depends_on: {{ ref('bad_records') }}
 
 with counted as (
@@ -21,7 +21,7 @@ rules as (
 
 ),
 
-judged as (
+checked as (
 
     select
         counted.source_table,
@@ -45,7 +45,7 @@ final as (
         *,
         -- counts are compared, not the rounded rate: a rate equal to the threshold passes
         coalesce(total_rows >= min_rows and bad_rows > threshold * total_rows, false) as is_breached
-    from judged
+    from checked
 
 )
 

@@ -5,6 +5,7 @@
         'consumed_change_seq': '(select coalesce(max(change_seq), 0) from ' ~ ref('change_log') ~ ')',
         'rules_digest': '(select rules_digest from ' ~ ref('int_silver_input') ~ ')',
     }) if not gate_is_breached() }}",
+    meta={'writes': ['pipeline_state']},
 ) }}
 
 {%- for target in silver_targets() %}

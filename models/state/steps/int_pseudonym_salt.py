@@ -2,7 +2,7 @@ from python_jobs.salt import checked_salt, salt_of_environment
 
 
 def model(dbt, session):
-    """The salt of the pseudonyms: read by code, it stands in no statement, no artifact of dbt and no log."""
+    """The salt of the pseudonyms: read by code, it is in no statement, no artifact of dbt and no log."""
     if dbt.config.meta_get("engine") == "databricks":
         value = dbutils.secrets.get(dbt.config.meta_get("scope"), dbt.config.meta_get("key"))
         salt = checked_salt(value, dbt.config.meta_get("version"), dbt.config.meta_get("environment"))

@@ -4,7 +4,7 @@ with rules as (
 
 ),
 
--- the version valid at the start of a KST day judges the day
+-- the version valid at the start of a KST day applies to the day
 final as (
 
     select

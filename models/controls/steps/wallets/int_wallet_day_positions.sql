@@ -51,7 +51,7 @@ next_flows as (
 
 ),
 
--- a snapshot of the instant at which the base day ends stands in the base, but is dated the day after
+-- a snapshot of the instant at which the base day ends is in the base, but is dated the day after
 snapshot_days as (
 
     select distinct user_id, {{ day_number('snapshot_date_kst') }} as n from {{ ref('wallet_snapshot') }}
@@ -100,7 +100,7 @@ final as (
 
     select
         *,
-        -- from the closing snapshot to the end of the day, backwards where it lies behind the end
+        -- from the closing snapshot to the end of the day, backwards where it is later than the end
         case when closes_after_day then -flow_before_closing else flow_since_snapshot end as roll_to_end
     from positions
 

@@ -1,3 +1,5 @@
+{{ config(meta={'reads': ['wallet_balance_daily']}) }}
+
 {%- set span = wallet_range() %}
 
 with final as (
@@ -11,7 +13,7 @@ with final as (
         first_entry_ts,
         first_snapshot_ts
     {% if span.base_day -%}
-    from {{ standing('gold', 'wallet_balance_daily') }}
+    from {{ stored_table('wallet_balance_daily') }}
     where date_kst = {{ span.base }}
     {%- else -%}
     from (
