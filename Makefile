@@ -27,22 +27,30 @@ jars: setup  ## fetch the jars of Spark, Delta Lake and Kafka from Maven, and st
 	$(BIN)/dbt debug --profiles-dir profiles --target spark
 
 check: setup  ## formatting, types, layering and the unit tests: seconds
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target unit types style
+
+.PHONY: style types unit
+style:
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST) --tier unit $(ARGS)
+
+types:
+	$(BIN)/mypy
+
+unit:
+	$(TEST) tests/unit $(ARGS)
 
 test: setup  ## the tests but the long Spark part; T=path names some, ARGS adds options of pytest, such as ARGS=--lf
 ifdef T
 	$(BIN)/python -m pytest $(T) $(ARGS)
 else
-	$(TEST) --tier unit $(ARGS)
-	$(TEST) --tier main $(ARGS)
+	$(TEST) tests/unit $(ARGS)
+	$(TEST) --tier main --ignore tests/unit $(ARGS)
 endif
 
 test-spark: setup  ## the long tests on Spark, Delta Lake and Databricks
-	$(TEST) --tier spark $(ARGS)
+	$(TEST) tests/integration --tier spark $(ARGS)
 
 test-all: setup  ## every test, in one run that keeps all cores busy
 	$(TEST) $(ARGS)
