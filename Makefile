@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 TEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+UNIT := $(TEST) tests/unit -p no:schemathesis
 
 .PHONY: help setup demo jars check test test-spark test-all lint format docs event-schemas pictures bench-lake bench-tx lock clean
 
@@ -39,13 +40,13 @@ types:
 	$(BIN)/mypy
 
 unit:
-	$(TEST) tests/unit $(ARGS)
+	$(UNIT) $(ARGS)
 
 test: setup  ## the tests but the long Spark part; T=path names some, ARGS adds options of pytest, such as ARGS=--lf
 ifdef T
 	$(BIN)/python -m pytest $(T) $(ARGS)
 else
-	$(TEST) tests/unit $(ARGS)
+	$(UNIT) $(ARGS)
 	$(TEST) --tier main --ignore tests/unit $(ARGS)
 endif
 

@@ -108,7 +108,7 @@ def test_what_is_asked_before_a_run_gives_the_reason_and_not_the_salt() -> None:
 
 @given(salts=st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True), version=st.text(min_size=1))
 def test_a_fingerprint_is_of_one_salt_and_one_version(salts: list[str], version: str) -> None:
-    """The same on every engine, and of two versions with one salt not the same; at a low cost, which decides nothing."""
+    """The same on every engine, and of two versions with one salt not the same. A low cost does."""
     with mock.patch.object(salt_module, "_COST", 2):
         first, second = (Salt(value=value, version=version).fingerprint for value in salts)
         assert first == Salt(value=salts[0], version=version).fingerprint
