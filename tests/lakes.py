@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -35,6 +36,7 @@ def parsed_project(warehouse: Path, target: str = "duckdb") -> Manifest:
     manifest = parse_project(PROJECT, warehouse, target)
     gc.collect()
     gc.freeze()  # a collector that walks through a manifest again and again takes a tenth of a run
+    atexit.register(gc.unfreeze)  # else DuckDB complains of what is left at the end
     return manifest
 
 

@@ -59,14 +59,21 @@ def _add_macros(builder: MacroNamespaceBuilder, macros: Iterable[Macro], context
 _new_generator = MacroGenerator.__new__
 
 
+def merged(namespace: MacroNamespace) -> dict[str, Any]:
+    """Every macro and package by its name: of one name the first in the search order, as `dict(namespace)` has it."""
+    found: dict[str, Any] = {}
+    for names in reversed(list(namespace._search_order())):
+        found.update(names)
+    return found
+
+
 def _context(manifest_context: ManifestContext) -> dict[str, Any]:
-    """Put every macro and package into the context of a template: of one name the first in the search order."""
+    """Put every macro and package into the context of a template."""
+    if not isinstance(manifest_context.namespace, MacroNamespace):
+        return _to_dict(manifest_context)
     context: dict[str, Any] = super(ManifestContext, manifest_context).to_dict()
-    if isinstance(manifest_context.namespace, MacroNamespace):
-        for found in reversed(list(manifest_context.namespace._search_order())):
-            context.update(found)
-        return context
-    return _to_dict(manifest_context)
+    context.update(merged(manifest_context.namespace))
+    return context
 
 
 _to_dict: Callable[[ManifestContext], dict[str, Any]] = ManifestContext.to_dict
