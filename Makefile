@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 UNIT := $(TEST) tests/unit -p no:schemathesis
 
-.PHONY: help setup demo jars check test test-spark test-all lint format docs event-schemas pictures bench-lake bench-tx lock clean
+.PHONY: help setup demo jars check style types unit test test-spark test-all lint format docs event-schemas pictures bench-lake bench-tx lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,9 +28,8 @@ jars: setup  ## fetch the jars of Spark, Delta Lake and Kafka from Maven, and st
 	$(BIN)/dbt debug --profiles-dir profiles --target spark
 
 check: setup  ## formatting, types, layering and the unit tests: seconds
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target unit types style
+	@$(MAKE) --no-print-directory --jobs 2 unit types style
 
-.PHONY: style types unit
 style:
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
