@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 TEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+UNIT := $(TEST) tests/unit -p no:schemathesis
 
-.PHONY: help setup demo jars check test test-spark test-all lint format docs event-schemas pictures bench-lake bench-tx lock clean
+.PHONY: help setup demo jars check style types unit test test-spark test-all lint format docs event-schemas pictures bench-lake bench-tx lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -27,22 +28,29 @@ jars: setup  ## fetch the jars of Spark, Delta Lake and Kafka from Maven, and st
 	$(BIN)/dbt debug --profiles-dir profiles --target spark
 
 check: setup  ## formatting, types, layering and the unit tests: seconds
+	@$(MAKE) --no-print-directory --jobs 2 unit types style
+
+style:
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(TEST) --tier unit $(ARGS)
+
+types:
+	$(BIN)/mypy
+
+unit:
+	$(UNIT) $(ARGS)
 
 test: setup  ## the tests but the long Spark part; T=path names some, ARGS adds options of pytest, such as ARGS=--lf
 ifdef T
 	$(BIN)/python -m pytest $(T) $(ARGS)
 else
-	$(TEST) --tier unit $(ARGS)
-	$(TEST) --tier main $(ARGS)
+	$(UNIT) $(ARGS)
+	$(TEST) --tier main --ignore tests/unit $(ARGS)
 endif
 
 test-spark: setup  ## the long tests on Spark, Delta Lake and Databricks
-	$(TEST) --tier spark $(ARGS)
+	$(TEST) tests/integration --tier spark $(ARGS)
 
 test-all: setup  ## every test, in one run that keeps all cores busy
 	$(TEST) $(ARGS)

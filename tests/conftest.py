@@ -12,19 +12,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from python_jobs.pipelines import parse_project
-from tests.dbt_runs import PROJECT
-from tests.lakes import Lake
+from tests.lakes import Lake, parsed_project
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from xdist.remote import Producer
 
-ON_ONE_SESSION = tuple(
-    f"tests/integration/{place}" for place in ("databricks/", "spark/", "streaming/", "test_outbox.py")
-)
-"""Where tests share the Spark session of their process."""
+ON_ONE_SESSION = {
+    "tests/integration/spark/": "spark",
+    "tests/integration/databricks/": "databricks",
+    "tests/integration/streaming/": "databricks",
+    "tests/integration/test_outbox.py": "databricks",
+}
+"""Where tests share the Spark session of their process, and the group that stays in one process.
 
+A session that has compiled what it runs is several times as fast as a new one, but a plan of Spark keeps one core
+busy: two groups of about the same time are done sooner than one.
+"""
 
 TIERS = ("unit", "main", "spark")
 """Unit tests start no process, open no socket and do not use dbt. Everything else is main, but the long Spark part."""
@@ -48,13 +52,13 @@ def tier_of(item: pytest.Item) -> str:
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """One module after the other to whoever is free, but all that need a Spark session to one process.
-
-    A session that has compiled what it runs is several times as fast as a new one.
-    """
+    """One module after the other to whoever is free, but a group that needs a Spark session to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "spark" if nodeid.startswith(ON_ONE_SESSION) else str(super()._split_scope(nodeid))
+        for place, group in ON_ONE_SESSION.items():
+            if nodeid.startswith(place):
+                return group
+        return str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -132,7 +136,7 @@ def _dbt_artifacts(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """The project, parsed once for all runs."""
-    return parse_project(PROJECT, tmp_path_factory.mktemp("parse") / "plura.duckdb")
+    return parsed_project(tmp_path_factory.mktemp("parse") / "plura.duckdb")
 
 
 @pytest.fixture

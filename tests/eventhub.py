@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 import yaml
-from dbt.adapters.sparksession.session import literal
 
 from python_jobs.publish import OutboxEvent
 from tests.dbt_runs import PROJECT
@@ -154,6 +153,8 @@ def write_outbox(warehouse: Path, exceptions: Sequence[str], *, first: int = 1) 
 
 def write_outbox_on_spark(session: SparkSession, exceptions: Sequence[str], *, first: int = 1) -> list[str]:
     """Do the same in the catalog of a Spark session; with the first event, what was there before is gone."""
+    from dbt.adapters.sparksession.session import literal  # imports dbt, which takes a second
+
     rows = _outbox_rows(exceptions, first)
     session.sql("create schema if not exists gold")
     for name, columns in _tables():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from python_jobs.load import LoadReport, load_folder
-from python_jobs.pipelines import PIPELINES, RunRequest, RunResult, run_pipelines
+from python_jobs.pipelines import PIPELINES, RunRequest, RunResult, parse_project, run_pipelines
 from tests.dbt_runs import PROJECT
 
 if TYPE_CHECKING:
@@ -24,6 +26,18 @@ Line = Mapping[str, Any] | str
 
 CLOCKS = {"run_id", "generated_at", "updated_at", "detected_at", "detected_date_kst", "changed_at"}
 """Columns that tell when and by which run a row was written."""
+
+
+def parsed_project(warehouse: Path, target: str = "duckdb") -> Manifest:
+    """The project, parsed for any number of runs of this process, which become quicker."""
+    from tests.quick_dbt import install  # imports dbt, which takes a second
+
+    install()
+    manifest = parse_project(PROJECT, warehouse, target)
+    gc.collect()
+    gc.freeze()  # a collector that walks through a manifest again and again takes a tenth of a run
+    atexit.register(gc.unfreeze)  # else DuckDB complains of what is left at the end
+    return manifest
 
 
 @dataclass(kw_only=True)

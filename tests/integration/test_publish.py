@@ -242,7 +242,7 @@ def wait_for(condition: Callable[[], Outcome]) -> Outcome:
                 return outcome
         except duckdb.Error:
             pass
-        time.sleep(0.05)
+        time.sleep(0.3)  # the publisher cannot record while the warehouse is read
     raise AssertionError("did not come to pass within 90 s")
 
 

@@ -10,9 +10,8 @@ import pytest
 
 from python_jobs.contracts import read_contracts
 from python_jobs.load.delta import DeltaBronze
-from python_jobs.pipelines import parse_project
 from tests.dbt_runs import PROJECT
-from tests.lakes import Lake
+from tests.lakes import Lake, parsed_project
 from tests.spark import Twins
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 def spark_manifest(spark_warehouse: Path, spark_session: SparkSession) -> Manifest:
     """The project parsed for Spark."""
     assert spark_session is not None
-    return parse_project(PROJECT, spark_warehouse, "spark")
+    return parsed_project(spark_warehouse, "spark")
 
 
 @pytest.fixture(scope="module")
