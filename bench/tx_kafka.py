@@ -16,7 +16,7 @@ from bench.http_load import Connection, percentile
 from bench.measuring import Measured, measure
 from bench.tx_events import mixed_events, tx_id
 from bench.tx_stage import PLURA, Stage, running_api, running_broker, started
-from harness.kafka import Broker
+from dev.servers.kafka import Broker
 from plura.tx.consumer.settings import ConsumerSettings
 
 BACKLOG = 200_000

@@ -21,8 +21,8 @@ from psycopg.rows import TupleRow
 
 from bench.http_load import Connection as HttpConnection
 from bench.measuring import cpu_seconds
-from harness.identity import AUDIENCE, ISSUER, Provider, claims, jwk, jwks, provider, rsa_key, token
-from harness.kafka import Broker, kafka_jars
+from dev.servers.identity import AUDIENCE, ISSUER, Provider, claims, jwk, jwks, provider, rsa_key, token
+from dev.servers.kafka import Broker, kafka_jars
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.migrations import migrate
 from plura.kit.queries import read_queries

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from harness.identity import AUDIENCE, ISSUER, Provider, token
+from dev.servers.identity import AUDIENCE, ISSUER, Provider, token
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.sign_in import SignInSettings
 from plura.tx.api.app import create_app

@@ -14,7 +14,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
-from harness.kafka import Broker
+from dev.servers.kafka import Broker
 from plura.kit.queries import read_queries
 from plura.tx.db import API_ROLE
 from tests.commands import COMMAND, Plura

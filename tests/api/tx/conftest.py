@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.identity import Provider, provider
+from dev.servers.identity import Provider, provider
 from tests.admin_api import AdminApi, auth_settings, running
 from tests.postgres import TestDatabase, bo, postgres
 

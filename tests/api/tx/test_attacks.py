@@ -13,7 +13,7 @@ from unittest import mock
 import httpx
 import pytest
 
-from harness.identity import Provider, claims, jwk, jwks, provider, rsa_key, token
+from dev.servers.identity import Provider, claims, jwk, jwks, provider, rsa_key, token
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api import server
 from plura.tx.api.settings import ApiSettings
@@ -84,12 +84,12 @@ def test_a_request_without_a_token_is_challenged(shared: AdminApi) -> None:
 
 def test_a_flood_of_invented_keys_does_not_reach_the_provider(bo: TestDatabase) -> None:
     with provider() as one, running(bo, auth_settings(one)) as api:
-        assert one.asked == 1
+        assert one.requests == 1
         invented = [token(kid=f"k-{number}", key=rsa_key("other")) for number in range(300)]
         with ThreadPoolExecutor(8) as pool:
             statuses = list(pool.map(lambda bearer: api.get("/admin/tx/t", bearer=bearer).status_code, invented))
         assert set(statuses) == {401}
-        assert one.asked <= 2
+        assert one.requests <= 2
 
 
 def test_a_rotated_key_is_taken_up(bo: TestDatabase) -> None:
@@ -258,7 +258,7 @@ def test_every_answer_has_a_correlation_id_and_is_not_kept(shared: AdminApi) -> 
 
 
 def test_an_unforeseen_error_is_a_problem_without_its_text(api: AdminApi) -> None:
-    with mock.patch("plura.tx.api.tx.service.told", side_effect=RuntimeError("secret")):
+    with mock.patch("plura.tx.api.tx.service.response", side_effect=RuntimeError("secret")):
         ledger(api.database, "t-1")
         answered = api.get("/admin/tx/t-1")
     assert answered.status_code == 500

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.identity import Provider, token
+from dev.servers.identity import Provider, token
+from plura.tx.api.audit_context import AuditContext, Subject, client_address, masked_query
+from plura.tx.api.denied_requests import MOST_ADDRESSES, DeniedRequestAudit, network_of
 from plura.tx.api.errors import UnavailableError
-from plura.tx.api.refusals import MOST_ADDRESSES, Refusals, network_of
 from plura.tx.api.settings import ApiSettings
-from plura.tx.api.visit import Subject, Visit, client_address, masked_query
 from tests.admin_api import AdminApi, auth_settings, ledger, order, payment, running
 from tests.postgres import TestDatabase
 
@@ -253,7 +253,7 @@ class Rows:
         return [(row["ip"], row["occurrences"]) for row in self.rows]
 
 
-def stranger(ip: str) -> Visit:
+def stranger(ip: str) -> AuditContext:
     scope: dict[str, Any] = {
         "method": "GET",
         "path": "/admin/tx/t",
@@ -261,14 +261,14 @@ def stranger(ip: str) -> Visit:
         "headers": [],
         "client": (ip, 1),
     }
-    visit = Visit(scope, trusted=(), masked=frozenset())
-    visit.subject = Subject(action="ADMIN_TX_LOOKUP", resource_type="TX")
-    return visit
+    context = AuditContext(scope, trusted=(), masked=frozenset())
+    context.subject = Subject(action="ADMIN_TX_LOOKUP", resource_type="TX")
+    return context
 
 
-def refusals(rows: Rows) -> tuple[Refusals, list[float]]:
+def refusals(rows: Rows) -> tuple[DeniedRequestAudit, list[float]]:
     now = [0.0]
-    return Refusals(rows, per_second=2, clock=lambda: now[0]), now
+    return DeniedRequestAudit(rows, per_second=2, clock=lambda: now[0]), now
 
 
 def test_merging_counts_each_address_apart_and_second_by_second() -> None:
@@ -277,9 +277,9 @@ def test_merging_counts_each_address_apart_and_second_by_second() -> None:
 
     async def scenario() -> None:
         for ip in ("a", "a", "a", "a", "b"):
-            await kept.refused(stranger(ip), status_code=401, result="UNAUTHENTICATED")
+            await kept.record(stranger(ip), status_code=401, result="UNAUTHENTICATED")
         now[0] = 1.0
-        await kept.refused(stranger("a"), status_code=401, result="UNAUTHENTICATED")
+        await kept.record(stranger("a"), status_code=401, result="UNAUTHENTICATED")
         await kept.flush()
 
     asyncio.run(scenario())
@@ -296,7 +296,7 @@ def test_counts_outlive_an_outage_and_are_joined() -> None:
             rows.down = False
             for number in range(5):
                 rows.down = number >= 2
-                await kept.refused(stranger("a"), status_code=401, result="UNAUTHENTICATED")
+                await kept.record(stranger("a"), status_code=401, result="UNAUTHENTICATED")
             await kept.flush()
         assert sum(count for _, count in rows.counted()) == 10
         rows.down = False
@@ -318,13 +318,13 @@ def test_counts_that_are_being_written_when_the_process_ends_are_written() -> No
         await rows(row)
 
     now = [0.0]
-    kept = Refusals(record, per_second=1, clock=lambda: now[0])
+    kept = DeniedRequestAudit(record, per_second=1, clock=lambda: now[0])
 
     async def scenario() -> None:
         nonlocal is_ending
         for ip in ("a", "b", "c"):
             for _ in range(4):
-                await kept.refused(stranger(ip), status_code=401, result="UNAUTHENTICATED")
+                await kept.record(stranger(ip), status_code=401, result="UNAUTHENTICATED")
         await kept.start()
         await at_work.wait()
         is_ending = True
@@ -339,7 +339,7 @@ def test_a_refusal_that_cannot_be_written_is_told() -> None:
     rows.down = True
     kept, _ = refusals(rows)
     with pytest.raises(UnavailableError):
-        asyncio.run(kept.refused(stranger("a"), status_code=401, result="UNAUTHENTICATED"))
+        asyncio.run(kept.record(stranger("a"), status_code=401, result="UNAUTHENTICATED"))
 
 
 def test_a_flood_from_everywhere_is_bounded() -> None:
@@ -348,7 +348,7 @@ def test_a_flood_from_everywhere_is_bounded() -> None:
 
     async def scenario() -> None:
         for number in range(MOST_ADDRESSES + 500):
-            await kept.refused(
+            await kept.record(
                 stranger(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"), status_code=401, result="U"
             )
         await kept.flush()
@@ -367,9 +367,9 @@ def test_an_identified_caller_is_never_merged() -> None:
         from plura.kit.auth.principal import Principal
 
         for _ in range(10):
-            visit = stranger("a")
-            visit.principal = Principal(actor_id="x", roles=())
-            await kept.refused(visit, status_code=403, result="FORBIDDEN")
+            context = stranger("a")
+            context.principal = Principal(actor_id="x", roles=())
+            await kept.record(context, status_code=403, result="FORBIDDEN")
 
     asyncio.run(scenario())
     assert rows.counted() == [("a", 1)] * 10

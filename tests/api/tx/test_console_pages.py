@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from harness.identity import provider
+from dev.servers.identity import provider
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.tx.api.errors import UnavailableError
@@ -42,9 +42,9 @@ def modes(filled: TestDatabase) -> Iterator[dict[str, AdminApi]]:
         running(filled, auth_settings(one), signed_in_by=one) as stranger,
         running(filled, auth_settings(other), signed_in_by=other) as without_a_role,
     ):
-        one.signs_in = {"roles": ["ADMIN_READ", "ADMIN_AUDIT"]}
+        one.token_claims = {"roles": ["ADMIN_READ", "ADMIN_AUDIT"]}
         sign_in(signed_in)
-        other.signs_in = {"roles": ["OTHER"]}
+        other.token_claims = {"roles": ["OTHER"]}
         sign_in(without_a_role)
         yield {"disabled": disabled, "signed in": signed_in, "stranger": stranger, "without a role": without_a_role}
 
@@ -472,7 +472,7 @@ def test_an_endless_wish_for_languages_is_read_in_no_time(open_api: AdminApi, le
 
 def test_who_is_signed_in_is_said_on_error_pages_too(bo: TestDatabase) -> None:
     with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
-        one.signs_in = {"oid": "0f-<kim>"}
+        one.token_claims = {"oid": "0f-<kim>"}
         sign_in(api)
         for path in ("/console", "/console/nowhere", "/console/tx/none", "/console/search?q="):
             page = api.client.get(path)

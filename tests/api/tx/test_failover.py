@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from harness.identity import Provider
+from dev.servers.identity import Provider
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.migrations import migrate
 from plura.tx.api.statements import _UNUSABLE

@@ -15,7 +15,7 @@ import httpx
 import psycopg
 import pytest
 
-from harness.identity import AUDIENCE, ISSUER, Provider, token
+from dev.servers.identity import AUDIENCE, ISSUER, Provider, token
 from plura.kit.migrations import migrate
 from plura.tx.db import SCHEMA, bo_migrations
 from tests.admin_api import auth_settings, ledger, running

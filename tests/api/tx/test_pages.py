@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.identity import token
+from dev.servers.identity import token
 from plura.tx.api import cursors
 from plura.tx.api.cursors import Position
 from plura.tx.api.errors import InvalidRequestError

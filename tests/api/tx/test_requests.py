@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from harness.identity import Provider, token
+from dev.servers.identity import Provider, token
 from plura.tx.api import server
 from plura.tx.api.console.endpoints import _kst
 from plura.tx.api.errors import InvalidRequestError

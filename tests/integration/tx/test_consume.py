@@ -8,7 +8,7 @@ import signal
 import time
 from uuid import uuid4
 
-from harness.kafka import free_ports
+from dev.servers.kafka import free_ports
 from tests.transactions.oracle import LEDGER_TOPIC
 from tests.transactions.stage import Stage, entry, order, until
 

@@ -14,7 +14,7 @@ from functools import partial
 
 import pytest
 
-from harness.kafka import free_ports
+from dev.servers.kafka import free_ports
 from tests.transactions.generated import event
 from tests.transactions.oracle import LEDGER_TOPIC, ORDER_TOPIC
 from tests.transactions.stage import Stage, until

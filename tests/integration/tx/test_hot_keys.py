@@ -16,7 +16,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from harness.identity import provider, token
+from dev.servers.identity import provider, token
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.queries import read_queries
 from plura.tx.api.app import _PLANNER

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 
-from harness.kafka import Broker, free_ports
+from dev.servers.kafka import Broker, free_ports
 from tests.transactions.stage import Stage, entry, order, until
 
 

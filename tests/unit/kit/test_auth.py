@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.identity import AUDIENCE, ISSUER, claims, ec_key, jwk, jwks, rsa_key, token
+from dev.servers.identity import AUDIENCE, ISSUER, claims, ec_key, jwk, jwks, rsa_key, token
 from plura.kit.auth.authenticators import BearerAuthenticator, NoAuthenticator
 from plura.kit.auth.errors import KeysUnavailableError, UnauthenticatedError
 from plura.kit.auth.keys import LONGEST_USE_SECONDS, RETRY_SECONDS, FixedKeys, JwksKeys, usable_keys
@@ -211,12 +211,12 @@ def test_it_is_never_remembered_beyond_its_end() -> None:
 def test_the_memory_is_bounded_and_holds_no_token() -> None:
     verify, _ = verifier()
     for number in range(CACHE_TOKENS):
-        verify._believed[str(number).encode()] = (0.0, Principal(actor_id="a", roles=()))
+        verify._cached[str(number).encode()] = (0.0, Principal(actor_id="a", roles=()))
     good = token()
     asyncio.run(verify.verify(good))
-    assert len(verify._believed) == CACHE_TOKENS
-    assert b"0" not in verify._believed
-    assert good.encode() not in verify._believed
+    assert len(verify._cached) == CACHE_TOKENS
+    assert b"0" not in verify._cached
+    assert good.encode() not in verify._cached
 
 
 def test_refused_tokens_are_not_remembered() -> None:
@@ -228,7 +228,7 @@ def test_refused_tokens_are_not_remembered() -> None:
                 await verify.verify("garbage")
 
     asyncio.run(scenario())
-    assert not verify._believed
+    assert not verify._cached
 
 
 @pytest.mark.parametrize(
@@ -296,12 +296,12 @@ class Source:
 
     def __init__(self) -> None:
         self.document: Any = DOCUMENT
-        self.asked = 0
+        self.requests = 0
         self.now = 1000.0
         self.fails = False
 
     async def __call__(self, _: str) -> bytes:
-        self.asked += 1
+        self.requests += 1
         await asyncio.sleep(0)
         if self.fails:
             raise FetchError("down")
@@ -320,12 +320,12 @@ def test_a_flood_of_unknown_keys_asks_the_provider_once() -> None:
     async def scenario() -> None:
         keys = source.keys()
         await keys.start()
-        assert source.asked == 1
+        assert source.requests == 1
         await asyncio.gather(*(keys.find(f"k-{number}", "RS256") for number in range(500)))
-        assert source.asked == 1
+        assert source.requests == 1
         source.now += RETRY_SECONDS
         await asyncio.gather(*(keys.find(f"k-{number}", "RS256") for number in range(500)))
-        assert source.asked == 2
+        assert source.requests == 2
         assert await keys.find("k1", "RS256") is not None
         await keys.close()
 
@@ -357,7 +357,7 @@ def test_a_provider_that_never_answered_makes_keys_unavailable() -> None:
         assert not keys.are_known
         with pytest.raises(KeysUnavailableError):
             await keys.find("k1", "RS256")
-        assert source.asked == 1
+        assert source.requests == 1
         source.fails = False
         source.now += RETRY_SECONDS
         assert await keys.find("k1", "RS256") is not None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.identity import claims, rsa_key
+from dev.servers.identity import claims, rsa_key
 from plura.kit.auth.errors import UnauthenticatedError
 from plura.kit.auth.principal import Principal
 from tests.unit.kit.test_auth import refused, unsigned, verified, verifier
