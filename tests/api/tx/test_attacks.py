@@ -19,7 +19,7 @@ from plura.tx.api import server
 from plura.tx.api.settings import ApiSettings
 from tests.admin_api import AdminApi, auth_settings, ledger, payment, running
 from tests.postgres import TestDatabase
-from tests.unit.kit.test_auth import BAD, unsigned
+from tests.unit.kit.verification import BAD, unsigned
 
 
 @pytest.fixture(scope="module")
