@@ -36,7 +36,7 @@ class ApiMetrics:
         self.requests = Counter(
             "api_requests_total", "Answers given.", ["method", "route", "status_code"], registry=registry
         )
-        self.inflight = Gauge("api_requests_inflight", "Requests at work.", ["method", "route"], registry=registry)
+        self.inflight = Gauge("api_requests_inflight", "Requests in progress.", ["method", "route"], registry=registry)
         self._of_answers = cache(lambda *labels: (self.latency.labels(*labels), self.requests.labels(*labels)))
 
     def answered(self, method: str, route: str, status_code: str, seconds: float) -> None:
@@ -71,7 +71,7 @@ class DatabaseMetrics:
             "db_pool_checkout_latency_seconds", "Wait for a connection.", buckets=_FAST, registry=registry
         )
         self.replication_lag = Gauge(
-            "db_replication_lag_seconds", "How far the slowest replica is behind; NaN where none is.", registry=registry
+            "db_replication_lag_seconds", "Lag of the slowest replica; NaN without a replica.", registry=registry
         )
         self.replication_lag.set(float("nan"))
         self._of_statements = cache(lambda *labels: (self.latency.labels(*labels), self.queries.labels(*labels)))
@@ -137,7 +137,7 @@ class ConsumerMetrics:
         )
         self.alias_hits = Counter(
             "consumer_contract_alias_hit_total",
-            "Fields taken from another name than their own.",
+            "Fields whose value came under an alias.",
             ["topic", "profile_id", "canonical_key", "alias_key"],
             registry=registry,
         )

@@ -106,7 +106,7 @@ def asyncapi(profile: Profile) -> dict[str, Any]:
         }
         channels[kind.name] = {
             "address": topic,
-            "description": "At least once, in any order: of two events of one key the later one stands.",
+            "description": "At least once, in any order: of all events of a key the latest wins.",
             "messages": {kind.event: {"$ref": f"#/components/messages/{kind.event}"}},
         }
         operations[f"store_{kind.name}"] = {
