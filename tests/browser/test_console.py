@@ -80,7 +80,9 @@ def test_an_auditor_sees_who_looked(page: Page, api: AdminApi, identity: Provide
 
 def test_a_person_with_many_roles_signs_in_and_out(page: Page, api: AdminApi, identity: Provider) -> None:
     """Chromium drops a cookie of more than 4,096 bytes without a word, and the sign-in would begin again and again."""
-    identity.token_claims = {"roles": [f"ROLE_OF_ANOTHER_APPLICATION_{number:03}" for number in range(80)] + ["ADMIN_READ"]}
+    identity.token_claims = {
+        "roles": [f"ROLE_OF_ANOTHER_APPLICATION_{number:03}" for number in range(80)] + ["ADMIN_READ"]
+    }
     payment(api.database)
     sign_in(page, api)
     page.goto(f"{api.url}/console/tx/po-1-pay")

@@ -120,15 +120,15 @@ def test_strangers_learn_nothing_about_parameters(api: AdminApi) -> None:
 def test_the_audit_needs_its_own_role_and_is_audited(api: AdminApi) -> None:
     api.get("/admin/tx/t-1")
     auditor = token(**AUDITOR)
-    told = api.get("/admin/audit", bearer=auditor).json()
-    (entry,) = told["entries"]
+    body = api.get("/admin/audit", bearer=auditor).json()
+    (entry,) = body["entries"]
     assert (entry["actor_id"], entry["action"], entry["resource_id"], entry["result"]) == (
         "0f-admin",
         "ADMIN_TX_LOOKUP",
         "t-1",
         "NOT_FOUND",
     )
-    assert (told["count"], told["next_cursor"]) == (1, None)
+    assert (body["count"], body["next_cursor"]) == (1, None)
     last = api.audit()[-1]
     assert (outcome(last), last["actor_id"]) == (
         ("ADMIN_AUDIT_LOOKUP", "AUDIT", None, "FOUND", 200, 1),

@@ -139,8 +139,8 @@ def test_a_refund_shows_who_received(modes: dict[str, AdminApi]) -> None:
         text = read(client.get(f"/console/tx/tx-refund-{side}-{UUID}")).text
         assert f"Sender {PAYEE} Receiver {PAYER}" in text
         assert "Refund" in text
-        told = client.get(f"/admin/tx/tx-refund-{side}-{UUID}").json()
-        assert (told["sender_wallet_id"], told["receiver_wallet_id"]) == (PAYEE, PAYER)
+        body = client.get(f"/admin/tx/tx-refund-{side}-{UUID}").json()
+        assert (body["sender_wallet_id"], body["receiver_wallet_id"]) == (PAYEE, PAYER)
     assert f"Sender {PAYER} Receiver {PAYEE}" in read(client.get(f"/console/tx/tx-pay-{UUID}")).text
 
 

@@ -217,7 +217,7 @@ def test_partitions_added_when_a_named_member_came_back_are_read(stage: Stage, w
     process.wait()
     if when == "meanwhile":
         stage.broker.add_partitions(stage.ledger, 3)
-    stage.start()  # it is given what the one before had, and is not told that it leads the group
+    stage.start()  # it gets its old assignment, without the information that it leads the group
     until(stage.is_ready)
     if when == "afterwards":
         stage.broker.add_partitions(stage.ledger, 3)

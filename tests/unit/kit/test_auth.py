@@ -149,7 +149,7 @@ def test_refused_tokens_are_not_remembered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "told", "challenge"),
+    ("header", "detail", "challenge"),
     [
         ({}, "Authorization header missing", None),
         ({"authorization": " "}, "Authorization header missing", None),
@@ -164,8 +164,8 @@ def test_refused_tokens_are_not_remembered() -> None:
         ),
     ],
 )
-def test_only_a_bearer_token_counts(header: dict[str, str], told: str, challenge: str | None) -> None:
-    with pytest.raises(UnauthenticatedError, match=f"^{told}$") as caught:
+def test_only_a_bearer_token_counts(header: dict[str, str], detail: str, challenge: str | None) -> None:
+    with pytest.raises(UnauthenticatedError, match=f"^{detail}$") as caught:
         asyncio.run(BearerAuthenticator(verifier()[0]).authenticate(header))
     assert caught.value.challenge == challenge
 
