@@ -33,6 +33,12 @@ def test_each_field_has_the_value_of_its_column(columns: list[str]) -> None:
     assert row == Entry(tx_id="t-1", amount=10, wallet_id=None)
 
 
+def test_columns_of_a_prefix_are_apart_from_those_without() -> None:
+    columns = cursor(["tx_id", "old.amount", "amount", "old.wallet_id", "old.tx_id"])
+    row = row_of(Entry, prefix="old.")(columns)(["new", 1, 2, "w-1", "old"])
+    assert row == Entry(tx_id="old", amount=1, wallet_id="w-1")
+
+
 def test_a_result_without_a_column_is_an_error() -> None:
     with pytest.raises(psycopg.InterfaceError, match="wallet_id"):
         row_of(Entry)(cursor(["tx_id", "amount", "wallet"]))

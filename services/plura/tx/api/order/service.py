@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from psycopg.rows import RowMaker, dict_row
+from psycopg.rows import RowMaker
 
+from plura.kit.rows import row_of
 from plura.tx.api.audit_context import AuditContext
 from plura.tx.api.entries import PairingStatus, TracedEntry, item, status_group
 from plura.tx.api.order.errors import OrderNotFoundError
@@ -102,11 +104,10 @@ class OrderService:
 
 def order_entry_row(cursor: Any) -> RowMaker[OrderEntryRow]:
     """Make rows of the statement ``order``, by the names of their columns."""
-    make_dict = dict_row(cursor)
+    make_order, make_entry = row_of(OrderRow, prefix=_PREFIX)(cursor), row_of(TracedEntry)(cursor)
 
-    def make(values: Any) -> OrderEntryRow:
-        columns = make_dict(values)
-        order = OrderRow(**{name: columns.pop(f"{_PREFIX}{name}") for name in OrderRow._fields})
-        return OrderEntryRow(order=order, entry=TracedEntry(**columns) if columns["tx_id"] is not None else None)
+    def make(values: Sequence[Any]) -> OrderEntryRow:
+        entry = make_entry(values)
+        return OrderEntryRow(make_order(values), None if entry.tx_id is None else entry)
 
     return make
