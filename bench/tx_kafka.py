@@ -27,7 +27,7 @@ PER_SECOND = 2_000
 SECONDS = 60
 _PROBES_PER_SECOND = 5
 _LOOK_SECONDS = 0.005
-"""Pause between two looks for an event; what is told is later than the truth by up to so much."""
+"""Pause between two looks for an event, and so the largest error of its measured time."""
 _PATIENCE_SECONDS = 30
 
 

@@ -201,7 +201,7 @@ def wait_until_ready(port: int) -> None:
 
 @contextmanager
 def started(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Run a command that does not end by itself; it is told to end with the block.
+    """Run a command while the block runs, and stop it then.
 
     Raises:
         RuntimeError: it failed; the text holds the end of its log.
