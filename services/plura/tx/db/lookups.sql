@@ -39,7 +39,9 @@ outcome as (
     from (select count(*) as found from entry) as counts
 ),
 
-audited as ({audited})
+audited as (
+    {audited}
+)
 
 select * from entry
 
@@ -97,17 +99,19 @@ outcome as (
     ) as counts
 ),
 
-audited as ({audited})
+audited as (
+    {audited}
+)
 
 select
-    payment_order.order_id as "order.order_id",
-    payment_order.user_id as "order.user_id",
-    payment_order.merchant_name as "order.merchant_name",
-    payment_order.amount as "order.amount",
-    payment_order.status as "order.status",
-    payment_order.created_at as "order.created_at",
-    payment_order.is_paired as "order.is_paired",
-    payment_order.has_entries as "order.has_entries",
+    payment_order.order_id as po_order_id,
+    payment_order.user_id as po_user_id,
+    payment_order.merchant_name as po_merchant_name,
+    payment_order.amount as po_amount,
+    payment_order.status as po_status,
+    payment_order.created_at as po_created_at,
+    payment_order.is_paired as po_is_paired,
+    payment_order.has_entries as po_has_entries,
     page.*
 from payment_order
 left join page on true
@@ -151,7 +155,9 @@ outcome as (
     from (select count(*) as entries from page) as counts
 ),
 
-audited as ({audited})
+audited as (
+    {audited}
+)
 
 select * from page
 order by event_time desc, tx_id
@@ -177,7 +183,9 @@ outcome as (
     from (select count(*) as found from hits) as counts
 ),
 
-audited as ({audited})
+audited as (
+    {audited}
+)
 
 select kind from hits
 

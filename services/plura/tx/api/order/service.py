@@ -18,7 +18,7 @@ from plura.tx.api.order.schemas import AdminOrderResponse, OrderInfo
 from plura.tx.api.pages import Page, after
 from plura.tx.api.statements import Statements
 
-_PREFIX = "order."
+_PREFIX = "po_"
 """Prefix of the order's columns in rows of the statement ``order``."""
 
 
