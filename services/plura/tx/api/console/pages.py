@@ -25,7 +25,7 @@ _FOLDER = Path(__file__).parent / "templates"
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {"Content-Security-Policy": _POLICY, "X-RequestMiddleware-Options": "DENY"}
+_HEADERS = {"Content-Security-Policy": _POLICY, "X-Frame-Options": "DENY"}
 _TONES = {
     "SUCCESS": "good",
     "COMPLETE": "good",
