@@ -16,7 +16,7 @@ from bench.http_load import Connection, percentile
 from bench.measuring import Measured, measure
 from bench.tx_events import mixed_events, tx_id
 from bench.tx_stage import PLURA, Stage, running_api, running_broker, started
-from harness.kafka import Broker
+from dev.servers.kafka import Broker
 from plura.tx.consumer.settings import ConsumerSettings
 
 BACKLOG = 200_000
@@ -27,7 +27,7 @@ PER_SECOND = 2_000
 SECONDS = 60
 _PROBES_PER_SECOND = 5
 _LOOK_SECONDS = 0.005
-"""Pause between two looks for an event; what is told is later than the truth by up to so much."""
+"""Pause between two looks for an event, and so the largest error of its measured time."""
 _PATIENCE_SECONDS = 30
 
 

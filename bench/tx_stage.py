@@ -21,8 +21,8 @@ from psycopg.rows import TupleRow
 
 from bench.http_load import Connection as HttpConnection
 from bench.measuring import cpu_seconds
-from harness.identity import AUDIENCE, ISSUER, Provider, claims, jwk, jwks, provider, rsa_key, token
-from harness.kafka import Broker, kafka_jars
+from dev.servers.identity import AUDIENCE, ISSUER, Provider, claims, jwk, jwks, provider, rsa_key, token
+from dev.servers.kafka import Broker, kafka_jars
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.migrations import migrate
 from plura.kit.queries import read_queries
@@ -201,7 +201,7 @@ def wait_until_ready(port: int) -> None:
 
 @contextmanager
 def started(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Run a command that does not end by itself; it is told to end with the block.
+    """Run a command while the block runs, and stop it then.
 
     Raises:
         RuntimeError: it failed; the text holds the end of its log.

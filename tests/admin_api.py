@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from harness.identity import AUDIENCE, ISSUER, Provider, token
+from dev.servers.identity import AUDIENCE, ISSUER, Provider, token
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.sign_in import SignInSettings
 from plura.tx.api.app import create_app
@@ -26,7 +26,7 @@ EPOCH = datetime(2026, 2, 5, 3, 0, tzinfo=UTC)
 
 @dataclass(kw_only=True)
 class AdminApi:
-    """A running API. ``get`` carries a good token unless told otherwise."""
+    """A running API. ``get`` carries a good token by default."""
 
     app: FastAPI
     url: str
@@ -107,7 +107,7 @@ def running(
 
 
 def ledger(database: TestDatabase, tx_id: str, **changed: Any) -> None:
-    """Insert a ledger entry; a payment of the wallet w-1 unless told otherwise."""
+    """Insert a ledger entry; a payment of the wallet w-1 by default."""
     usual: dict[str, Any] = {
         "tx_id": tx_id,
         "wallet_id": "w-1",

@@ -176,3 +176,17 @@ def row_of(page: httpx.Response, tx_id: str) -> str:
     """Return the text of the table's row that links to a transaction."""
     (row,) = [one for one in re.findall(r"<tr.*?</tr>", page.text, re.DOTALL) if f'href="/console/tx/{tx_id}"' in one]
     return " ".join(re.sub(r"<[^>]*>", " ", row.replace("<wbr>", "")).split())
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+"""Headers of a browser that requests a page."""
+MODES = ("disabled", "signed in", "stranger", "without a role")
+"""Modes of authentication in which every page is tested."""
+
+
+def expected_status(mode: str, name: str) -> int:
+    path, status = PAGES[name]
+    is_gated = path != "/console" and name not in ("page not found", "page without an id")
+    if is_gated and mode == "stranger":
+        return 401
+    return 403 if is_gated and mode == "without a role" else status

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.kafka import Broker, MissingPartError, kafka_jars
+from dev.servers.kafka import Broker, MissingPartError, kafka_jars
 from tests.spark import java_is_missing, skip_or_fail
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from harness.identity import Provider, provider
+from dev.servers.identity import Provider, provider
 from tests.admin_api import AdminApi, auth_settings, running
 from tests.postgres import TestDatabase, bo, postgres
 from tests.spark import skip_or_fail

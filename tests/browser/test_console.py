@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from harness.identity import Provider
+from dev.servers.identity import Provider
 from tests.admin_api import AdminApi, ledger, payment
 
 
@@ -69,7 +69,7 @@ def test_a_long_list_is_paged_by_links(page: Page, api: AdminApi) -> None:
 
 
 def test_an_auditor_sees_who_looked(page: Page, api: AdminApi, identity: Provider) -> None:
-    identity.signs_in = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
+    identity.token_claims = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
     sign_in(page, api)
     page.get_by_label("Id").fill("nothing")
     page.get_by_role("button", name="Look up").click()
@@ -80,7 +80,9 @@ def test_an_auditor_sees_who_looked(page: Page, api: AdminApi, identity: Provide
 
 def test_a_person_with_many_roles_signs_in_and_out(page: Page, api: AdminApi, identity: Provider) -> None:
     """Chromium drops a cookie of more than 4,096 bytes without a word, and the sign-in would begin again and again."""
-    identity.signs_in = {"roles": [f"ROLE_OF_ANOTHER_APPLICATION_{number:03}" for number in range(80)] + ["ADMIN_READ"]}
+    identity.token_claims = {
+        "roles": [f"ROLE_OF_ANOTHER_APPLICATION_{number:03}" for number in range(80)] + ["ADMIN_READ"]
+    }
     payment(api.database)
     sign_in(page, api)
     page.goto(f"{api.url}/console/tx/po-1-pay")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from harness.identity import Provider, provider
+from dev.servers.identity import Provider, provider
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from tests.admin_api import AdminApi, auth_settings, payment, running
@@ -32,7 +32,7 @@ def filled(postgres: EmbeddedPostgres) -> Iterator[TestDatabase]:
 @pytest.fixture(scope="module")
 def people() -> Iterator[Provider]:
     with provider() as one:
-        one.signs_in = {"roles": ["ADMIN_READ", "ADMIN_AUDIT"], "oid": "6f1c2f0e-1111-4000-8000-000000000001"}
+        one.token_claims = {"roles": ["ADMIN_READ", "ADMIN_AUDIT"], "oid": "6f1c2f0e-1111-4000-8000-000000000001"}
         yield one
 
 

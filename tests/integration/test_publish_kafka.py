@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.kafka import Broker
+from dev.servers.kafka import Broker
 from plura.kit.kafka import KafkaSettings
 from python_jobs.publish import DuckDBOutbox, KafkaHub, Patience, Publisher
 from python_jobs.publish.events import EventRefusedError, OutboxEvent
@@ -25,7 +25,7 @@ def options(running: Broker) -> dict[str, Any]:
 
 def records(running: Broker, topic: str) -> list[tuple[int, bytes, bytes, dict[str, bytes]]]:
     """Partition, key, value and headers of every record of a topic, in order within each partition."""
-    from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # after harness.kafka, which warns not
+    from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]  # after dev.servers.kafka, which warns not
 
     places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     consumer = KafkaConsumer(

@@ -14,7 +14,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 
-from harness.kafka import Broker
+from dev.servers.kafka import Broker
 from plura.kit.queries import read_queries
 from plura.tx.db import API_ROLE
 from tests.commands import COMMAND, Plura
@@ -138,14 +138,14 @@ class Stage:
 
 
 def differences(found: State, expected: State) -> list[str]:
-    """What is lacking, beyond, or other than expected: a few of each table."""
-    told = []
+    """Return missing, unexpected and different rows: a few of each table."""
+    lines = []
     for table in ("ledger", "orders", "pairs", "dead"):
         mine, theirs = getattr(found, table), getattr(expected, table)
         keys = [key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)]
-        told += [f"{len(keys)} in {table}"] if keys else []
-        told += [f"{table} {key}: {mine.get(key)} instead of {theirs.get(key)}" for key in keys[:3]]
-    return told
+        lines += [f"{len(keys)} in {table}"] if keys else []
+        lines += [f"{table} {key}: {mine.get(key)} instead of {theirs.get(key)}" for key in keys[:3]]
+    return lines
 
 
 def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:

@@ -16,7 +16,7 @@ from plura.tx.consumer.events import EventReader
 from plura.tx.consumer.ingest import Ingest
 from plura.tx.consumer.messages import Message
 from plura.tx.consumer.profiles import read_profile
-from plura.tx.consumer.store import Also, PostgresStore, Written
+from plura.tx.consumer.store import PostgresStore, WriteAlso, Written
 from plura.tx.db import CONSUMER_ROLE
 from tests.postgres import TestDatabase
 from tests.transactions.oracle import LEDGER, ORDER, State
@@ -32,10 +32,10 @@ PAIR = (
 
 @dataclass
 class Writer:
-    """Stores events with the consumer's rights; remembers what was told of the batches."""
+    """Stores events with the consumer's rights; collects the committed batches."""
 
     database: TestDatabase
-    told: list[tuple[Batch, Written]] = field(default_factory=list)
+    committed: list[tuple[Batch, Written]] = field(default_factory=list)
     _offset: int = 0
 
     def __post_init__(self) -> None:
@@ -45,11 +45,11 @@ class Writer:
         self.ingest = Ingest(
             reader=EventReader(read_profile("canonical-v1")),
             store=self.store,
-            told=lambda batch, written: self.told.append((batch, written)),
+            on_committed=lambda batch, written: self.committed.append((batch, written)),
             stopping=self.stopping,
         )
 
-    def write(self, *events: Event, also: Also | None = None) -> Batch:
+    def write(self, *events: Event, also: WriteAlso | None = None) -> Batch:
         """Store events as one batch."""
         return self.ingest.write_messages(self.messages(events), also)
 

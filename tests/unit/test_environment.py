@@ -21,7 +21,7 @@ WRONG_ENVIRONMENTS = ["PROD", "Prod", " prod ", "prod\n", "production", "prd", "
 
 READERS = ("profiles/*.yml", "dbt_project.yml", "macros/**/*.sql", "models/**/*.sql", "models/**/*.py")
 SOURCES = ("python_jobs/**/*.py", "plugins/**/*.py", "services/**/*.py")
-OF_REPOSITORY = ("tests/**/*.py", "bench/**/*.py", "harness/**/*.py", "deploy/**/*.*", "README.md", "docs/**/*.md")
+OF_REPOSITORY = ("tests/**/*.py", "bench/**/*.py", "dev/**/*.py", "deploy/**/*.*", "README.md", "docs/**/*.md")
 
 
 def texts(*patterns: str) -> Iterator[str]:

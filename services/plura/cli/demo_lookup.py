@@ -1,4 +1,4 @@
-"""The transaction service in ``plura demo``: its PostgreSQL filled from raw files, and one transaction asked for."""
+"""The transaction service in ``plura demo``: fill its PostgreSQL from raw files, and look up a transaction."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ order by payment_order_id limit 1
 
 @dataclass(frozen=True, kw_only=True)
 class Lookup:
-    """What was stored and what one lookup told."""
+    """Result of storing the events, and the response of a lookup."""
 
     events: int
     failed: int
     seconds: float
-    """Time of the storing."""
+    """Duration of storing the events."""
     path: str
     answer: dict[str, Any]
 
@@ -53,15 +53,15 @@ def look_up_one(raw: Path, folder: Path, advance: Advance) -> Lookup:
     from plura.kit.migrations import migrate
     from plura.tx.db import SCHEMA, bo_migrations
 
-    there = Database(DatabaseSettings(database_url=None, db_sign_in="password", pg_dir=folder.absolute()))
-    with there.connect("plura-demo") as connection:
+    target = Database(DatabaseSettings(database_url=None, db_sign_in="password", pg_dir=folder.absolute()))
+    with target.connect("plura-demo") as connection:
         migrate(connection, SCHEMA, bo_migrations())
         started = time.monotonic()
-        events, failed = _store(there, raw, advance)
+        events, failed = _store(target, raw, advance)
         seconds = time.monotonic() - started
         tx_id, _, _ = complete_payment(connection)
     path = f"/admin/tx/{tx_id}"
-    with admin_api(there) as url, urllib.request.urlopen(url + path, timeout=_START_SECONDS) as answered:  # noqa: S310  # ours
+    with admin_api(target) as url, urllib.request.urlopen(url + path, timeout=_START_SECONDS) as answered:  # noqa: S310  # ours
         answer = json.load(answered)
     return Lookup(events=events, failed=failed, seconds=seconds, path=path, answer=answer)
 
@@ -70,7 +70,7 @@ def complete_payment(connection: Connection[TupleRow]) -> tuple[str, str, str]:
     """Return the transaction, the order and the payer's wallet of a payment with order and both sides.
 
     Raises:
-        ServiceError: there is none.
+        ServiceError: no payment has both sides.
     """
     found = connection.execute(_COMPLETE).fetchone()
     if found is None:
@@ -79,8 +79,8 @@ def complete_payment(connection: Connection[TupleRow]) -> tuple[str, str, str]:
     return tx_id, order_id, wallet_id
 
 
-def _store(there: Database, raw: Path, advance: Advance) -> tuple[int, int]:
-    """Store all files; return how many events they hold and how many of them are bad."""
+def _store(database: Database, raw: Path, advance: Advance) -> tuple[int, int]:
+    """Store all files; return the numbers of events and of bad events."""
     from plura.tx.consumer.backfill import Backfill
     from plura.tx.consumer.events import EventReader
     from plura.tx.consumer.ingest import Ingest
@@ -88,11 +88,11 @@ def _store(there: Database, raw: Path, advance: Advance) -> tuple[int, int]:
     from plura.tx.consumer.store import PostgresStore
     from plura.tx.db import CONSUMER_ROLE
 
-    with closing(PostgresStore(lambda: there.connect("plura-demo", CONSUMER_ROLE))) as store:
+    with closing(PostgresStore(lambda: database.connect("plura-demo", CONSUMER_ROLE))) as store:
         reader = EventReader(read_profile("canonical-v1"))
         run = Backfill(
             ingest=Ingest(reader=reader, store=store, stopping=threading.Event()),
-            connect=lambda: there.connect("plura-demo", CONSUMER_ROLE),
+            connect=lambda: database.connect("plura-demo", CONSUMER_ROLE),
             selection="demo",
             most_events=_BATCH,
         )
@@ -101,12 +101,12 @@ def _store(there: Database, raw: Path, advance: Advance) -> tuple[int, int]:
             for kind, table in (("ledger", "transaction_ledger_raw"), ("payment_order", "payment_orders_raw"))
             for file in sorted((raw / table).glob("*.jsonl"))
         ]
-    return sum(one.events for one in done), sum(one.failed for one in done)
+    return sum(summary.events for summary in done), sum(summary.failed for summary in done)
 
 
 @contextmanager
-def admin_api(there: Database) -> Iterator[str]:
-    """Serve the admin API, to whoever asks on this machine, while the block runs; give its address.
+def admin_api(database: Database) -> Iterator[str]:
+    """Serve the admin API on loopback without authentication while the block runs; yield its address.
 
     Raises:
         ServiceError: it does not start.
@@ -118,9 +118,9 @@ def admin_api(there: Database) -> Iterator[str]:
 
     log = logging.getLogger("plura")
     level = log.level
-    log.setLevel(logging.ERROR)  # that nobody has to sign in is as it should be here
+    log.setLevel(logging.ERROR)  # disabled authentication is intended here
     auth = AuthSettings(app_env="local", auth_mode="disabled")
-    serving = server(create_app(ApiSettings(app_env="local"), auth, there))
+    serving = server(create_app(ApiSettings(app_env="local"), auth, database))
     with closing(listen("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]}, name="api", daemon=True)
         thread.start()

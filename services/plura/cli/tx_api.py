@@ -11,21 +11,23 @@ from plura.cli.tx_options import database, read_settings
 
 
 def api(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 takes requests from outside.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free port.", min=0, max=65_535)] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts requests from other machines.")
+    ] = "127.0.0.1",
 ) -> None:
-    """Serve the admin API: look up transactions, orders and wallets by id, each lookup recorded.
+    """Serve the admin API: look up transactions, orders and wallets by id; each lookup is recorded.
 
     Settings: PLURA_DATABASE_URL (unset: an embedded PostgreSQL). PLURA_AUTH_ISSUER, PLURA_AUTH_AUDIENCE and
-    PLURA_AUTH_JWKS_URL name the identity provider; PLURA_AUTH_MODE=disabled does without one, on a developer's machine
-    only. PLURA_APP_ENV is local, dev or prod; prod hides the pages of the API's documentation. PLURA_TRUSTED_PROXIES
-    lists addresses whose X-Forwarded-For is believed.
+    PLURA_AUTH_JWKS_URL name the identity provider; PLURA_AUTH_MODE=disabled needs none, on a developer's machine only.
+    PLURA_APP_ENV is local, dev or prod; prod hides the pages of the API's documentation. PLURA_TRUSTED_PROXIES lists
+    addresses whose X-Forwarded-For is trusted.
 
-    The pages under /console are served where people can sign in: PLURA_CONSOLE_CLIENT_ID, PLURA_CONSOLE_CLIENT_SECRET,
+    The pages under /console are served if people can sign in: PLURA_CONSOLE_CLIENT_ID, PLURA_CONSOLE_CLIENT_SECRET,
     PLURA_CONSOLE_AUTHORIZE_URL, PLURA_CONSOLE_TOKEN_URL, PLURA_CONSOLE_SCOPE, PLURA_CONSOLE_URL (where browsers find
     the service) and PLURA_CONSOLE_SESSION_KEY. PLURA_OTLP_ENDPOINT names a collector that metrics are pushed to.
 
-    SIGTERM and Ctrl-C end it after the requests at work.
+    SIGTERM and Ctrl-C stop it after the running requests.
     """
     from plura.kit.auth.settings import AuthSettings
     from plura.kit.auth.sign_in import SignInSettings

@@ -21,7 +21,7 @@ from plura.cli.console import progress_bar, say
 from plura.cli.tx_options import database, database_problems, read_settings
 from plura.kit.errors import ServiceError
 from plura.kit.observability.logs import fields
-from plura.tx.consumer.refusals import Code
+from plura.tx.consumer.errors import Code
 
 if TYPE_CHECKING:
     from plura.kit.database import Database
@@ -34,8 +34,8 @@ _RETRY_SECONDS = 1.0
 _ARENA_MAX = -8
 """M_ARENA_MAX of glibc's mallopt."""
 _SWITCH_SECONDS = 0.0005
-"""How long a thread may hold the interpreter. The one that writes needs it for moments between two waits for the
-database; by Python's default it would wait 5 ms each time for the one that reads events."""
+"""How long a thread may hold the interpreter. The writing thread needs it briefly between two waits for the database;
+with Python's default it would wait 5 ms each time for the thread that reads events."""
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +54,13 @@ def backfill(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue where an earlier run over the same file stopped.")
     ] = False,
-    batch: Annotated[int, typer.Option(help="Events of a transaction at most.", min=1)] = 2000,
+    batch: Annotated[int, typer.Option(help="Most events of a transaction.", min=1)] = 2000,
 ) -> None:
-    """Store the events of files; the same file again changes nothing.
+    """Store the events of files; running it again changes nothing.
 
-    The range is one of event time for ledger entries, and of updated_at or else created_at for orders, both ends
-    included. Lines that are bad are put aside in bo.consumer_dlq_events, the rest is stored, and the exit code is 1.
-    Ctrl-C and SIGTERM end it between two transactions.
+    --since and --until, both included, apply to the event time of ledger entries and to updated_at, else created_at, of
+    orders. Bad lines are put aside in bo.consumer_dlq_events, the rest is stored, and the exit code is 1. Ctrl-C and
+    SIGTERM stop it between two transactions.
 
     Settings: PLURA_DATABASE_URL, PLURA_EVENT_PROFILE_ID.
     """
@@ -78,14 +78,14 @@ def backfill(
     first, last = _moment("--since", since), _moment("--until", until)
     reader = EventReader(settings.profile(), since=first, until=last)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    there = database()
-    require_schema(there)
-    store = PostgresStore(lambda: there.connect("plura-tx-backfill", CONSUMER_ROLE))
+    target = database()
+    require_schema(target)
+    store = PostgresStore(lambda: target.connect("plura-tx-backfill", CONSUMER_ROLE))
     with stopping_by_signals() as stopping:
         ingest = Ingest(reader=reader, store=store, stopping=stopping)
         run = Backfill(
             ingest=ingest,
-            connect=lambda: there.connect("plura-tx-backfill", CONSUMER_ROLE),
+            connect=lambda: target.connect("plura-tx-backfill", CONSUMER_ROLE),
             selection=f"{settings.event_profile_id} {first or ''}..{last or ''}",
             most_events=batch,
         )
@@ -93,29 +93,29 @@ def backfill(
         try:
             for file, kind in files:
                 if file is not None:
-                    with database_problems(there), progress_bar(kind.replace("_", " ")) as advance:
+                    with database_problems(target), progress_bar(kind.replace("_", " ")) as advance:
                         summaries.append(run.run(file, kind, resume=resume, advance=advance))
-                    _tell(summaries[-1])
+                    _print(summaries[-1])
         except StoppedError as stopped:
             say(f"{stopped}: --resume continues from there")
             raise typer.Exit(INTERRUPTED) from None
         finally:
             store.close()
-    if failed := sum(one.failed for one in summaries):
+    if failed := sum(summary.failed for summary in summaries):
         raise ServiceError(f"{failed:,} events are bad: see bo.consumer_dlq_events, and plura tx replay-dlq --help")
 
 
 def consume(
-    max_messages: Annotated[int | None, typer.Option(help="End after so many messages.", min=1)] = None,
+    max_messages: Annotated[int | None, typer.Option(help="Stop after N messages.", min=1)] = None,
     max_idle_seconds: Annotated[
-        float | None, typer.Option(help="End after so many seconds without any.", min=0)
+        float | None, typer.Option(help="Stop after N seconds without messages.", min=0)
     ] = None,
 ) -> None:
-    """Store the events of the Kafka topics until it is told to stop.
+    """Store the events of the Kafka topics until it is stopped.
 
-    SIGTERM and Ctrl-C end it after the batch at work. It can be killed and started again at any moment. While the
-    database or the brokers do not answer it waits and says so on /readyz; nothing is put aside for that. Events that
-    are bad themselves are put aside in bo.consumer_dlq_events.
+    SIGTERM and Ctrl-C stop it after the current batch. It can be killed and started again at any time. While the
+    database or the brokers do not answer, it waits and reports that on /readyz; no event is put aside because of that.
+    Bad events are put aside in bo.consumer_dlq_events.
 
     Settings: PLURA_KAFKA_BOOTSTRAP, PLURA_DATABASE_URL, PLURA_EVENT_PROFILE_ID, PLURA_KAFKA_GROUP_ID and others, see
     docs/tx/consumer.md. /healthz, /readyz and /metrics are served on PLURA_METRICS_PORT; PLURA_OTLP_ENDPOINT names a
@@ -144,24 +144,24 @@ def consume(
 
 def replay_dlq(
     topic: Annotated[
-        list[str] | None, typer.Option(help="Only of this topic, as it stands in the table; repeat it for others.")
+        list[str] | None, typer.Option(help="Only events of this topic, as in the table; can be repeated.")
     ] = None,
-    error: Annotated[Code | None, typer.Option(help="Only with this error code.")] = None,
+    error: Annotated[Code | None, typer.Option(help="Only events with this error code.")] = None,
     since: Moment = None,
     until: Moment = None,
     min_id: Annotated[int | None, typer.Option(help="Smallest dlq_id.", min=1)] = None,
     max_id: Annotated[int | None, typer.Option(help="Largest dlq_id.", min=1)] = None,
-    limit: Annotated[int | None, typer.Option(help="So many at most.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="Replay at most N events.", min=1)] = None,
     into: Annotated[
         Literal["tables", "kafka"] | None,
-        typer.Option(help="Store them, or publish them again. Default: kafka if PLURA_KAFKA_BOOTSTRAP is set."),
+        typer.Option(help="Store the events, or publish them again. Default: kafka if PLURA_KAFKA_BOOTSTRAP is set."),
     ] = None,
 ) -> None:
-    """Replay bad events of bo.consumer_dlq_events after whatever made them bad was mended.
+    """Replay bad events of bo.consumer_dlq_events after their cause was fixed.
 
-    Each goes back with its key and headers and is marked as replayed, so that another run leaves it out. Published
-    again, lines of files go to the topic of their kind. Stored directly, those that are still bad stay unmarked, and
-    the exit code is 1. The range is one of the time at which they were put aside.
+    Each event keeps its key and headers and is marked as replayed, so that the next run leaves it out. When published
+    again, lines of files go to the topic of their kind. When stored directly, events that are still bad stay unmarked,
+    and the exit code is 1. --since and --until apply to the time at which events were put aside.
     """
     from plura.cli.options import kafka_settings, required_kafka
     from plura.tx.consumer.events import EventReader
@@ -181,14 +181,14 @@ def replay_dlq(
         max_id=max_id,
         limit=limit,
     )
-    there = database()
-    require_schema(there)
-    store = PostgresStore(lambda: there.connect("plura-tx-replay", CONSUMER_ROLE))
+    target = database()
+    require_schema(target)
+    store = PostgresStore(lambda: target.connect("plura-tx-replay", CONSUMER_ROLE))
     with (
         stopping_by_signals() as stopping,
         closing(store),
-        database_problems(there),
-        there.connect("plura-tx-replay", CONSUMER_ROLE) as connection,
+        database_problems(target),
+        target.connect("plura-tx-replay", CONSUMER_ROLE) as connection,
         progress_bar("bad events", counts=True) as advance,
     ):
         destination: Destination
@@ -204,21 +204,21 @@ def replay_dlq(
         raise ServiceError(f"{bad:,} events are still bad: error_detail in bo.consumer_dlq_events says why")
 
 
-def require_schema(there: Database) -> None:
+def require_schema(database: Database) -> None:
     """Check that the database is migrated.
 
     Raises:
-        ServiceError: it is not, or it does not answer.
+        ServiceError: it is not migrated, or does not answer.
     """
-    with database_problems(there):
-        _check_schema(there)
+    with database_problems(database):
+        _check_schema(database)
 
 
 def _await_database(process: ConsumerProcess, stopping: threading.Event) -> dict[Place, StoredState]:
-    """Return what the database knows of the group, as soon as it answers; nothing if the process stops first.
+    """Return the stored state of the group, as soon as the database answers; empty if the process stops before.
 
     Raises:
-        ServiceError: it is not migrated.
+        ServiceError: the database is not migrated.
     """
     import psycopg
 
@@ -236,21 +236,21 @@ def _await_database(process: ConsumerProcess, stopping: threading.Event) -> dict
     return {}
 
 
-def _check_schema(there: Database) -> None:
+def _check_schema(database: Database) -> None:
     from plura.kit.migrations import require_migrated
     from plura.tx.db import CONSUMER_ROLE, SCHEMA, bo_migrations
 
-    with there.connect("plura-tx-check") as connection:
+    with database.connect("plura-tx-check") as connection:
         if connection.execute("select to_regrole(%s)", [CONSUMER_ROLE]).fetchone() == (None,):
-            raise ServiceError(f"database {there.where} is not prepared: plura tx migrate does that")
-    with there.connect("plura-tx-check", CONSUMER_ROLE) as connection:
+            raise ServiceError(f"database {database.where} is not prepared: run plura tx migrate")
+    with database.connect("plura-tx-check", CONSUMER_ROLE) as connection:
         require_migrated(connection, SCHEMA, bo_migrations())
 
 
 def _share_heaps() -> None:
-    """Let the threads share two heaps, where the C library is glibc; by its default each reserves 64 MiB for its own.
+    """Let all threads share two heaps of glibc; by default each thread reserves 64 MiB for its own heap.
 
-    A process whose address space is limited would run out of it although most of that is never used.
+    A process with a limited address space would run out of it, although most of that memory is never used.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
@@ -258,7 +258,7 @@ def _share_heaps() -> None:
 
 @contextmanager
 def stopping_by_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGTERM and SIGINT set while the block runs; a second one ends the process at once."""
+    """Yield an event that SIGTERM and SIGINT set while the block runs; a second signal ends the process at once."""
     stopping = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopping
@@ -279,10 +279,10 @@ def stopping_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _tell(summary: Summary) -> None:
+def _print(summary: Summary) -> None:
     parts = [f"{summary.events:,} events", f"{summary.changed:,} rows new or changed", f"{summary.failed:,} bad"]
-    if summary.unwanted:
-        parts.append(f"{summary.unwanted:,} out of range")
+    if summary.out_of_range:
+        parts.append(f"{summary.out_of_range:,} out of range")
     if summary.skipped_lines:
         parts.append(f"{summary.skipped_lines:,} lines stored earlier")
     speed = f"{summary.seconds:.1f} s, {summary.events / summary.seconds:,.0f} events/s"

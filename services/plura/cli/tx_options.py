@@ -1,4 +1,4 @@
-"""What the commands of ``plura tx`` share: settings from the environment, the database."""
+"""Shared by the commands of ``plura tx``: settings from the environment, the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_settings(of: type[Settings]) -> Settings:
     """Return settings from the environment.
 
     Raises:
-        ServiceError: one is wrong; the text names it.
+        ServiceError: a setting is wrong; the text names it.
     """
     try:
         return of()
@@ -34,7 +34,7 @@ def read_settings(of: type[Settings]) -> Settings:
 
 
 def database() -> Database:
-    """Return the database that the settings name, or start the embedded one.
+    """Return the database of the settings; without an address, start the embedded PostgreSQL.
 
     Raises:
         ServiceError: a setting is wrong, or the embedded PostgreSQL cannot be started.
@@ -45,16 +45,16 @@ def database() -> Database:
 
 
 @contextmanager
-def database_problems(there: Database) -> Iterator[None]:
-    """Let what the database says end the command with one line.
+def database_problems(database: Database) -> Iterator[None]:
+    """Turn errors of the database into an error of a single line.
 
     Raises:
-        ServiceError: in place of an error of the driver.
+        ServiceError: instead of an error of the driver.
     """
     import psycopg
 
     try:
         yield
     except psycopg.Error as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise ServiceError(f"database {there.where}: {said[0]}") from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ServiceError(f"database {database.where}: {lines[0]}") from error

@@ -1,1 +1,1 @@
-"""What every part of plura shares: settings, clock."""
+"""Shared by all parts of plura: settings, databases, Kafka, authentication, observability."""

@@ -1,4 +1,4 @@
-"""How the services reach PostgreSQL: address, timeouts, pool, role."""
+"""Connections to PostgreSQL: address, timeouts, pool, role."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SET: LiteralString = f"select name, set_config(name, value, false) {_GIVEN} {_S
 _SHOW: LiteralString = f"select name, current_setting(name) {_GIVEN} {_SHOWN}"
 
 _RECONNECT_SECONDS = 2.0
-"""After this the pool waits for the next request to try again, instead of twice as long after each failure."""
+"""The pool retries for this time, then waits for the next request, instead of doubling the pause forever."""
 
 
 class DatabaseSettings(ServiceSettings):
@@ -43,7 +43,7 @@ class DatabaseSettings(ServiceSettings):
         "db_slow_query_ms": "DB_SLOW_QUERY_MS",
     }
 
-    database_url: SecretStr | None = Field(default=None, description="PostgreSQL; unset: an embedded one.")
+    database_url: SecretStr | None = Field(default=None, description="Address of PostgreSQL; unset: embedded.")
     pg_dir: Path = Field(default=Path("data/pg"), description="Folder of the embedded PostgreSQL.")
     db_sign_in: Literal["password", "azure"] = Field(
         default="password", description="azure: a token of Microsoft Entra ID takes the place of the password."
@@ -71,14 +71,14 @@ class DatabaseSettings(ServiceSettings):
 
 
 class Database:
-    """A PostgreSQL that connections are made to; without an address in the settings the embedded one is started."""
+    """The PostgreSQL of the settings; without an address, the embedded server is started."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        """Find the database.
+        """Resolve the address; start the embedded server if needed.
 
         Raises:
             EmbeddedPostgresError: no address is set, and the embedded PostgreSQL cannot be started.
-            ServiceError: tokens are asked for, and the package that gets them is not installed.
+            ServiceError: sign-in by token is configured, and its package is not installed.
         """
         self.settings = settings
         if settings.database_url is None:
@@ -92,15 +92,15 @@ class Database:
 
     @property
     def where(self) -> str:
-        """Address without a secret, for messages."""
+        """Host, port and database, without secrets, for messages."""
         parts = conninfo_to_dict(self._url)
         return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
     def connect(self, application: str, role: LiteralString | None = None, **overrides: int) -> Connection[TupleRow]:
-        """Return a connection in autocommit; ``overrides`` are settings named ``db_…``.
+        """Return a connection in autocommit mode; ``overrides`` are settings named ``db_…``.
 
         Raises:
-            ServiceError: the settings name a pooler that lends connections for one transaction only.
+            ServiceError: the settings name a pooler in transaction mode.
             psycopg.Error: the database cannot be reached, or the role cannot be taken.
         """
         if self.settings.db_pooler == "transaction":
@@ -121,9 +121,9 @@ class Database:
     ) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
         """Return a closed pool of asynchronous connections that act as ``role`` and can write.
 
-        ``more`` are further settings of a session, as PostgreSQL shows them; ``overrides`` are settings named ``db_…``.
-        A server that is read-only, as a demoted primary is, counts as one that cannot be reached. Behind a pooler that
-        lends connections for one transaction, settings belong to the database user; all but the timeouts are checked.
+        ``more`` are further session settings, as PostgreSQL shows them; ``overrides`` are settings named ``db_…``. A
+        read-only server, like a demoted primary, counts as unreachable. Behind a pooler in transaction mode, settings
+        belong to the database user; all of them except timeouts are checked.
         """
         session = self._session(role, overrides, more or {})
         is_lent = self.settings.db_pooler == "transaction"
@@ -162,16 +162,16 @@ class Database:
     def _session(
         self, role: LiteralString | None, overrides: Mapping[str, int], more: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Parameters of a new connection: every limit is explicit, so that none depends on the server's defaults.
+        """Return the session settings of a new connection; every limit is explicit, independent of server defaults.
 
-        They are set after signing in. As options of the sign-in a pooler would refuse or drop them.
+        They are set after the login: a pooler would reject or drop them as startup options.
         """
         timeouts = self._timeouts(overrides)
         settings = {
             "statement_timeout": f"{timeouts['db_statement_timeout_ms']}ms",
             "lock_timeout": f"{timeouts['db_lock_timeout_ms']}ms",
             "idle_in_transaction_session_timeout": f"{timeouts['db_idle_in_transaction_timeout_ms']}ms",
-            # offsets are committed and lookups answered once their rows are written: those have to outlive a crash
+            # offsets are committed and lookups answered after their rows are written, which have to survive a crash
             "synchronous_commit": "on",
             "TimeZone": "UTC",
             **more,
@@ -181,7 +181,7 @@ class Database:
         return {"names": list(settings), "values": list(settings.values())}
 
     def _arguments(self, application: str, overrides: Mapping[str, int]) -> dict[str, Any]:
-        """Arguments of a new connection."""
+        """Return the arguments of a new connection."""
         arguments: dict[str, Any] = {
             "autocommit": True,
             "application_name": application,
@@ -193,22 +193,24 @@ class Database:
             "tcp_user_timeout": 20_000,
         }
         if self.settings.db_pooler == "transaction":
-            arguments["prepare_threshold"] = None  # prepares nothing: the next transaction may be on another connection
+            arguments["prepare_threshold"] = (
+                None  # no prepared statements: the next transaction may use a different server connection
+            )
         if self._token is not None:
             arguments["password"] = self._token()
         return arguments
 
 
-def _require(found: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> None:
+def _require(found: Mapping[str, str], expected: Mapping[str, Sequence[str]]) -> None:
     """Check a new connection.
 
     Raises:
-        psycopg.OperationalError: nothing can be written over it, or a setting has another value. The latter happens
-            behind a pooler only, which leaves settings to the database user.
+        psycopg.OperationalError: the connection is read-only, or a setting has a different value. The latter happens
+            behind a pooler only, where settings belong to the database user.
     """
     if found["transaction_read_only"] == "on":
         raise psycopg.OperationalError("the server is read-only")
-    for name, value in zip(wanted["names"], wanted["values"], strict=True):
+    for name, value in zip(expected["names"], expected["values"], strict=True):
         if found[name] != value and not name.endswith("_timeout"):
             raise psycopg.OperationalError(
                 f"{name} is {found[name]!r}: behind a pooler in transaction mode the database user needs"

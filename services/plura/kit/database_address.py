@@ -1,8 +1,8 @@
-"""The address of a database, read so that no part of its password reaches a message.
+"""Addresses of databases, parsed so that no part of a password gets into a message.
 
-libpq quotes what it cannot read, and a password with ``@``, ``/`` or ``%`` that is not percent-encoded is read as a
-host, a port or a database name, which connection errors quote as well. So addresses are checked here first, and
-refused in words of our own.
+libpq quotes what it cannot parse, and parses a password with ``@``, ``/`` or ``%`` that is not percent-encoded as a
+host, a port or a database name, which connection errors quote as well. So addresses are checked here first, with error
+messages of our own.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _HINT = "user name and password of an address are written percent-encoded: " + "
 
 
 def read_address(text: str) -> str:
-    """Return an address as libpq takes it: a URI, or a list like ``host=db dbname=payments password='…'``.
+    """Return an address that libpq accepts: a URI, or a list like ``host=db dbname=payments password='…'``.
 
     The driver's name in addresses of SQLAlchemy is removed.
 
     Raises:
-        ValueError: it is not an address, or its user name or password is not percent-encoded. The message
-            repeats no part of the address.
+        ValueError: it is not an address, or its user name or password is not percent-encoded. The message has no part
+            of the address.
     """
     text = text.replace("postgresql+psycopg://", "postgresql://", 1)
     is_uri = text.startswith(_SCHEMES)
@@ -46,8 +46,8 @@ def read_address(text: str) -> str:
 def _is_whole(uri: str) -> bool:
     """Whether user name and password of ``uri`` end where libpq ends them.
 
-    That is at the first ``@``, unless a ``/`` comes before it: then there are none. Where an ``@`` follows in host or
-    path, or in parameters after an address with a host, it belonged to a password. Blanks are cut off at both ends.
+    libpq ends them at the first ``@``, unless a ``/`` comes before it: then the URI has none. A further ``@`` in host
+    or path, or in parameters after an address with a host, belonged to a password. ``uri`` must not contain blanks.
     """
     rest = uri.partition("://")[2]
     user, at, tail = rest.partition("@")
@@ -58,7 +58,7 @@ def _is_whole(uri: str) -> bool:
 
 
 def _are_ports(text: str) -> bool:
-    """Whether ``text`` is blank or the ports of one or several hosts."""
+    """Whether ``text`` is blank or a list of ports."""
     return all(
         not port or (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _HIGHEST_PORT)
         for port in text.split(",")

@@ -1,7 +1,7 @@
-"""A PostgreSQL server of our own for machines that have none: its programs come from a wheel, its data lie in a folder.
+"""An embedded PostgreSQL server for machines without one: its programs come from a wheel, its data are in a folder.
 
-Commands that run at the same time share the server. The last one to leave stops it; one that is killed leaves without
-a word, and the next one to leave after it stops the server.
+Commands that run at the same time share the server. The last command to end stops it. A killed command does not stop
+the server; the next command to end does.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _MAJOR = "18"
 _PROGRAMS = f"pginstall{_MAJOR}/bin"
 _START_SECONDS = 60
 _LONGEST_SOCKET_PATH = 100
-"""Bytes that the operating system allows for the path of a socket, less a few."""
+"""Most bytes of a socket's path; slightly less than operating systems allow."""
 _SOCKET = ".s.PGSQL.5432"
 _SOCKET_FOLDER = "plura-pg-"
 _SOCKET_FOLDER_LINE = 4
-"""Line of postmaster.pid that names the folder of the socket, counted from 0."""
+"""Line of postmaster.pid with the folder of the socket, counted from 0."""
 _SUPERUSER_STAND_IN = "nobody"
-"""PostgreSQL refuses to run as root; as root we run it as this user, who is on every machine.
+"""PostgreSQL refuses to run as root; as root we run it as this user, who exists on every machine.
 
-The folders on the way to the data and to the programs are made passable for that user, though not readable.
+The parent folders of the data and of the programs become traversable for that user, but not readable.
 """
 
 
@@ -51,10 +51,10 @@ class EmbeddedPostgresError(ServiceError):
 
 
 class EmbeddedPostgres:
-    """A server whose data lie in ``folder``; it listens on a socket only, for the user who started it."""
+    """A server with its data in ``folder``; it listens on a Unix socket only, for the user who started it."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        """Name the folder; ``settings`` are parameters of the server, for example ``max_connections``."""
+        """Keep the folder; ``settings`` are parameters of the server, for example ``max_connections``."""
         self.folder = folder.absolute()
         self._settings = settings
         self._sockets: Path | None = None
@@ -69,7 +69,7 @@ class EmbeddedPostgres:
         """Return the address of a database of this server.
 
         Raises:
-            EmbeddedPostgresError: it does not run, and the place of its socket is not known yet.
+            EmbeddedPostgresError: the server does not run, and its socket is not known yet.
         """
         return f"postgresql://postgres@/{database}?host={self._socket_folder}"
 
@@ -77,7 +77,7 @@ class EmbeddedPostgres:
         """Start the server unless it runs, and stop it when the last process that uses it ends.
 
         Raises:
-            EmbeddedPostgresError: it cannot be started; the text says why.
+            EmbeddedPostgresError: it cannot be started; the text has the reason.
         """
         self.start()
         if self._in_use is None:
@@ -86,7 +86,7 @@ class EmbeddedPostgres:
             atexit.register(self.leave)
 
     def leave(self) -> None:
-        """Stop the server if nobody else uses it."""
+        """Stop the server unless a different process uses it."""
         if self._in_use is None:
             return
         in_use, self._in_use = self._in_use, None
@@ -98,11 +98,11 @@ class EmbeddedPostgres:
             self.stop()
 
     def start(self) -> None:
-        """Start the server unless it runs; an empty folder is made a database first.
+        """Start the server unless it runs; initialise an empty folder first.
 
         Raises:
-            EmbeddedPostgresError: it cannot be started; the text says why.
-            PlantedError: somebody else made a link where its folder or its files are.
+            EmbeddedPostgresError: it cannot be started; the text has the reason.
+            PlantedError: a different user made a link in place of its folder or its files.
         """
         refuse_links_of_others(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -119,10 +119,10 @@ class EmbeddedPostgres:
                 "unix_socket_permissions": "0700",
                 **self._settings,
             }
-            words = " ".join(f"-c {name}='{value}'" for name, value in options.items())
-            # the server outlives this call and keeps what it inherits, so its output goes to its own file
+            server_options = " ".join(f"-c {name}='{value}'" for name, value in options.items())
+            # the server outlives this call and keeps inherited pipes open, so its output goes to its own file
             arguments = ("-D", self.folder, "-l", self.folder / "server.log", "-w", "-t", str(_START_SECONDS))
-            self._run("pg_ctl", *arguments, "-o", words, "start")
+            self._run("pg_ctl", *arguments, "-o", server_options, "start")
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Stop the server; ``immediate`` is what a crash does."""
@@ -131,7 +131,7 @@ class EmbeddedPostgres:
             self._run("pg_ctl", "-D", self.folder, "-m", mode, "-w", "stop")
             self._sockets = None
             if sockets != self.folder:
-                with suppress(OSError):  # whatever else lies in it is not ours
+                with suppress(OSError):  # other files in it are not ours
                     sockets.rmdir()
 
     def runs(self) -> bool:
@@ -148,17 +148,17 @@ class EmbeddedPostgres:
         return found
 
     def _recorded_socket_folder(self) -> Path | None:
-        """Return where the server has its socket, or had it before it crashed."""
+        """Return the folder of the server's socket, also after a crash."""
         lines = read_beginning(self.folder / "postmaster.pid", 10_000).splitlines()
         return Path(lines[_SOCKET_FOLDER_LINE]) if len(lines) > _SOCKET_FOLDER_LINE else None
 
     def _make_socket_folder(self) -> Path:
-        """Return a private folder with a short path: that of the data, else one whose name nobody can foresee.
+        """Return a private folder with a short path: that of the data, else a temporary folder with a random name.
 
-        After a crash it is the one of before, so that processes that had found the server find it again.
+        After a crash the previous folder is used again, so that processes that had found the server find it again.
 
         Raises:
-            EmbeddedPostgresError: there is not a folder for temporary files with a short path.
+            EmbeddedPostgresError: no folder for temporary files has a short path.
         """
         if _fits(self.folder):
             return self.folder
@@ -191,12 +191,12 @@ class EmbeddedPostgres:
         self._run("initdb", "-D", self.folder, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C")
 
     def _own(self, folder: Path) -> None:
-        """Make a folder that belongs to the user whom the server runs as, and to nobody else."""
+        """Create a folder that only the server's user can access."""
         make_private(folder, _server_user())
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the lock under which a server is started or stopped."""
+        """Hold the lock for starting and stopping the server."""
         with open_lock(self.folder.parent / f"{self.folder.name}.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -204,16 +204,16 @@ class EmbeddedPostgres:
     def _run(self, program: str, *arguments: str | Path) -> None:
         done = self._call(program, *arguments)
         if done.returncode:
-            told = read_end(self.folder / "server.log", 500)
-            raise EmbeddedPostgresError(f"{program} failed: {done.stdout.strip()[-500:]} {told}")
+            log_end = read_end(self.folder / "server.log", 500)
+            raise EmbeddedPostgresError(f"{program} failed: {done.stdout.strip()[-500:]} {log_end}")
 
     def _call(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         user = _server_user()
-        with tempfile.TemporaryFile("w+") as told:  # a pipe would be held open by the server
+        with tempfile.TemporaryFile("w+") as output:  # the server would hold a pipe open
             done = subprocess.run(  # noqa: S603  # our own programs
                 [_programs() / program, *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=told,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 user=user.pw_uid if user else None,
                 group=user.pw_gid if user else None,
@@ -222,8 +222,8 @@ class EmbeddedPostgres:
                 env=os.environ | {"LC_ALL": "C"},
                 check=False,
             )
-            told.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, told.read())
+            output.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, output.read())
 
 
 def program(name: str) -> Path:
@@ -236,7 +236,7 @@ def program(name: str) -> Path:
 
 
 def _programs() -> Path:
-    """Folder of PostgreSQL's programs.
+    """Return the folder of PostgreSQL's programs.
 
     Raises:
         EmbeddedPostgresError: the wheel is not installed.
@@ -248,17 +248,17 @@ def _programs() -> Path:
 
 
 def _server_user() -> pwd.struct_passwd | None:
-    """The user to run as where we are root, else None."""
+    """Return the server's user if we are root, else None."""
     return pwd.getpwnam(_SUPERUSER_STAND_IN) if os.geteuid() == 0 else None
 
 
 def _fits(folder: Path) -> bool:
-    """Whether the path of a socket in a folder is short enough."""
+    """Whether a socket in ``folder`` has a path that is short enough."""
     return len(os.fsencode(folder)) + len(f"/{_SOCKET}") <= _LONGEST_SOCKET_PATH
 
 
 def _let_pass(folder: Path) -> None:
-    """Let the server's user through the folders above ``folder``, where we are root."""
+    """If we are root, make the parents of ``folder`` traversable for the server's user."""
     if _server_user():
         for above in folder.parents:
             mode = above.stat().st_mode

@@ -1,4 +1,4 @@
-"""Small requests to other servers: a few kilobytes, over before anyone gets impatient."""
+"""Small HTTP requests to other servers, with limits on time and size."""
 
 from __future__ import annotations
 
@@ -15,61 +15,61 @@ from typing import Any, Self
 
 LIMIT_BYTES = 1_000_000
 TIMEOUT_SECONDS = 5.0
-"""Longest pause of the other server; a whole request has twice as long."""
+"""Longest pause of the server; a whole request may take twice as long."""
 
 
 class FetchError(Exception):
-    """The other server gave no usable answer."""
+    """The server returned no usable response."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Goes where it was told to, and nowhere else: an address of the settings was trusted, not what it points to."""
+    """Follows no redirects: the settings' address is trusted, not its redirect targets."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Follow nothing; the answer becomes an error."""
+        """Follow no redirect; the response becomes an error."""
         return
 
 
 class _Deadline:
-    """Cuts a request off when its time is over.
+    """Aborts a request when its time is over.
 
-    The timeout of a socket begins anew with each byte: a server that drips would hold a thread for days, and host names
-    are looked up by the same few threads, those of databases too.
+    A socket's timeout restarts with each byte: a slow server could hold a thread for days, and the same few threads
+    resolve host names, also those of databases.
     """
 
     def __init__(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._cut)
+        self._timer = threading.Timer(seconds, self._abort)
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self.is_over = False
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the timer."""
         self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End in time, or after the cut."""
+        """Stop the timer, or wait for the abort."""
         self._timer.cancel()
         self._timer.join()
         with self._lock:
-            for one in self._sockets:
-                one.close()
+            for watched in self._sockets:
+                watched.close()
 
     def watch(self, connected: socket.socket) -> None:
-        """Cut this connection off as well; a copy of it, because the original is closed by others and taken by TLS."""
+        """Abort this connection as well; a duplicate of it, because TLS takes over the original."""
         with self._lock:
             self._sockets.append(connected.dup())
         if self.is_over:
-            self._cut()
+            self._abort()
 
-    def _cut(self) -> None:
+    def _abort(self) -> None:
         self.is_over = True
         with self._lock:
-            for one in self._sockets:
+            for watched in self._sockets:
                 with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                    watched.shutdown(socket.SHUT_RDWR)
 
 
 class _Connection(HTTPConnection):
@@ -78,17 +78,17 @@ class _Connection(HTTPConnection):
     deadline: _Deadline
 
     def connect(self) -> None:
-        """Connect; over TLS this is the part before its handshake."""
+        """Connect; for TLS, before the handshake."""
         super().connect()
         self.deadline.watch(self.sock)
 
 
 class _TlsConnection(HTTPSConnection, _Connection):
-    """The same over TLS."""
+    """A TLS connection that a deadline ends."""
 
 
 class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-    """Makes such connections."""
+    """Opens connections with a deadline."""
 
     def __init__(self, deadline: _Deadline) -> None:
         super().__init__()
@@ -109,10 +109,10 @@ class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
 
 
 async def fetch(url: str, *, form: bytes | None = None) -> bytes:
-    """Return the body of ``url``, asked by GET, or by POST with an encoded form.
+    """Return the body of a GET of ``url``, or of a POST if ``form`` is given.
 
     Raises:
-        FetchError: no answer in time, an answer other than 2xx, or one that is too long.
+        FetchError: no response in time, a status other than 2xx, or a response that is too long.
     """
     request = _request(url, form, {"Accept": "application/json"})
     try:
@@ -122,10 +122,10 @@ async def fetch(url: str, *, form: bytes | None = None) -> bytes:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-    """Return the answer to ``body``; blocks.
+    """Return the response to a POST of ``body``; blocks.
 
     Raises:
-        FetchError: no answer in time, an answer other than 2xx, or one that is too long.
+        FetchError: no response in time, a status other than 2xx, or a response that is too long.
     """
     return _sent(_request(url, body, headers))
 
@@ -146,7 +146,7 @@ def _sent(request: urllib.request.Request) -> bytes:
             raise FetchError(f"{url} answered {error.code}") from None
         except (OSError, HTTPException) as error:
             raise FetchError(f"{url}: {error}") from None
-        if deadline.is_over:  # what came until then looks like a whole body
+        if deadline.is_over:  # the partial body looks complete
             raise FetchError(f"{url} did not answer in time")
     if len(body) > LIMIT_BYTES:
         raise FetchError(f"{url} answered more than {LIMIT_BYTES} bytes")

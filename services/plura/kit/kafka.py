@@ -1,4 +1,4 @@
-"""Where the Kafka brokers are and how to sign in to them, in the words of Spark's source and of kafka-python."""
+"""Addresses and credentials of the Kafka brokers, as options of Spark's source and of kafka-python."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class KafkaSettings(ServiceSettings):
         """Return the options of Spark's Kafka source.
 
         Raises:
-            ServiceError: it cannot sign in with tokens.
+            ServiceError: tokens are configured, which the source does not support.
         """
         if self.uses_tokens:
             raise ServiceError("Spark signs in to Kafka with PLAIN or SCRAM: PLURA_KAFKA_SASL_MECHANISM names one")
@@ -75,7 +75,7 @@ class KafkaSettings(ServiceSettings):
         if self.uses_sasl:
             user, password = _quoted(self.sasl_username), _quoted(self.sasl_password.get_secret_value())
             options["kafka.sasl.mechanism"] = self.sasl_mechanism
-            # the runtime of Databricks carries the client under a name of its own, and finds no other login module
+            # the runtime of Databricks shades the client, and finds its login module under the shaded name only
             shaded = "kafkashaded." if "DATABRICKS_RUNTIME_VERSION" in os.environ else ""
             options["kafka.sasl.jaas.config"] = (
                 f"{shaded}{_LOGIN_MODULES[self.sasl_mechanism]} required username={user} password={password};"
@@ -89,10 +89,10 @@ class KafkaSettings(ServiceSettings):
         """Return the arguments of kafka-python's clients.
 
         Raises:
-            ServiceError: tokens are asked for, and the package that gets them is not installed.
+            ServiceError: sign-in by token is configured, and its package is not installed.
         """
         options: dict[str, Any] = {
-            "bootstrap_servers": [one.strip() for one in self.bootstrap.split(",") if one.strip()],
+            "bootstrap_servers": [broker.strip() for broker in self.bootstrap.split(",") if broker.strip()],
             "security_protocol": self.security_protocol,
         }
         if self.uses_tokens:
@@ -109,7 +109,7 @@ class KafkaSettings(ServiceSettings):
 
 
 def _token_provider(give: Callable[[], str]) -> Any:
-    """What kafka-python asks for a token at each sign-in."""
+    """Return kafka-python's token provider, called at each sign-in."""
     from kafka.net.sasl.oauth import AbstractTokenProvider  # type: ignore[import-untyped]
 
     class Provider(AbstractTokenProvider):  # type: ignore[misc]
@@ -120,6 +120,6 @@ def _token_provider(give: Callable[[], str]) -> Any:
 
 
 def _quoted(text: str) -> str:
-    r"""Text in double quotes for a JAAS line, in which ``\`` escapes."""
+    r"""Return ``text`` in double quotes for a JAAS line, in which ``\`` escapes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

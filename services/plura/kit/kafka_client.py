@@ -1,4 +1,4 @@
-"""The network side of kafka-python's clients, where its own settings do not reach."""
+"""A network client for kafka-python, for what its settings do not offer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from kafka.net.compat import KafkaNetClient  # type: ignore[import-untyped]
 
 
 class ReadOnlyTopicsClient(KafkaNetClient):  # type: ignore[misc]
-    """Asks for topics without creating them.
+    """Requests metadata of topics without creating them.
 
-    A broker creates a topic that a client asks for, unless either of them forbids it; many brokers do not. The client
-    forbids it by its setting ``allow_auto_create_topics``, which kafka-python 3.0 does not pass on. So a topic that is
-    deleted would be recreated at once, empty and with the broker's default number of partitions.
+    A broker creates a requested topic unless broker or client forbids it; many brokers do not. The client forbids it by
+    its setting ``allow_auto_create_topics``, which kafka-python 3.0 does not pass on. So a deleted topic would be
+    recreated at once, empty and with the broker's default number of partitions.
     """
 
     def __init__(self, **configs: Any) -> None:
-        """Take the settings of a client."""
+        """Keep the settings of a client."""
         super().__init__(**configs)
         self.cluster.config["allow_auto_create_topics"] = False

@@ -1,37 +1,46 @@
-"""Numbered migrations in plain SQL, each applied once and in order."""
+"""Numbered migrations in plain SQL, each applied once, in order."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 from psycopg import Connection, sql
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, scalar_row
 
 from plura.kit.errors import ServiceError
 from plura.kit.queries import sql_files
+from plura.kit.rows import row_of
 
 _DIGEST = re.compile(r"\A-- digest: ([0-9a-f]{64})$", re.MULTILINE)
 _LOCK_SPACE = 0x706C7572
-"""First key of the advisory locks under which a schema is migrated; the second one is made of its name."""
+"""First key of the advisory lock of migrations; the second is a hash of the schema's name."""
 
 
 class MigrationError(ServiceError):
-    """The schema in the database is not one that these migrations made."""
+    """These migrations did not create the schema in the database."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Migration:
-    """One file: ``0007_what_it_does.sql``."""
+    """A file like ``0007_what_it_does.sql``."""
 
     number: int
     name: str
     text: LiteralString
     digest: str
-    """SHA-256 of the text, by which databases know it. A text that was rewritten to do the same in another way begins
-    with the line ``-- digest: …`` of the original: databases that were migrated by the original are up to date."""
+    """SHA-256 of the text, which databases record. A text that was rewritten without a change of its result starts with
+    the line ``-- digest: …`` of the original: databases that have the original migration are up to date."""
+
+
+class _Applied(NamedTuple):
+    """A row of ``schema_migrations``."""
+
+    number: int
+    name: str
+    digest: str
 
 
 def read_migrations(package: str) -> list[Migration]:
@@ -54,10 +63,9 @@ def read_migrations(package: str) -> list[Migration]:
 
 
 def migrate(connection: Connection[TupleRow], schema: LiteralString, migrations: list[Migration]) -> list[Migration]:
-    """Apply what is missing in ``schema`` and return it; the same call again does nothing.
+    """Apply the missing migrations of ``schema`` and return them; a second call does nothing.
 
-    Each migration is one transaction together with its entry in ``<schema>.schema_migrations``. Two calls at once take
-    turns.
+    Each migration and its row in ``<schema>.schema_migrations`` are one transaction. Concurrent calls take turns.
 
     Raises:
         MigrationError: an applied migration is unknown here, or its text has changed since.
@@ -91,10 +99,11 @@ def require_migrated(connection: Connection[TupleRow], schema: LiteralString, mi
     """Check that every migration is applied.
 
     Raises:
-        MigrationError: one is missing, unknown or changed.
+        MigrationError: a migration is missing, unknown or changed.
     """
-    there = connection.execute("select to_regclass(%s)", (f"{schema}.schema_migrations",)).fetchone()
-    missing = migrations if there in (None, (None,)) else _missing(connection, schema, migrations)
+    cursor = connection.cursor(row_factory=scalar_row)
+    table = cursor.execute("select to_regclass(%s)", (f"{schema}.schema_migrations",)).fetchone()
+    missing = migrations if table is None else _missing(connection, schema, migrations)
     if missing:
         raise MigrationError(
             f"the database lacks migration {missing[0].number:04} of schema {schema}: migrate it first"
@@ -102,16 +111,18 @@ def require_migrated(connection: Connection[TupleRow], schema: LiteralString, mi
 
 
 def _missing(connection: Connection[TupleRow], schema: LiteralString, migrations: list[Migration]) -> list[Migration]:
-    known = {one.number: one for one in migrations}
+    known = {migration.number: migration for migration in migrations}
     select = sql.SQL("select number, name, digest from {} order by number").format(_table(schema))
     applied = set()
-    for number, name, digest in connection.execute(select):
-        if number not in known:
-            raise MigrationError(f"the database has migration {number:04} {name}, which this version does not know")
-        if known[number].digest != digest:
-            raise MigrationError(f"migration {number:04} {name} was changed after it had been applied")
-        applied.add(number)
-    return [one for one in migrations if one.number not in applied]
+    for row in connection.cursor(row_factory=row_of(_Applied)).execute(select):
+        if row.number not in known:
+            raise MigrationError(
+                f"the database has migration {row.number:04} {row.name}, which this version does not know"
+            )
+        if known[row.number].digest != row.digest:
+            raise MigrationError(f"migration {row.number:04} {row.name} was changed after it had been applied")
+        applied.add(row.number)
+    return [migration for migration in migrations if migration.number not in applied]
 
 
 def _table(schema: str) -> sql.Identifier:

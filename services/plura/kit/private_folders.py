@@ -1,6 +1,6 @@
-"""Folders and files in places where others may put something first: a link, or a folder of their own.
+"""Folders and files in places where other users may have created something first: a link, or a folder.
 
-Root, above all, must not change the owner or the mode of what a planted link leads to, nor write or read through it.
+Root, in particular, must not change owner or mode of the target of a planted link, nor read or write through it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from plura.kit.errors import ServiceError
 
 
 class PlantedError(ServiceError):
-    """Something lies where ours should be, and it is not ours."""
+    """A file, folder or link of a different user is in place of ours."""
 
 
 def refuse_links_of_others(path: Path) -> None:
-    """Check that no part of an absolute path is a link that another user made.
+    """Check that no part of an absolute path is a link of a different user.
 
     Raises:
-        PlantedError: one is.
+        PlantedError: a part is.
     """
     for part in (path, *path.parents):
         try:
@@ -35,14 +35,14 @@ def refuse_links_of_others(path: Path) -> None:
 
 
 def make_private(folder: Path, owner: pwd.struct_passwd | None) -> None:
-    """Make a folder that belongs to ``owner``, by default to us, and is open to nobody else.
+    """Create a folder that only ``owner``, by default the current user, can access.
 
     Raises:
-        PlantedError: a part of its path is a link of another user.
+        PlantedError: a part of its path is a link of a different user.
     """
     refuse_links_of_others(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # what is opened here is what is changed, whatever its name leads to meanwhile
+    # changes apply to the opened folder, even if its name is replaced meanwhile
     opened = os.open(folder.resolve(), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         os.fchmod(opened, stat.S_IRWXU)
@@ -53,7 +53,7 @@ def make_private(folder: Path, owner: pwd.struct_passwd | None) -> None:
 
 
 def is_private(folder: Path, owner: int) -> bool:
-    """Whether there is such a folder, no link, of a user and open to nobody else."""
+    """Whether ``folder`` is a folder, not a link, that only user ``owner`` can access."""
     try:
         found = folder.lstat()
     except OSError:
@@ -62,7 +62,7 @@ def is_private(folder: Path, owner: int) -> bool:
 
 
 def open_lock(path: Path) -> IO[bytes]:
-    """Open a file that is only locked; it is made if there is none, and its content stays.
+    """Open a file for locking; create it if missing, keep its content.
 
     Raises:
         PlantedError: it is a link.
@@ -76,12 +76,12 @@ def open_lock(path: Path) -> IO[bytes]:
 
 
 def read_beginning(path: Path, most: int) -> str:
-    """Return the first characters of a file, nothing if there is none or a link."""
+    """Return the first bytes of a file as text, blank if it is missing or a link."""
     return _read(path, lambda file: file.read(most))
 
 
 def read_end(path: Path, most: int) -> str:
-    """Return the last characters of a file, nothing if there is none or a link."""
+    """Return the last bytes of a file as text, blank if it is missing or a link."""
 
     def read(file: IO[bytes]) -> bytes:
         file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""Sign-in without passwords: tokens of Microsoft Entra ID, by the package ``azure-identity`` of the extra ``azure``."""
+"""Sign-in by tokens of Microsoft Entra ID, with the package ``azure-identity`` of the extra ``azure``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from plura.kit.errors import ServiceError
 
 
 def azure_tokens(scope: str) -> Callable[[], str]:
-    """Return a function that gives a valid token; the library caches and renews it.
+    """Return a function that returns a valid token; the library caches and renews it.
 
     Raises:
         ServiceError: the package ``azure-identity`` is not installed.

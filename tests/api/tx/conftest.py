@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.identity import Provider, provider
-from tests.admin_api import AdminApi, auth_settings, running
-from tests.postgres import TestDatabase, bo, postgres
+from dev.servers.identity import Provider, provider
+from plura.kit.auth.settings import AuthSettings
+from plura.kit.embedded_postgres import EmbeddedPostgres
+from tests.admin_api import AdminApi, auth_settings, payment, running
+from tests.console import fill, sign_in
+from tests.postgres import TestDatabase, bo, postgres, temporary_database
 
 __all__ = ["bo", "postgres"]
 
@@ -32,3 +35,46 @@ def own(bo: TestDatabase) -> Iterator[tuple[AdminApi, Provider]]:
     """The API with its console, and the provider that signs people in."""
     with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
         yield api, one
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: EmbeddedPostgres) -> Iterator[TestDatabase]:
+    with temporary_database(postgres, template="migrated") as database:
+        fill(database)
+        yield database
+
+
+@pytest.fixture(scope="module")
+def modes(filled: TestDatabase) -> Iterator[dict[str, AdminApi]]:
+    """An API over the same data in each mode of authentication."""
+    with (
+        provider() as one,
+        provider() as other,
+        running(filled, AuthSettings(auth_mode="disabled")) as disabled,
+        running(filled, auth_settings(one), signed_in_by=one) as signed_in,
+        running(filled, auth_settings(one), signed_in_by=one) as stranger,
+        running(filled, auth_settings(other), signed_in_by=other) as without_a_role,
+    ):
+        one.token_claims = {"roles": ["ADMIN_READ", "ADMIN_AUDIT"]}
+        sign_in(signed_in)
+        other.token_claims = {"roles": ["OTHER"]}
+        sign_in(without_a_role)
+        yield {"disabled": disabled, "signed in": signed_in, "stranger": stranger, "without a role": without_a_role}
+
+
+@pytest.fixture
+def open_api(bo: TestDatabase) -> Iterator[AdminApi]:
+    """An API whose console nobody has to sign in to, as the README starts it."""
+    with running(bo, AuthSettings(auth_mode="disabled")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: EmbeddedPostgres) -> Iterator[AdminApi]:
+    """Such an API for tests that store things under names of their own."""
+    with (
+        temporary_database(postgres, template="migrated") as database,
+        running(database, AuthSettings(auth_mode="disabled")) as one,
+    ):
+        payment(database)
+        yield one

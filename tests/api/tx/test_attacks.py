@@ -13,13 +13,13 @@ from unittest import mock
 import httpx
 import pytest
 
-from harness.identity import Provider, claims, jwk, jwks, provider, rsa_key, token
+from dev.servers.identity import Provider, claims, jwk, jwks, provider, rsa_key, token
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api import server
 from plura.tx.api.settings import ApiSettings
 from tests.admin_api import AdminApi, auth_settings, ledger, payment, running
 from tests.postgres import TestDatabase
-from tests.unit.kit.test_auth import BAD, unsigned
+from tests.unit.kit.verification import BAD, unsigned
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +84,12 @@ def test_a_request_without_a_token_is_challenged(shared: AdminApi) -> None:
 
 def test_a_flood_of_invented_keys_does_not_reach_the_provider(bo: TestDatabase) -> None:
     with provider() as one, running(bo, auth_settings(one)) as api:
-        assert one.asked == 1
+        assert one.requests == 1
         invented = [token(kid=f"k-{number}", key=rsa_key("other")) for number in range(300)]
         with ThreadPoolExecutor(8) as pool:
             statuses = list(pool.map(lambda bearer: api.get("/admin/tx/t", bearer=bearer).status_code, invented))
         assert set(statuses) == {401}
-        assert one.asked <= 2
+        assert one.requests <= 2
 
 
 def test_a_rotated_key_is_taken_up(bo: TestDatabase) -> None:
@@ -130,7 +130,7 @@ def test_a_key_set_without_a_usable_key_makes_the_process_unready(bo: TestDataba
         assert api.get("/admin/tx/t").status_code == 503
         one.document = jwks(jwk(rsa_key("k1"), "k1"))
         assert api.get("/admin/tx/t").status_code == 404
-        time.sleep(1.1)  # a readiness is told again for a second
+        time.sleep(1.1)  # a readiness is reused for a second
         assert api.get("/readyz").status_code == 200
 
 
@@ -210,9 +210,9 @@ def test_ids_are_data(shared: AdminApi, text: str) -> None:
 def test_what_is_not_valid_is_told_one_by_one(shared: AdminApi, path: str) -> None:
     answered = shared.get(path)
     assert answered.status_code == 422
-    told = answered.json()
-    assert told["detail"] == "Request validation failed"
-    assert told["errors"][0]["loc"][0] in ("path", "query")
+    response = answered.json()
+    assert response["detail"] == "Request validation failed"
+    assert response["errors"][0]["loc"][0] in ("path", "query")
     assert len(answered.content) < 2000
     unharmed(shared)
 
@@ -258,7 +258,7 @@ def test_every_answer_has_a_correlation_id_and_is_not_kept(shared: AdminApi) -> 
 
 
 def test_an_unforeseen_error_is_a_problem_without_its_text(api: AdminApi) -> None:
-    with mock.patch("plura.tx.api.tx.service.told", side_effect=RuntimeError("secret")):
+    with mock.patch("plura.tx.api.tx.service.response", side_effect=RuntimeError("secret")):
         ledger(api.database, "t-1")
         answered = api.get("/admin/tx/t-1")
     assert answered.status_code == 500
@@ -298,10 +298,10 @@ def everything(one: socket.socket) -> bytes:
 def test_what_is_no_http_is_refused(shared: AdminApi, raw: bytes) -> None:
     with line(shared) as one:
         one.sendall(raw)
-        told = everything(one)
-    assert told.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-    assert b"x-correlation-id: " in told
-    assert told.count(b"HTTP/1.1 ") == 1
+        response = everything(one)
+    assert response.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"x-correlation-id: " in response
+    assert response.count(b"HTTP/1.1 ") == 1
     unharmed(shared)
 
 
@@ -318,13 +318,13 @@ def test_a_head_without_end_is_refused(shared: AdminApi) -> None:
 def test_a_body_without_end_is_not_kept(shared: AdminApi) -> None:
     with line(shared) as one:
         one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n")
-        told = one.recv(65_536)
-        assert told.startswith(b"HTTP/1.1 200 OK\r\n")
+        response = one.recv(65_536)
+        assert response.startswith(b"HTTP/1.1 200 OK\r\n")
     unharmed(shared)
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "response"),
     [
         (b"", b"HTTP/1.1 408 "),
         (b"GET /healthz HT", b"HTTP/1.1 408 "),
@@ -332,7 +332,9 @@ def test_a_body_without_end_is_not_kept(shared: AdminApi) -> None:
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123", b"HTTP/1.1 200 "),
     ],
 )
-def test_clients_that_hold_the_line_are_let_go(bo: TestDatabase, identity: Provider, sent: bytes, told: bytes) -> None:
+def test_clients_that_hold_the_line_are_let_go(
+    bo: TestDatabase, identity: Provider, sent: bytes, response: bytes
+) -> None:
     with (
         mock.patch.object(server, "REQUEST_SECONDS", 0.5),
         running(bo, auth_settings(identity)) as api,
@@ -340,7 +342,7 @@ def test_clients_that_hold_the_line_are_let_go(bo: TestDatabase, identity: Provi
     ):
         started = time.monotonic()
         one.sendall(sent)
-        assert everything(one).startswith(told)
+        assert everything(one).startswith(response)
         assert time.monotonic() - started < 5
 
 
@@ -412,8 +414,8 @@ def test_pipelined_requests_are_answered_in_order(shared: AdminApi) -> None:
         one.sendall(
             b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         )
-        told = everything(one)
-    assert told.index(b"HTTP/1.1 200 OK") < told.index(b"HTTP/1.1 404 Not Found")
+        response = everything(one)
+    assert response.index(b"HTTP/1.1 200 OK") < response.index(b"HTTP/1.1 404 Not Found")
 
 
 # Rooms that are closed in production

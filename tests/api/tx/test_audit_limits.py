@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.identity import Provider, token
+from dev.servers.identity import Provider, token
 from plura.kit.auth.settings import AuthSettings
+from plura.tx.api.audit_context import LONGEST_QUERY, storable
 from plura.tx.api.settings import ApiSettings
-from plura.tx.api.visit import LONGEST_QUERY, storable
 from plura.tx.db import API_ROLE
 from tests.admin_api import AdminApi, auth_settings, ledger, running
 from tests.postgres import TestDatabase

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
-from harness.identity import Provider, rsa_key, token
+from dev.servers.identity import Provider, rsa_key, token
 from plura.kit.auth.sealing import Sealer
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api.console.session import keep_session, name_of
@@ -42,8 +42,8 @@ def test_signing_in_ends_in_a_cookie_that_no_script_can_read(own: tuple[AdminApi
     assert session.startswith("plura_session=")
     assert {part.strip().lower() for part in session.split(";")[1:]} >= {"httponly", "samesite=lax", "path=/console"}
     assert login.startswith('plura_login="";')
-    assert one.posted[-1]["client_id"] == "console"
-    assert "client_secret" not in one.posted[-1]
+    assert one.token_requests[-1]["client_id"] == "console"
+    assert "client_secret" not in one.token_requests[-1]
     assert "0f-admin" in api.client.get("/console").text
 
 
@@ -226,10 +226,10 @@ def test_roles_count_in_the_console_too(own: tuple[AdminApi, Provider]) -> None:
     refused = api.client.get("/console/audit")
     assert refused.status_code == 403
     assert "needs ADMIN_AUDIT" in refused.text
-    one.signs_in = {"roles": ["OTHER"]}
+    one.token_claims = {"roles": ["OTHER"]}
     sign_in(api)
     assert api.client.get("/console/tx/t").status_code == 403
-    one.signs_in = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
+    one.token_claims = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
     sign_in(api)
     assert "/console/audit" in api.client.get("/console").text
     page = api.client.get("/console/audit?actor_id=&resource_id=t")
@@ -240,7 +240,7 @@ def test_roles_count_in_the_console_too(own: tuple[AdminApi, Provider]) -> None:
 
 def test_a_session_ends_with_its_token(own: tuple[AdminApi, Provider]) -> None:
     api, one = own
-    one.signs_in = {"exp": int(time.time()) + 4}
+    one.token_claims = {"exp": int(time.time()) + 4}
     page = sign_in(api)
     cookie = {"Cookie": page.headers.get_list("set-cookie")[0].split(";")[0]}
     assert httpx.get(f"{api.url}/console/tx/t", headers=cookie).status_code == 404
@@ -271,11 +271,11 @@ def test_a_sign_in_that_another_browser_began_is_refused(own: tuple[AdminApi, Pr
     begun = api.client.get("/console/login")
     address = httpx.get(begun.headers["location"]).headers["location"]
     assert httpx.get(address).status_code == 401  # no cookie: the victim's browser
-    assert not one.posted
+    assert not one.token_requests
     other = parse_qs(urlsplit(address).query)
     wrong = f"/console/callback?code={other['code'][0]}&state=wrong"
     assert api.client.get(wrong).status_code == 401
-    assert not one.posted
+    assert not one.token_requests
 
 
 @pytest.mark.parametrize("broken", ["code", "key", "denied"])
@@ -286,7 +286,7 @@ def test_a_provider_that_gives_no_good_token_signs_nobody_in(own: tuple[AdminApi
     if broken == "code":
         address = re.sub(r"code=[^&]*", "code=other", address)
     elif broken == "key":
-        one.signs_in = {"key": rsa_key("other")}
+        one.token_claims = {"key": rsa_key("other")}
     else:
         address = re.sub(r"code=[^&]*", "error=access_denied", address)
     page = api.client.get(address)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from harness.identity import Provider
+from dev.servers.identity import Provider
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.migrations import migrate
 from plura.tx.api.statements import _UNUSABLE
@@ -71,7 +71,7 @@ def recovered(api: AdminApi) -> float:
 
 
 def ready(api: AdminApi) -> tuple[int, bool]:
-    time.sleep(1.1)  # a readiness is told again for a second
+    time.sleep(1.1)  # a readiness is reused for a second
     answered = api.get("/readyz")
     assert api.get("/healthz").status_code == 200
     return answered.status_code, answered.json()["recording"]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from harness.identity import AUDIENCE, ISSUER, jwk, jwks, rsa_key, token
+from dev.servers.identity import AUDIENCE, ISSUER, jwk, jwks, rsa_key, token
 from plura.kit.auth.authenticators import BearerAuthenticator
 from plura.kit.auth.keys import FixedKeys
 from plura.kit.auth.sealing import Sealer
@@ -29,18 +29,18 @@ from plura.kit.observability import correlation
 from plura.tx.api import cursors
 from plura.tx.api.app import create_app
 from plura.tx.api.audit.service import AuditService
-from plura.tx.api.console.ended import EndedSessions
+from plura.tx.api.audit_context import client_address, masked_query, storable
+from plura.tx.api.console.ended_sessions import EndedSessions
 from plura.tx.api.console.endpoints import CALLBACK
 from plura.tx.api.console.session import own_page, read_cookie
+from plura.tx.api.denied_requests import DeniedRequestAudit
 from plura.tx.api.errors import InvalidRequestError
 from plura.tx.api.order.service import OrderService
 from plura.tx.api.parameters import _instant
-from plura.tx.api.refusals import Refusals
 from plura.tx.api.search.service import SearchService
 from plura.tx.api.services import Services
 from plura.tx.api.settings import ApiSettings
 from plura.tx.api.tx.service import TxService
-from plura.tx.api.visit import client_address, masked_query, storable
 from plura.tx.api.wallet.service import WalletService
 
 LENGTHS = (2_000, 4_000, 8_000, 16_000)
@@ -122,7 +122,7 @@ def app() -> Any:
         authenticator=BearerAuthenticator(verifier),
         sign_in=SignIn(sign_in, verifier, callback=CALLBACK),
         sessions=EndedSessions(rows),
-        refusals=Refusals(record, per_second=5),
+        denied_requests=DeniedRequestAudit(record, per_second=5),
         tx=TxService(rows),
         order=OrderService(rows),
         wallet=WalletService(rows),

@@ -76,8 +76,8 @@ def test_a_paired_transaction_tells_everything(api: AdminApi) -> None:
 
 def test_the_other_side_tells_the_same_payment(api: AdminApi) -> None:
     payment(api.database)
-    told = api.get("/admin/tx/po-1-rcv").json()
-    assert (told["sender_wallet_id"], told["receiver_wallet_id"], told["paired_tx_id"]) == (
+    body = api.get("/admin/tx/po-1-rcv").json()
+    assert (body["sender_wallet_id"], body["receiver_wallet_id"], body["paired_tx_id"]) == (
         "w-payer",
         "w-payee",
         "po-1-pay",
@@ -119,8 +119,8 @@ def test_an_unpaired_entry_fills_the_side_of_its_sign(
     api: AdminApi, entry_type: str, signed: str | None, sender: str | None, receiver: str | None
 ) -> None:
     ledger(api.database, "t-1", entry_type=entry_type, amount_signed=signed)
-    told = api.get("/admin/tx/t-1").json()
-    assert (told["sender_wallet_id"], told["receiver_wallet_id"]) == (sender, receiver)
+    body = api.get("/admin/tx/t-1").json()
+    assert (body["sender_wallet_id"], body["receiver_wallet_id"]) == (sender, receiver)
 
 
 @pytest.mark.parametrize(
@@ -149,37 +149,37 @@ def test_sides_without_a_pair_row_find_each_other(
         related_id="po-9",
         related_type=related_type,
     )
-    told = api.get("/admin/tx/t-pay").json()
-    assert told["related"] == {"related_id": "po-9", "related_type": shown}
-    assert (told["pairing_status"], told["paired_tx_id"]) == (pairing, paired)
-    assert told["sender_wallet_id"] == "w-1"
-    assert told["receiver_wallet_id"] == ("w-2" if paired else None)
+    body = api.get("/admin/tx/t-pay").json()
+    assert body["related"] == {"related_id": "po-9", "related_type": shown}
+    assert (body["pairing_status"], body["paired_tx_id"]) == (pairing, paired)
+    assert body["sender_wallet_id"] == "w-1"
+    assert body["receiver_wallet_id"] == ("w-2" if paired else None)
 
 
 def test_an_incomplete_payment_names_the_side_it_has(api: AdminApi) -> None:
     order(api.database, "po-9", status="pending ")
     ledger(api.database, "t-pay", related_id="po-9", related_type="PAYMENT_ORDER")
     pair(api.database, "po-9", payment_tx_id="t-pay", payer_wallet_id="w-1")
-    told = api.get("/admin/tx/t-pay").json()
-    assert (told["pairing_status"], told["paired_tx_id"]) == ("INCOMPLETE", None)
-    assert (told["sender_wallet_id"], told["receiver_wallet_id"]) == ("w-1", None)
-    assert (told["status"], told["status_group"]) == ("pending ", "IN_PROGRESS")
+    body = api.get("/admin/tx/t-pay").json()
+    assert (body["pairing_status"], body["paired_tx_id"]) == ("INCOMPLETE", None)
+    assert (body["sender_wallet_id"], body["receiver_wallet_id"]) == ("w-1", None)
+    assert (body["status"], body["status_group"]) == ("pending ", "IN_PROGRESS")
 
 
 def test_a_pair_counts_before_its_order_has_come(api: AdminApi) -> None:
     ledger(api.database, "t-pay", related_id="po-9")
     pair(api.database, "po-9", payment_tx_id="t-pay", payer_wallet_id="w-1")
-    told = api.get("/admin/tx/t-pay").json()
-    assert told["related"] == {"related_id": "po-9", "related_type": "PAYMENT_ORDER"}
-    assert (told["status"], told["pairing_status"]) == (None, "INCOMPLETE")
+    body = api.get("/admin/tx/t-pay").json()
+    assert body["related"] == {"related_id": "po-9", "related_type": "PAYMENT_ORDER"}
+    assert (body["status"], body["pairing_status"]) == (None, "INCOMPLETE")
 
 
 def test_an_entry_of_another_type_in_an_order_has_no_other_side(api: AdminApi) -> None:
     payment(api.database)
     ledger(api.database, "t-fee", entry_type="FEE", related_id="po-1", related_type="PAYMENT_ORDER")
-    told = api.get("/admin/tx/t-fee").json()
-    assert (told["pairing_status"], told["paired_tx_id"]) == ("COMPLETE", None)
-    assert (told["sender_wallet_id"], told["receiver_wallet_id"]) == ("w-payer", "w-payee")
+    body = api.get("/admin/tx/t-fee").json()
+    assert (body["pairing_status"], body["paired_tx_id"]) == ("COMPLETE", None)
+    assert (body["sender_wallet_id"], body["receiver_wallet_id"]) == ("w-payer", "w-payee")
 
 
 STATUSES = {
@@ -225,10 +225,10 @@ def test_amounts_and_times_keep_their_digits(api: AdminApi) -> None:
         event_time=EPOCH + timedelta(microseconds=882153),
     )
     answered = api.get("/admin/tx/t-1")
-    told = answered.json()
-    assert (told["amount"], told["amount_signed"]) == ("9999999999999999.99", "-9999999999999999.99")
-    assert told["event_time"] == "2026-02-05T03:00:00.882153Z"
-    assert json.loads(answered.text, parse_float=lambda _: pytest.fail("a float in the answer")) == told
+    body = answered.json()
+    assert (body["amount"], body["amount_signed"]) == ("9999999999999999.99", "-9999999999999999.99")
+    assert body["event_time"] == "2026-02-05T03:00:00.882153Z"
+    assert json.loads(answered.text, parse_float=lambda _: pytest.fail("a float in the answer")) == body
 
 
 # Orders
@@ -257,9 +257,9 @@ def test_an_order_tells_itself_and_its_entries(api: AdminApi) -> None:
 
 def test_an_order_without_entries_is_found(api: AdminApi) -> None:
     order(api.database, "po-2", user_id=None, merchant_name=None)
-    told = api.get("/admin/payment-orders/po-2").json()
-    assert (told["order"]["user_id"], told["order"]["merchant_name"]) == (None, None)
-    assert (told["ledger_entries"], told["pairing_status"], told["count"]) == ([], "UNKNOWN", 0)
+    body = api.get("/admin/payment-orders/po-2").json()
+    assert (body["order"]["user_id"], body["order"]["merchant_name"]) == (None, None)
+    assert (body["ledger_entries"], body["pairing_status"], body["count"]) == ([], "UNKNOWN", 0)
     assert api.audit()[-1]["result_count"] == 0
 
 
@@ -272,9 +272,9 @@ def test_an_order_with_one_side_is_incomplete(api: AdminApi) -> None:
     order(api.database, "po-9")
     ledger(api.database, "t-pay", related_id="po-9")
     ledger(api.database, "t-x", related_id="po-9", related_type="COUPON")
-    told = api.get("/admin/payment-orders/po-9").json()
-    assert told["pairing_status"] == "INCOMPLETE"
-    assert [(one["tx_id"], one["pairing_status"]) for one in told["ledger_entries"]] == [
+    body = api.get("/admin/payment-orders/po-9").json()
+    assert body["pairing_status"] == "INCOMPLETE"
+    assert [(one["tx_id"], one["pairing_status"]) for one in body["ledger_entries"]] == [
         ("t-pay", "INCOMPLETE"),
         ("t-x", "UNKNOWN"),
     ]
@@ -284,10 +284,10 @@ def test_an_order_with_one_side_is_incomplete(api: AdminApi) -> None:
 def test_all_routes_agree_on_an_entry_without_order_and_pair(api: AdminApi, related_type: str | None) -> None:
     ledger(api.database, "t-pay", related_id="po-9", related_type=related_type)
     (item,) = api.get("/admin/wallets/w-1/tx").json()["entries"]
-    told = api.get("/admin/tx/t-pay").json()
-    shared = told.keys() & item.keys()
-    assert {name: told[name] for name in shared} == {name: item[name] for name in shared}
-    assert told["pairing_status"] == ("UNKNOWN" if related_type == "COUPON" else "INCOMPLETE")
+    body = api.get("/admin/tx/t-pay").json()
+    shared = body.keys() & item.keys()
+    assert {name: body[name] for name in shared} == {name: item[name] for name in shared}
+    assert body["pairing_status"] == ("UNKNOWN" if related_type == "COUPON" else "INCOMPLETE")
 
 
 def test_all_routes_agree_where_the_pair_row_is_missing(api: AdminApi) -> None:
@@ -345,8 +345,8 @@ def test_an_unknown_wallet_has_no_entries(api: AdminApi) -> None:
 def test_both_ends_of_a_range_are_included(api: AdminApi, bounds: dict[str, str], found: list[str]) -> None:
     for minute in range(4):
         ledger(api.database, f"t-{minute}", event_time=EPOCH + timedelta(minutes=minute))
-    told = api.get("/admin/wallets/w-1/tx", bounds).json()
-    assert [one["tx_id"] for one in told["entries"]] == found
+    body = api.get("/admin/wallets/w-1/tx", bounds).json()
+    assert [one["tx_id"] for one in body["entries"]] == found
 
 
 def test_twenty_rows_unless_told_otherwise_and_a_hundred_at_most(api: AdminApi) -> None:
@@ -369,10 +369,10 @@ def test_search_takes_any_id(api: AdminApi) -> None:
     order(api.database, "same")
 
     def found(query: str) -> list[tuple[str, str]]:
-        told = api.get("/admin/search", {"q": query}).json()
-        assert told["query"] == query
-        assert told["count"] == len(told["results"])
-        return [(one["resource_type"], one["href"]) for one in told["results"]]
+        body = api.get("/admin/search", {"q": query}).json()
+        assert body["query"] == query
+        assert body["count"] == len(body["results"])
+        return [(one["resource_type"], one["href"]) for one in body["results"]]
 
     assert found("same") == [
         ("TX", "/admin/tx/same"),
@@ -396,7 +396,7 @@ def test_ids_are_taken_literally(api: AdminApi, odd: str) -> None:
     assert [row["resource_id"] for row in api.audit()] == [odd, odd]
 
 
-# Not found, and what else is told in problem details
+# Not found, and the content of problem details
 
 
 @pytest.mark.parametrize(
@@ -411,10 +411,10 @@ def test_ids_are_taken_literally(api: AdminApi, odd: str) -> None:
 )
 def test_what_is_not_there_is_a_problem(api: AdminApi, path: str, detail: str, code: str) -> None:
     answered = api.get(path)
-    told: dict[str, Any] = answered.json()
+    body: dict[str, Any] = answered.json()
     assert answered.status_code == 404
     assert answered.headers["content-type"] == "application/problem+json"
-    assert told == {
+    assert body == {
         "type": f"urn:plura:problem:{code.replace('_', '-')}",
         "title": "Not Found",
         "status": 404,

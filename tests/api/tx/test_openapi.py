@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from harness.identity import token
+from dev.servers.identity import token
 from plura.kit.auth.settings import AuthSettings
 from plura.tx.api.app import create_app
 from plura.tx.api.settings import ApiSettings

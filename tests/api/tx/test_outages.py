@@ -15,7 +15,7 @@ import httpx
 import psycopg
 import pytest
 
-from harness.identity import AUDIENCE, ISSUER, Provider, token
+from dev.servers.identity import AUDIENCE, ISSUER, Provider, token
 from plura.kit.migrations import migrate
 from plura.tx.db import SCHEMA, bo_migrations
 from tests.admin_api import auth_settings, ledger, running
@@ -34,7 +34,7 @@ def test_an_outage_is_told_soon_and_over_soon(identity: Provider) -> None:
                 migrate(connection, SCHEMA, bo_migrations())
             ledger(database, "t-1")
             assert api.get("/admin/tx/t-1").status_code == 200
-            time.sleep(1.1)  # a readiness is told again for a second
+            time.sleep(1.1)  # a readiness is reused for a second
             assert api.get("/readyz").json()["status"] == "ready"
 
             server.stop("immediate")
@@ -122,9 +122,9 @@ def test_freshness_is_told_and_never_fails_readiness(
     with running(bo, auth_settings(identity)) as api:
         ready = api.get("/readyz")
         assert ready.status_code == 200
-        (told,) = ready.json()["freshness"]
-        assert told["topic"] == "ledger"
-        assert fresh[0] <= told["freshness_seconds"] <= fresh[1]
+        (freshness,) = ready.json()["freshness"]
+        assert freshness["topic"] == "ledger"
+        assert fresh[0] <= freshness["freshness_seconds"] <= fresh[1]
 
 
 def test_metrics_carry_the_names_and_the_routes(bo: TestDatabase, identity: Provider) -> None:

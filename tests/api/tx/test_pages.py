@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.identity import token
+from dev.servers.identity import token
 from plura.tx.api import cursors
 from plura.tx.api.cursors import Position
 from plura.tx.api.errors import InvalidRequestError
@@ -23,12 +23,12 @@ def walked(api: AdminApi, path: str, **params: Any) -> list[str]:
     found: list[str] = []
     cursor: str | None = None
     while True:
-        told = api.get(path, {**params, **({"cursor": cursor} if cursor else {})}).json()
-        rows = told.get("entries", told.get("ledger_entries"))
-        assert told["count"] == len(rows) <= params["limit"]
+        body = api.get(path, {**params, **({"cursor": cursor} if cursor else {})}).json()
+        rows = body.get("entries", body.get("ledger_entries"))
+        assert body["count"] == len(rows) <= params["limit"]
         found += [row["tx_id"] for row in rows]
         assert len(found) == len(set(found)), "a row came twice"
-        cursor = told["next_cursor"]
+        cursor = body["next_cursor"]
         if cursor is None:
             return found
 
@@ -103,9 +103,9 @@ def test_pages_of_the_audit_hold_every_row_once(api: AdminApi) -> None:
     cursor = None
     while True:
         params = {"limit": 3, "actor_id": "0f-admin", "to": "2999-01-01T00:00:00Z"}
-        told = api.get("/admin/audit", params | ({"cursor": cursor} if cursor else {}), bearer=auditor).json()
-        found += [row["resource_id"] for row in told["entries"] if row["action"] == "ADMIN_TX_LOOKUP"]
-        cursor = told["next_cursor"]
+        body = api.get("/admin/audit", params | ({"cursor": cursor} if cursor else {}), bearer=auditor).json()
+        found += [row["resource_id"] for row in body["entries"] if row["action"] == "ADMIN_TX_LOOKUP"]
+        cursor = body["next_cursor"]
         if cursor is None:
             break
     assert found == [f"t-{number}" for number in reversed(range(7))]

@@ -1,4 +1,4 @@
-"""What well-meaning clients get wrong: they are told what to write, and nothing is guessed."""
+"""What well-meaning clients get wrong: errors say what to write, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from harness.identity import Provider, token
+from dev.servers.identity import Provider, token
 from plura.tx.api import server
 from plura.tx.api.console.endpoints import _kst
 from plura.tx.api.errors import InvalidRequestError
@@ -27,7 +27,7 @@ from tests.postgres import TestDatabase
 # Instants
 
 
-def told(api: AdminApi, query: str) -> dict[str, Any]:
+def error_of(api: AdminApi, query: str) -> dict[str, Any]:
     answered = api.get(f"/admin/wallets/w-1/tx?{query}")
     assert answered.status_code == 422, query
     error: dict[str, Any] = answered.json()["errors"][0]
@@ -40,7 +40,7 @@ def told(api: AdminApi, query: str) -> dict[str, Any]:
     ["2026-02-05T12:00:00+09:00", "2026-02-05T12:00:00+0900", "2026-02-05T12:00:00.5+09:00", "2026-02-05 12:00+00:00"],
 )
 def test_a_plus_that_became_a_blank_is_explained(api: AdminApi, name: str, given: str) -> None:
-    error = told(api, f"{name}={given}")
+    error = error_of(api, f"{name}={given}")
     assert error["loc"] == ["query", name]
     assert "%2B" in error["msg"]
     assert api.get(f"/admin/wallets/w-1/tx?{name}={quote(given, safe='')}").status_code == 200
@@ -48,7 +48,7 @@ def test_a_plus_that_became_a_blank_is_explained(api: AdminApi, name: str, given
 
 @pytest.mark.parametrize("given", ["2026-02-05", "2026-02-05 12:00", "2026-02-05T12:00:00", "nope", "a b", "12:00 pm"])
 def test_the_hint_is_for_a_lost_plus_only(api: AdminApi, given: str) -> None:
-    assert "%2B" not in told(api, f"from={quote(given)}")["msg"]
+    assert "%2B" not in error_of(api, f"from={quote(given)}")["msg"]
 
 
 @pytest.mark.parametrize("name", ["from", "to"])
@@ -62,11 +62,11 @@ def test_the_hint_is_for_a_lost_plus_only(api: AdminApi, given: str) -> None:
     ],
 )
 def test_a_number_that_is_not_seconds_of_our_time_is_refused(api: AdminApi, name: str, given: str) -> None:
-    assert told(api, f"{name}={quote(given)}")["loc"] == ["query", name]
+    assert error_of(api, f"{name}={quote(given)}")["loc"] == ["query", name]
 
 
 def test_a_date_as_a_number_is_explained(api: AdminApi) -> None:
-    assert "2026-02-01T00:00:00Z" in told(api, "from=20260201")["msg"]
+    assert "2026-02-01T00:00:00Z" in error_of(api, "from=20260201")["msg"]
 
 
 def test_seconds_are_still_read(api: AdminApi) -> None:
@@ -85,7 +85,7 @@ def test_seconds_are_still_read(api: AdminApi) -> None:
     ],
 )
 def test_an_instant_finer_than_a_microsecond_is_refused_and_never_cut(api: AdminApi, name: str, given: str) -> None:
-    told(api, f"{name}={quote(given)}")
+    error_of(api, f"{name}={quote(given)}")
     for exact in ("2026-02-05T03:00:00.123456Z", "2026-02-05T03:00:00.1234560Z", "1770260400.123456000"):
         assert api.get(f"/admin/wallets/w-1/tx?{name}={exact}").status_code == 200
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from starlette.responses import Response
 
-from harness.identity import Provider, provider
+from dev.servers.identity import Provider, provider
 from plura.kit.auth.sign_in import LONGEST_COOKIE, SESSION_SECONDS
 from plura.tx.api.console.session import LOGIN, SESSION, forget, keep_login, keep_session, own_page, read_cookie
 from plura.tx.db import API_ROLE
@@ -55,7 +55,7 @@ def test_a_session_fits_into_a_cookie_whatever_the_token_says(
 ) -> None:
     api, one = own
     ledger(api.database, "t-1")
-    one.signs_in = said
+    one.token_claims = said
     page = sign_in(api)
     assert page.status_code == 200
     for cookie in page.headers.get_list("set-cookie"):
@@ -68,7 +68,7 @@ def test_a_session_fits_into_a_cookie_whatever_the_token_says(
 
 def test_only_roles_that_open_something_are_kept(own: tuple[AdminApi, Provider]) -> None:
     api, one = own
-    one.signs_in = {"roles": ["X", "ADMIN_AUDIT", "ADMIN_READ", "admin_read"]}
+    one.token_claims = {"roles": ["X", "ADMIN_AUDIT", "ADMIN_READ", "admin_read"]}
     sign_in(api)
     assert api.client.get("/console/audit").status_code == 200
     assert api.audit()[-1]["actor_roles"] == "ADMIN_READ,ADMIN_AUDIT"
@@ -76,7 +76,7 @@ def test_only_roles_that_open_something_are_kept(own: tuple[AdminApi, Provider])
 
 def test_who_has_no_role_of_ours_is_told_so_in_a_page(own: tuple[AdminApi, Provider]) -> None:
     api, one = own
-    one.signs_in = {"roles": [f"ROLE_{number}" for number in range(80)]}
+    one.token_claims = {"roles": [f"ROLE_{number}" for number in range(80)]}
     sign_in(api)
     page = api.client.get("/console/tx/t-1")
     assert page.status_code == 403
@@ -119,7 +119,7 @@ def test_a_token_that_is_over_makes_no_session_that_is_dropped_at_once(
     own: tuple[AdminApi, Provider], seconds: int, status: int
 ) -> None:
     api, one = own
-    one.signs_in = {"exp": int(time.time()) + seconds}
+    one.token_claims = {"exp": int(time.time()) + seconds}
     page = sign_in(api)
     assert page.status_code == status
     assert ("plura_session" in page.headers.get("set-cookie", "")) is (status == 200)
@@ -185,7 +185,7 @@ PAGES = ("/console/tx/t-1", "/console/payment-orders/o", "/console/wallets/w-1",
 
 def test_a_cookie_is_worth_nothing_after_signing_out(own: tuple[AdminApi, Provider]) -> None:
     api, one = own
-    one.signs_in = {"roles": ["ADMIN_AUDIT"]}
+    one.token_claims = {"roles": ["ADMIN_AUDIT"]}
     ledger(api.database, "t-1")
     copied = signed_in(api)
     assert httpx.get(f"{api.url}/console/tx/t-1", headers=copied).status_code == 200

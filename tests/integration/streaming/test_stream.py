@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.kafka import Broker, Message
+from dev.servers.kafka import Broker, Message
 from python_jobs.load.delta import DeltaBronze
 from python_jobs.stream import StreamRequest, read_feeds, stream
 from python_jobs.warehouse import LakeError

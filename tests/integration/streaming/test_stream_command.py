@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.kafka import Broker
+from dev.servers.kafka import Broker
 from python_jobs.load.delta import DeltaBronze
 from python_jobs.stream import Feed, StreamRequest, stream
 from tests.commands import Plura

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from harness.kafka import Broker, free_ports
+from dev.servers.kafka import Broker, free_ports
 from tests.commands import Plura
 from tests.kafka import broker
 from tests.postgres import TestDatabase, bo, postgres

@@ -64,9 +64,9 @@ def test_files_are_stored_with_a_summary_and_again_without_a_change(
     )
     first = plura("tx", "backfill", *files, "--batch", "40")
     assert (first.code, first.err) == (0, "")
-    told = first.out.splitlines()
-    assert told[0].startswith("ledger.jsonl: 250 events, 250 rows new or changed, 0 bad (")
-    assert told[1].startswith("orders.jsonl: 100 events, 100 rows new or changed, 0 bad (")
+    printed = first.out.splitlines()
+    assert printed[0].startswith("ledger.jsonl: 250 events, 250 rows new or changed, 0 bad (")
+    assert printed[1].startswith("orders.jsonl: 100 events, 100 rows new or changed, 0 bad (")
     with bo.client().connect("check") as connection:
         assert state_in(connection) == state_of(
             [*((LEDGER_TOPIC, one) for one in ledger), *((ORDER_TOPIC, one) for one in order)]

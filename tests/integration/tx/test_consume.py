@@ -8,7 +8,7 @@ import signal
 import time
 from uuid import uuid4
 
-from harness.kafka import free_ports
+from dev.servers.kafka import free_ports
 from tests.transactions.oracle import LEDGER_TOPIC
 from tests.transactions.stage import Stage, entry, order, until
 
@@ -119,9 +119,9 @@ def test_records_that_retention_deleted_unread_are_told_and_counted(stage: Stage
     second.terminate()
     code, _, err = stage.ended(second)
     assert code == 0
-    (told,) = (json.loads(line) for line in err.splitlines() if "deleted before they were read" in line)
-    assert (told["level"], told["topic"], told["partition"]) == ("ERROR", stage.ledger, 0)
-    assert (told["wanted"], told["next"], told["lost"]) == (10, 20, 10)
+    (logged,) = (json.loads(line) for line in err.splitlines() if "deleted before they were read" in line)
+    assert (logged["level"], logged["topic"], logged["partition"]) == ("ERROR", stage.ledger, 0)
+    assert (logged["wanted"], logged["next"], logged["lost"]) == (10, 20, 10)
 
 
 def test_a_database_that_is_away_puts_nothing_aside(stage: Stage) -> None:
@@ -203,8 +203,8 @@ def test_a_limit_of_bad_events_stops_it(stage: Stage) -> None:
     assert code == 1
     *lines, last = err.splitlines()
     assert "5 of them in a row" in last
-    told = [json.loads(line) for line in lines if "put aside" in line]
-    assert [(one["offset"], one["code"], one["correlation_id"]) for one in told] == [
+    logged = [json.loads(line) for line in lines if "put aside" in line]
+    assert [(one["offset"], one["code"], one["correlation_id"]) for one in logged] == [
         (number, "parse_error", f"c{number}") for number in range(5)
     ]
     assert stage.database.sql("select count(*) from bo.consumer_dlq_events") == [(5,)]

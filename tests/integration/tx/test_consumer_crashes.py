@@ -14,7 +14,7 @@ from functools import partial
 
 import pytest
 
-from harness.kafka import free_ports
+from dev.servers.kafka import free_ports
 from tests.transactions.generated import event
 from tests.transactions.oracle import LEDGER_TOPIC, ORDER_TOPIC
 from tests.transactions.stage import Stage, until
@@ -27,7 +27,7 @@ PER_SECOND = 150
 
 
 class Load(threading.Thread):
-    """Produces until it is told to stop, also while the broker is away."""
+    """Produces until it is stopped, also while the broker is unavailable."""
 
     def __init__(self, stage: Stage, dice: random.Random) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Load(threading.Thread):
         for future in waiting:
             try:
                 future.get(timeout=120)
-            except Exception as error:  # noqa: BLE001  # told by the test
+            except Exception as error:  # noqa: BLE001  # reported by the test
                 self.failed.append(error)
         producer.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from harness.identity import provider
+from dev.servers.identity import provider
 from plura.kit.database import Database, DatabaseSettings
 from plura.kit.observability.logs import JsonFormatter
 from tests.admin_api import auth_settings, running

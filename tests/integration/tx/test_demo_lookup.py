@@ -30,8 +30,10 @@ def test_a_transaction_of_the_raw_files_is_found(tmp_path: Path, monkeypatch: py
     assert (found.events, found.failed) == (len(lines), 1)
     by_id = {line["tx_id"]: line for line in lines if "tx_id" in line}
     paid, received = by_id[found.answer["tx_id"]], by_id[found.answer["paired_tx_id"]]
-    told = {name: found.answer[name] for name in ("amount", "sender_wallet_id", "receiver_wallet_id", "pairing_status")}
-    assert told == {
+    shown = {
+        name: found.answer[name] for name in ("amount", "sender_wallet_id", "receiver_wallet_id", "pairing_status")
+    }
+    assert shown == {
         "amount": paid["amount"],
         "sender_wallet_id": paid["wallet_id"],
         "receiver_wallet_id": received["wallet_id"],

@@ -125,7 +125,7 @@ TIMESTAMPS: dict[str, Callable[[float], float]] = {
 
 @pytest.mark.parametrize("kind", TIMESTAMPS)
 def test_timestamps_of_records_neither_hide_nor_invent_a_backlog(stage: Stage, kind: str) -> None:
-    # a broker of today refuses times of the future unless it is told not to
+    # a broker of today refuses times of the future by default
     stage.ledger = stage.broker.create_topic(partitions=2, message_timestamp_after_max_ms=str(2**63 - 1))
     stage.start(PLURA_LEDGER_TOPIC=stage.ledger)
     until(stage.is_ready)

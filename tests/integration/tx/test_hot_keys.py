@@ -16,7 +16,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from harness.identity import provider, token
+from dev.servers.identity import provider, token
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.queries import read_queries
 from plura.tx.api.app import _PLANNER
@@ -166,9 +166,9 @@ def test_the_api_answers_every_page_of_a_hot_key(filled: Filled) -> None:
             for _ in range(12):  # five plans for the values at hand, then one for all
                 answered = api.get(path, {"limit": 100, **({"cursor": cursor} if cursor else {})})
                 assert answered.status_code == 200
-                told = answered.json()
-                seen += [row["tx_id"] for row in told.get("entries", told.get("ledger_entries"))]
-                cursor = told["next_cursor"]
+                body = answered.json()
+                seen += [row["tx_id"] for row in body.get("entries", body.get("ledger_entries"))]
+                cursor = body["next_cursor"]
             assert len(set(seen)) == 1200
         assert api.get("/admin/tx/t-77").status_code == 200
         assert {hit["resource_type"] for hit in api.get("/admin/search?q=w-hot").json()["results"]} == {"WALLET"}
@@ -181,8 +181,8 @@ def test_an_order_without_entries_has_none(filled: Filled) -> None:
         " values ('po-none', 1, 'SETTLED', now(), decode(md5(''), 'hex')) on conflict do nothing"
     )
     with provider() as identity, running(filled.database, auth_settings(identity)) as api:
-        told = api.get("/admin/payment-orders/po-none").json()
-        assert (told["pairing_status"], told["ledger_entries"], told["next_cursor"]) == ("UNKNOWN", [], None)
+        body = api.get("/admin/payment-orders/po-none").json()
+        assert (body["pairing_status"], body["ledger_entries"], body["next_cursor"]) == ("UNKNOWN", [], None)
         assert api.get("/admin/payment-orders/po-hot").json()["pairing_status"] == "INCOMPLETE"
 
 

@@ -66,14 +66,14 @@ def test_command_migrates_the_embedded_database_and_does_nothing_the_second_time
 
 
 def test_command_says_why_it_cannot_migrate(tmp_path: Path) -> None:
-    def told(**settings: str) -> str:
+    def message_of(**settings: str) -> str:
         outcome = Plura(work=tmp_path, settings=settings)("tx", "migrate")
         assert outcome.code == 1
         return outcome.error
 
-    assert "postgresql://" in told(PLURA_DATABASE_URL="mysql://there")
-    assert "differ" in told(PLURA_DATABASE_URL="postgresql://a/b", DATABASE_URL="postgresql://a/c")
-    nowhere = told(PLURA_DATABASE_URL="postgresql://bo:secret@127.0.0.1:1/bo")
+    assert "postgresql://" in message_of(PLURA_DATABASE_URL="mysql://there")
+    assert "differ" in message_of(PLURA_DATABASE_URL="postgresql://a/b", DATABASE_URL="postgresql://a/c")
+    nowhere = message_of(PLURA_DATABASE_URL="postgresql://bo:secret@127.0.0.1:1/bo")
     assert "127.0.0.1" in nowhere
     assert "secret" not in nowhere
 

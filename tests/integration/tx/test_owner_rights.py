@@ -11,8 +11,8 @@ from unittest import mock
 import psycopg
 import pytest
 
-from harness.kafka import MissingPartError
-from harness.postgres import postgres_programs
+from dev.servers.kafka import MissingPartError
+from dev.servers.postgres import postgres_programs
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.migrations import migrate, require_migrated
 from plura.tx.db import API_ROLE, AUDIT_ROLE, CONSUMER_ROLE, SCHEMA, bo_migrations

@@ -21,8 +21,8 @@ from typing import Literal
 
 import pytest
 
-from harness.identity import Provider, provider, token
-from harness.kafka import free_ports
+from dev.servers.identity import Provider, provider, token
+from dev.servers.kafka import free_ports
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.settings import PROJECT_DIR
 from plura.tx.api.app import _PLANNER, STATEMENT_TIMEOUT_MS

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaConsumer  # type: ignore[import-untyped]
 
-from harness.kafka import Broker
+from dev.servers.kafka import Broker
 from plura.tx.consumer.heartbeat import remove_old_dead_letters
 from tests.commands import Plura
 from tests.postgres import TestDatabase

@@ -1,4 +1,4 @@
-"""How far a replica is behind, as the API is told."""
+"""The lag of a replica, as the API reads it."""
 
 from __future__ import annotations
 

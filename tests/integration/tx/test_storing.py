@@ -51,7 +51,7 @@ def test_a_batch_of_both_kinds_and_a_bad_event(writer: Writer) -> None:
         "select payment_tx_id, receive_tx_id, payer_wallet_id, payee_wallet_id, amount::text, status"
         " from bo.payment_ledger_pairs"
     ) == [("t1", "t2", "w1", "w2", "10.00", "SETTLED")]
-    ((_, written),) = writer.told
+    ((_, written),) = writer.committed
     assert (dict(written.changed), written.pairs) == ({"ledger": 2, "payment_order": 1}, 1)
     assert list(written.incomplete_ages) == []
 
@@ -102,7 +102,7 @@ def test_an_event_that_says_less_is_counted(writer: Writer) -> None:
     writer.write(entry(updated_at=at))
     writer.write(entry(updated_at=at, version=4))
     writer.write(entry(updated_at="2026-02-04T00:00:00Z"))
-    assert [dict(written.less_information) for _, written in writer.told] == [
+    assert [dict(written.less_information) for _, written in writer.committed] == [
         {},
         {"ledger": 1},
         {"ledger": 1},

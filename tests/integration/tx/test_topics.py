@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from kafka import KafkaAdminClient  # type: ignore[import-untyped]
 
-from harness.kafka import Broker, free_ports
+from dev.servers.kafka import Broker, free_ports
 from tests.transactions.stage import Stage, entry, order, until
 
 
@@ -217,7 +217,7 @@ def test_partitions_added_when_a_named_member_came_back_are_read(stage: Stage, w
     process.wait()
     if when == "meanwhile":
         stage.broker.add_partitions(stage.ledger, 3)
-    stage.start()  # it is given what the one before had, and is not told that it leads the group
+    stage.start()  # it gets its old assignment, without the information that it leads the group
     until(stage.is_ready)
     if when == "afterwards":
         stage.broker.add_partitions(stage.ledger, 3)

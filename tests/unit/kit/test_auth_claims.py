@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.identity import claims, rsa_key
+from dev.servers.identity import claims, rsa_key
 from plura.kit.auth.errors import UnauthenticatedError
 from plura.kit.auth.principal import Principal
-from tests.unit.kit.test_auth import refused, unsigned, verified, verifier
+from tests.unit.kit.verification import refused, unsigned, verified, verifier
 
 NUMBERS = {
     "10^400": "1" + "0" * 400,

@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
-from harness.identity import ec_key, jwk, jwks, rsa_key
+from dev.servers.identity import ec_key, jwk, jwks, rsa_key
 from plura.kit.auth.errors import KeysUnavailableError
 from plura.kit.auth.keys import REFRESH_SECONDS, RETRY_SECONDS, FixedKeys, JwksKeys, usable_keys
 from plura.kit.auth.settings import ASYMMETRIC
-from tests.unit.kit.test_auth import DOCUMENT, Source
+from tests.unit.kit.verification import DOCUMENT, Source
 
 USELESS: dict[str, list[Any]] = {
     "no key": [],

@@ -134,10 +134,10 @@ def test_a_line_that_the_kafka_client_repeats_is_written_once_a_minute(
     logging.getLogger("kafka.cluster").error("Topic %s not found in cluster metadata", "a")
     for number in range(2000):
         logging.getLogger("kafka.cluster").error(f"line {number}")  # noqa: G004  # other lines
-    told = [json.loads(line)["event"] for line in lines.getvalue().splitlines()]
+    events = [json.loads(line)["event"] for line in lines.getvalue().splitlines()]
     a, b = (f"Topic {name} not found in cluster metadata" for name in "ab")
-    assert told[:5] == [a, b, "ours", "ours", a]
-    assert len(told) == 2005
+    assert events[:5] == [a, b, "ours", "ours", a]
+    assert len(events) == 2005
 
 
 class Clock:

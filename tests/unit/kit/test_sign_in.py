@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from harness.identity import AUDIENCE, ISSUER, jwk, jwks, rsa_key, token
+from dev.servers.identity import AUDIENCE, ISSUER, jwk, jwks, rsa_key, token
 from plura.kit.auth.errors import UnauthenticatedError
 from plura.kit.auth.keys import FixedKeys
 from plura.kit.auth.settings import AuthSettings

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-import harness.kafka  # noqa: F401  # for what it does on the way in
+import dev.servers.kafka  # noqa: F401  # for what it does on the way in

@@ -12,7 +12,7 @@ _TIME = datetime(2026, 2, 5, 3, 0, tzinfo=UTC)
 
 
 def entry(**changed: Any) -> TracedEntry:
-    """A payment of 10 by the wallet w-1 without an order, unless told otherwise."""
+    """A payment of 10 by the wallet w-1 without an order, by default."""
     usual: dict[str, Any] = dict.fromkeys(TracedEntry._fields) | {
         "tx_id": "t-1",
         "event_time": _TIME,

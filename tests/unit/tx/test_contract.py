@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from plura.tx.consumer.errors import InvalidEventError
 from plura.tx.consumer.events import Alias, EventReader
 from plura.tx.consumer.messages import Message, correlation_id_of
 from plura.tx.consumer.profiles import ProfileError, read_profile
-from plura.tx.consumer.refusals import RefusedError
 from plura.tx.consumer.values import read_object
 
 LEDGER, ORDER = "ledger.entry.upserted", "payment.order.upserted"
@@ -44,7 +44,7 @@ def read(topic: str, **values: Any) -> tuple[dict[str, str], list[Alias]]:
 
 
 def code(topic: str, payload: bytes) -> str:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(InvalidEventError) as refused:
         READER.read(topic, read_object(payload))
     return refused.value.code
 
@@ -197,15 +197,15 @@ def test_a_time_finer_than_a_microsecond_is_put_aside_and_never_cut(topic: str, 
     if topic == ORDER and field not in ("created_at", "updated_at"):
         return  # it has no such field
     event = BASE[topic] | {field: f"2026-02-13T01:02:03.{digits}Z"}
-    with pytest.raises(RefusedError, match=r"more than six fractional digits|contradict") as refusal:
+    with pytest.raises(InvalidEventError, match=r"more than six fractional digits|contradict") as refusal:
         READER.read(topic, event)
     assert refusal.value.code in ("parse_error", "contract_core_violation")
 
 
 def test_all_missing_fields_are_named_and_an_unknown_topic_too() -> None:
-    with pytest.raises(RefusedError, match="tx_id, wallet_id, entry_type, amount, event_time"):
+    with pytest.raises(InvalidEventError, match="tx_id, wallet_id, entry_type, amount, event_time"):
         READER.read(LEDGER, {})
-    with pytest.raises(RefusedError, match="unsupported_topic"):
+    with pytest.raises(InvalidEventError, match="unsupported_topic"):
         READER.read("other", {})
 
 
@@ -301,7 +301,7 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
     assert profile.aliases["ledger"] == {"wallet_id": ("wallet_id", "wallet")}
     assert profile.core_required["ledger"] == ("event_time", "related_id")
     reader = EventReader(profile)
-    with pytest.raises(RefusedError, match="missing: related_id"):
+    with pytest.raises(InvalidEventError, match="missing: related_id"):
         reader.read(LEDGER, BASE[LEDGER])
     _, row, aliases = reader.read(LEDGER, {**BASE[LEDGER], "wallet_id": None, "wallet": "w9", "related_id": "o"})
     assert row.line.split("\t")[1] == "w9"
@@ -316,7 +316,7 @@ def test_a_field_may_not_contradict_a_name_that_a_profile_puts_before_it(tmp_pat
     _, row, aliases = reader.read(LEDGER, {**event, "version": "4"})
     assert row.line.split("\t")[-1] == "4"
     assert aliases == [Alias("version", "source_version"), Alias("x", "y")]
-    with pytest.raises(RefusedError, match="source_version and version contradict each other"):
+    with pytest.raises(InvalidEventError, match="source_version and version contradict each other"):
         reader.read(LEDGER, {**event, "version": 5})
 
 

@@ -15,10 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from plura.tx.consumer.contract import KINDS
+from plura.tx.consumer.errors import InvalidEventError
 from plura.tx.consumer.events import EventReader
 from plura.tx.consumer.patterns import NOT_BLANK
 from plura.tx.consumer.profiles import read_profile
-from plura.tx.consumer.refusals import RefusedError
 from plura.tx.consumer.schemas import asyncapi, json_schema, published
 from plura.tx.consumer.values import read_object
 from tests.dbt_runs import PROJECT
@@ -81,7 +81,7 @@ def stored(topic: str, payload: bytes) -> bool | None:
     """Whether the service takes a message, ``None`` if two names of it contradict each other."""
     try:
         READER.read(topic, read_object(payload))
-    except RefusedError as error:
+    except InvalidEventError as error:
         return None if error.code == "contract_core_violation" else False
     return True
 
@@ -340,7 +340,7 @@ def test_a_field_that_a_profile_demands_is_demanded_by_its_schema(tmp_path: Any)
         event = EXAMPLES[LEDGER_TOPIC] | more
         try:
             reader.read(LEDGER_TOPIC, event)
-        except RefusedError:
+        except InvalidEventError:
             assert not schema.is_valid(event), event
         else:
             assert schema.is_valid(event), event

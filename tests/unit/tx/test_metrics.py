@@ -21,9 +21,9 @@ def test_free_text_of_producers_makes_a_bounded_number_of_series() -> None:
     registry = CollectorRegistry()
     metrics = MetricsRecorder(registry=registry, profile_id="p", state=ConsumerState(), clock=DatabaseClock())
     nothing = Written(changed={}, less_information={})
-    metrics.told(skipping(Counter({"COUPON": 2})), nothing)
-    metrics.told(skipping(Counter(str(number) for number in range(1000))), nothing)
-    metrics.told(skipping(Counter({"COUPON": 3})), nothing)
+    metrics.record(skipping(Counter({"COUPON": 2})), nothing)
+    metrics.record(skipping(Counter(str(number) for number in range(1000))), nothing)
+    metrics.record(skipping(Counter({"COUPON": 3})), nothing)
     name = "pairing_skipped_non_payment_order_total"
     samples = {
         sample.labels["related_type"]: sample.value

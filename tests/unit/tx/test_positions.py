@@ -58,7 +58,7 @@ class Stage:
         self.tracker.see({"ledger": topic}, self.now - ago)
 
     def ask(self, position: int | None, *parts: Gathered) -> None:
-        self.tracker.ask(Client({TopicPartition(*PLACE): position}), parts)
+        self.tracker.update(Client({TopicPartition(*PLACE): position}), parts)
 
     @property
     def partition(self) -> Any:
@@ -192,12 +192,12 @@ def test_nothing_changes_while_a_broker_does_not_answer(stage: Stage) -> None:
     stage.ask(5)
     stage.see(9)
     with pytest.raises(KafkaTimeoutError):
-        stage.tracker.ask(Client({TopicPartition(*PLACE): 1}, answers=False), [])
+        stage.tracker.update(Client({TopicPartition(*PLACE): 1}, answers=False), [])
     assert stage.partition.end == 5
 
 
 def test_partitions_without_a_position_hold_up_the_loop_once(stage: Stage) -> None:
     client = Client({TopicPartition("ledger", number): None for number in range(50)}, seconds=1.9)
     began = time.monotonic()
-    stage.tracker.ask(client, [])
+    stage.tracker.update(client, [])
     assert time.monotonic() - began < 3

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plura.tx.api.entries import TracedEntry
+from plura.tx.api.entries import _SIGN_OF, TracedEntry
 from tests.unit.tx.entries import entry
 
 PAID = {"related_id": "po-1", "payer_wallet_id": "payer", "payee_wallet_id": "payee"}
@@ -129,3 +131,12 @@ def test_no_wallet_that_received_money_is_shown_as_its_only_sender(
         if one.sign < 0:
             assert receiver != wallet
     assert one.counterparty_wallet_id in known
+
+
+_SEED = Path(__file__).parents[3] / "seeds" / "entry_types.csv"
+_SIGNS = {row["entry_type"]: int(row["sign"]) for row in csv.DictReader(_SEED.read_text().splitlines())}
+
+
+@pytest.mark.parametrize("entry_type", sorted({*_SIGNS, *_SIGN_OF}))
+def test_a_type_has_the_sign_that_the_lake_gives_it(entry_type: str) -> None:
+    assert entry(entry_type=entry_type, amount_signed=None).sign == _SIGNS[entry_type]

@@ -1,1 +1,1 @@
-"""Who is asking: tokens of an OpenID Connect provider, their keys and the roles they carry."""
+"""Authentication: tokens of an OpenID Connect provider, their keys and roles."""

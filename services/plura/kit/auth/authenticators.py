@@ -1,4 +1,4 @@
-"""Ways to tell who sent a request."""
+"""Authentication of requests."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ _BEARER = "bearer"
 
 
 class Authenticator(Protocol):
-    """Tells who sent a request."""
+    """Identifies the sender of a request."""
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """Return the sender by the request's headers, whose names are lower case.
+        """Return the sender from the request's headers, whose names are lower case.
 
         Raises:
-            UnauthenticatedError: nobody could be identified.
-            KeysUnavailableError: tokens cannot be judged now.
+            UnauthenticatedError: the sender cannot be identified.
+            KeysUnavailableError: tokens cannot be verified now.
         """
         ...
 
     @property
     def is_ready(self) -> bool:
-        """Whether senders can be told apart now."""
+        """Whether senders can be identified now."""
         ...
 
 
 class BearerAuthenticator:
-    """Believes signed tokens (RFC 6750) and nothing else."""
+    """Accepts bearer tokens (RFC 6750) only."""
 
     def __init__(self, verifier: TokenVerifier) -> None:
         self._verifier = verifier
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """Return the bearer of the token."""
-        given = headers.get("authorization", "").strip()
-        if not given:
+        header = headers.get("authorization", "").strip()
+        if not header:
             raise UnauthenticatedError("Authorization header missing")
-        scheme, _, token = given.partition(" ")
+        scheme, _, token = header.partition(" ")
         if scheme.lower() != _BEARER or not token.strip():
             raise UnauthenticatedError("Authorization header must be Bearer token", challenge="invalid_request")
         return await self._verifier.verify(token.strip())
 
     @property
     def is_ready(self) -> bool:
-        """Whether the provider's keys are known."""
+        """Whether the provider's keys are available."""
         return self._verifier.is_ready
 
 
 class NoAuthenticator:
-    """Believes anybody: the caller may name itself in ``X-Actor-Id`` and ``X-Actor-Roles``. Never in production."""
+    """Accepts everybody: the caller may name itself in ``X-Actor-Id`` and ``X-Actor-Roles``. Not for production."""
 
     is_ready = True
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """Return whom the caller claims to be."""
+        """Return the principal that the caller claims to be."""
         actor = headers.get("x-actor-id", "").strip()
         roles = (role.strip() for role in headers.get("x-actor-roles", "").split(","))
         return Principal(

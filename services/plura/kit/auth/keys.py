@@ -1,4 +1,4 @@
-"""The keys that tokens are verified with, as the identity provider publishes them (RFC 7517)."""
+"""The identity provider's keys, which verify tokens (RFC 7517)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from plura.kit.observability.logs import fields
 _LOG = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 300.0
-"""Pause between two looks at the provider's keys."""
+"""Pause between two requests for the provider's keys."""
 RETRY_SECONDS = 5.0
-"""The same after a failure, and the least pause between two looks because of an unknown key."""
+"""Pause after a failure, and the shortest pause between two requests because of unknown keys."""
 LONGEST_USE_SECONDS = 86_400.0
-"""How long keys are trusted while the provider does not answer."""
+"""How long keys are used while the provider does not answer."""
 
 _ALGORITHMS = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("EdDSA",)}
 _SHORTEST_RSA_BITS = 2048
@@ -36,39 +36,39 @@ class Keys(Protocol):
         """Return the key named ``kid`` for ``algorithm``, None if the provider has none.
 
         Raises:
-            KeysUnavailableError: nobody can tell, because the provider never answered or not for too long.
+            KeysUnavailableError: the provider never answered, or has not answered for too long.
         """
         ...
 
     @property
     def are_known(self) -> bool:
-        """Whether tokens can be judged at all."""
+        """Whether tokens can be verified."""
         ...
 
 
 class FixedKeys:
-    """Keys that are given once; the twin of ``JwksKeys`` without a network."""
+    """A fixed key set; the twin of ``JwksKeys`` without a network."""
 
     def __init__(self, document: dict[str, Any], algorithms: Iterable[str]) -> None:
         self._keys = usable_keys(document, algorithms)
 
     async def find(self, kid: str, algorithm: str) -> PyJWK | None:
-        """Return the key, None if there is none."""
+        """Return the key, None if the set has none."""
         return self._keys.get((kid, algorithm))
 
     @property
     def are_known(self) -> bool:
-        """Whether one of the keys can verify a token."""
+        """Whether a key can verify tokens."""
         return bool(self._keys)
 
 
 class JwksKeys:
     """Keys of a JWKS address, refreshed in the background.
 
-    Requests read what is in memory. A token with an unknown key asks the provider at most every five seconds, for all
-    waiting requests at once, so that a flood of invented tokens is no flood for the provider. While the provider is
-    down the last keys are used for a day. A key set without a usable key withdraws all keys: no token can be verified
-    until the provider publishes one.
+    ``find`` reads keys from memory. An unknown key id causes a request at most every five seconds, shared by all
+    waiting calls, so that a flood of invented tokens does not reach the provider. While the provider is unavailable,
+    the last keys are used for a day. A key set without a usable key withdraws all keys: no token can be verified until
+    the provider publishes a usable key.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class JwksKeys:
         self._clock = clock
         self._keys: dict[tuple[str, str], PyJWK] = {}
         self._loaded_at: float | None = None
-        self._asked_at: float | None = None
-        self._asking: asyncio.Task[bool] | None = None
+        self._requested_at: float | None = None
+        self._request: asyncio.Task[bool] | None = None
         self._background: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Ask for the keys once, then in the background; a provider that does not answer is no reason to wait."""
+        """Request the keys, then refresh them in the background; does not wait for an unavailable provider."""
         await self._refresh()
         self._background = asyncio.create_task(self._keep_fresh(), name="refresh keys")
 
     async def close(self) -> None:
-        """End the background task."""
+        """Stop the background task."""
         if self._background is not None:
             self._background.cancel()
             await asyncio.gather(self._background, return_exceptions=True)
@@ -103,7 +103,7 @@ class JwksKeys:
     async def find(self, kid: str, algorithm: str) -> PyJWK | None:
         """Return the key, None if the provider has none."""
         key = self._keys.get((kid, algorithm))
-        if key is None and self._may_ask:
+        if key is None and self._may_request:
             await self._refresh()
             key = self._keys.get((kid, algorithm))
         if not self.are_known:
@@ -112,16 +112,16 @@ class JwksKeys:
 
     @property
     def are_known(self) -> bool:
-        """Whether the provider published a usable key within a day."""
+        """Whether the provider published a usable key within the last day."""
         return (
             bool(self._keys) and self._loaded_at is not None and self._clock() - self._loaded_at <= LONGEST_USE_SECONDS
         )
 
     @property
-    def _may_ask(self) -> bool:
-        if self._asking is not None:
+    def _may_request(self) -> bool:
+        if self._request is not None:
             return True
-        return self._asked_at is None or self._clock() - self._asked_at >= RETRY_SECONDS
+        return self._requested_at is None or self._clock() - self._requested_at >= RETRY_SECONDS
 
     async def _keep_fresh(self) -> None:
         fresh = self.are_known
@@ -130,17 +130,17 @@ class JwksKeys:
             fresh = await self._refresh()
 
     async def _refresh(self) -> bool:
-        """Ask the provider, together with whoever is asking already; False if that gave no usable key."""
-        if self._asking is None:
-            self._asked_at = self._clock()
-            self._asking = asyncio.create_task(self._ask(), name="fetch keys")
-            self._asking.add_done_callback(self._asked)
-        return await asyncio.shield(self._asking)
+        """Request the keys, or join a running request; False if the provider has no usable key."""
+        if self._request is None:
+            self._requested_at = self._clock()
+            self._request = asyncio.create_task(self._fetch(), name="fetch keys")
+            self._request.add_done_callback(self._clear_request)
+        return await asyncio.shield(self._request)
 
-    def _asked(self, _: asyncio.Task[bool]) -> None:
-        self._asking = None
+    def _clear_request(self, _: asyncio.Task[bool]) -> None:
+        self._request = None
 
-    async def _ask(self) -> bool:
+    async def _fetch(self) -> bool:
         try:
             keys = usable_keys(json.loads(await self._download(self._url)), self._algorithms)
         except (FetchError, ValueError, RecursionError) as error:
@@ -157,10 +157,10 @@ def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str
     """Return the keys of a JWKS document that may verify signatures, by key id and algorithm.
 
     Keys for other operations, secret keys, short RSA keys, keys of other curves, keys without an id and keys of unknown
-    kinds are left out.
+    types are left out.
 
     Raises:
-        ValueError: the document is no JWKS.
+        ValueError: the document is not a JWKS.
     """
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
@@ -174,7 +174,7 @@ def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str
             if algorithm.startswith(families) and entry.get("alg", algorithm) == algorithm:
                 try:
                     key = PyJWK(entry, algorithm)
-                    key.Algorithm.prepare_key(key.key)  # refuses a key of another curve, as each token would
+                    key.Algorithm.prepare_key(key.key)  # rejects a key of a different curve
                 except PyJWTError:
                     continue
                 if getattr(key.key, "key_size", _SHORTEST_RSA_BITS) >= _SHORTEST_RSA_BITS or entry["kty"] != "RSA":
@@ -183,6 +183,6 @@ def usable_keys(document: Any, algorithms: Iterable[str]) -> dict[tuple[str, str
 
 
 def _may_verify(entry: dict[str, Any]) -> bool:
-    """Whether a key is published for signatures; without a word about its use it is for everything."""
+    """Whether a key may verify signatures; a key without a stated use may."""
     operations = entry.get("key_ops", ["verify"])
     return entry.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations

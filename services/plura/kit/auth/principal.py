@@ -1,4 +1,4 @@
-"""Somebody who was identified."""
+"""Identified callers and their roles."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 ADMIN_READ = "ADMIN_READ"
 """May look up transactions, orders and wallets."""
 ADMIN_AUDIT = "ADMIN_AUDIT"
-"""May do that, and see who looked at what."""
+"""May also read the audit."""
 KNOWN_ROLES = (ADMIN_READ, ADMIN_AUDIT)
-"""All roles that open anything."""
+"""All roles that grant a right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """An identified caller: id, roles, and until when the word of the provider holds (seconds since 1970)."""
+    """An identified caller: id, roles, and the expiry of its token in seconds since 1970."""
 
     actor_id: str | None
     roles: tuple[str, ...]
@@ -22,5 +22,5 @@ class Principal:
     unrestricted: bool = False
 
     def has_any(self, *roles: str) -> bool:
-        """Whether one of ``roles`` is held; names are case-sensitive."""
+        """Whether the caller has one of ``roles``; names are case-sensitive."""
         return self.unrestricted or any(role in self.roles for role in roles)

@@ -12,11 +12,11 @@ from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 
 SHORTEST_KEY = 32
-"""Characters of a key in the settings."""
+"""Fewest characters of a key in the settings."""
 
 
 class Sealer:
-    """Encrypts and signs small objects, each for one purpose, so that one cannot pass for another."""
+    """Encrypts and signs small objects for a purpose; an object of a different purpose is not accepted."""
 
     def __init__(self, key: SecretStr, purpose: str) -> None:
         digest = hashlib.sha256(f"{purpose}:{key.get_secret_value()}".encode()).digest()
@@ -27,7 +27,7 @@ class Sealer:
         return self._fernet.encrypt(json.dumps(content, ensure_ascii=False).encode()).decode("ascii")
 
     def open(self, sealed: str, *, seconds: int) -> dict[str, Any] | None:
-        """Return the content, None if it was not sealed here for this purpose within the last ``seconds``."""
+        """Return the content, None unless it was sealed with this key and purpose within the last ``seconds``."""
         try:
             content: dict[str, Any] = json.loads(self._fernet.decrypt(sealed.encode("utf-8", "replace"), ttl=seconds))
         except InvalidToken:

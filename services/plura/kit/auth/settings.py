@@ -1,4 +1,4 @@
-"""How callers are identified."""
+"""Settings of authentication."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class AuthSettings(ServiceSettings):
 
     app_env: Literal["local", "dev", "prod"] = "local"
     auth_mode: Literal["oidc", "disabled"] = "oidc"
-    auth_issuer: str = Field(default="", description="The iss that tokens must carry.")
-    auth_audience: str = Field(default="", description="The aud that tokens must carry.")
-    auth_jwks_url: str = Field(default="", description="Where the provider publishes its keys.")
-    auth_algorithm: Words = Field(default=("RS256",), description="Signature algorithms that are accepted.")
+    auth_issuer: str = Field(default="", description="Required iss of tokens.")
+    auth_audience: str = Field(default="", description="Required aud of tokens.")
+    auth_jwks_url: str = Field(default="", description="Address of the provider's key set (JWKS).")
+    auth_algorithm: Words = Field(default=("RS256",), description="Accepted signature algorithms.")
     auth_roles_claim: Words = ("roles", "scp")
     auth_actor_id_claims: Words = ("oid", "sub")
     auth_leeway_seconds: float = Field(default=5, ge=0, le=60, description="Tolerated difference of clocks.")
@@ -66,10 +66,10 @@ class AuthSettings(ServiceSettings):
 
 
 def require_safe_url(name: str, url: str, *, app_env: str) -> None:
-    """Refuse an address that anybody on the way could answer for.
+    """Refuse an address without protection of the transport.
 
     Raises:
-        ValueError: it is neither https nor on this machine; plain http elsewhere is for ``app_env`` local.
+        ValueError: it is neither https nor of this machine; plain http elsewhere needs ``app_env`` local.
     """
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname:

@@ -1,4 +1,4 @@
-"""Signing in with a browser: OpenID Connect's authorization code flow with PKCE (RFC 7636)."""
+"""Sign-in with a browser: OpenID Connect's authorization code flow with PKCE (RFC 7636)."""
 
 from __future__ import annotations
 
@@ -23,27 +23,31 @@ from plura.kit.environment import ServiceSettings
 from plura.kit.fetch import FetchError, fetch
 
 LOGIN_SECONDS = 600
-"""How long somebody may take to sign in."""
+"""Longest time for a sign-in."""
 SESSION_SECONDS = 8 * 3600
-"""Longest session; the token's end ends it earlier."""
+"""Longest session; it ends earlier if the token expires earlier."""
 LONGEST_COOKIE = 4096
-"""Bytes of a cookie's name and value; browsers silently drop a longer one."""
+"""Most bytes of a cookie's name and value; browsers silently drop longer cookies."""
 _LONGEST_CODE = 4096
-"""Characters of an authorization code: it is sent on to the provider."""
+"""Most characters of an authorization code, which is sent on to the provider."""
 
 
 class SignInSettings(ServiceSettings):
-    """Settings of pages that people sign in to: ``PLURA_CONSOLE_…``; without a client id there are none."""
+    """Settings of pages with sign-in: ``PLURA_CONSOLE_…``; without a client id they are not served."""
 
     bare_names: ClassVar[dict[str, str]] = {"app_env": "APP_ENV"}
 
     app_env: Literal["local", "dev", "prod"] = "local"
-    console_client_id: str = Field(default="", description="The id that the provider knows the console by.")
-    console_client_secret: SecretStr | None = Field(default=None, description="Its secret, if the provider asks.")
-    console_authorize_url: str = Field(default="", description="Where the provider signs people in.")
-    console_token_url: str = Field(default="", description="Where the provider hands tokens out.")
-    console_scope: str = Field(default="openid", description="What is asked for; the API's scope belongs here.")
-    console_url: str = Field(default="", description="Where browsers find the service, like https://admin.example.org.")
+    console_client_id: str = Field(default="", description="Client id of the console at the provider.")
+    console_client_secret: SecretStr | None = Field(
+        default=None, description="Client secret, if the provider requires one."
+    )
+    console_authorize_url: str = Field(default="", description="Authorization endpoint of the provider.")
+    console_token_url: str = Field(default="", description="Token endpoint of the provider.")
+    console_scope: str = Field(default="openid", description="Requested scopes; include that of the API.")
+    console_url: str = Field(
+        default="", description="Address of the service for browsers, like https://admin.example.org."
+    )
     console_session_key: SecretStr | None = Field(
         default=None, description="Key of the cookies, at least 32 characters, the same for all replicas."
     )
@@ -68,15 +72,15 @@ class SignInSettings(ServiceSettings):
 
     @property
     def is_secure(self) -> bool:
-        """Whether browsers reach the service over TLS only."""
+        """Whether browsers use TLS for the service."""
         return self.console_url.startswith("https://")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """Somebody who signed in, and the word that proves that a form is ours.
+    """A signed-in person, and the CSRF token of forms.
 
-    ``session_id`` names the session where its end is recorded.
+    ``session_id`` identifies the session if it is ended before it expires.
     """
 
     session_id: str
@@ -85,7 +89,7 @@ class Session:
 
 
 class SignIn:
-    """Sends people to the provider, takes them back, and knows them by a cookie."""
+    """Sends people to the provider, receives them back, and identifies them by a cookie."""
 
     def __init__(
         self,
@@ -106,7 +110,7 @@ class SignIn:
         self._sessions = Sealer(settings.console_session_key, "session")
 
     def begin(self, following: str) -> tuple[str, str]:
-        """Return the provider's address to go to, and the cookie to come back with; ``following`` is the page after."""
+        """Return the provider's address and the cookie of the sign-in; ``following`` is the page to open afterwards."""
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         query = {
@@ -119,19 +123,19 @@ class SignIn:
             "code_challenge_method": "S256",
         }
         url = self.settings.console_authorize_url
-        joint = "&" if "?" in url else "?"
+        separator = "&" if "?" in url else "?"
         cookie = self._logins.seal({"state": state, "verifier": verifier, "following": following})
-        return f"{url}{joint}{urlencode(query)}", cookie
+        return f"{url}{separator}{urlencode(query)}", cookie
 
     async def finish(self, *, code: str, state: str, cookie: str) -> tuple[str, int, str]:
-        """Return the session's cookie, how many seconds it holds, and the page to go to.
+        """Return the session's cookie, its seconds of validity, and the page to open.
 
-        Of the roles only the known ones are kept: a person may have hundreds of others, and the cookie has to stay
-        below ``LONGEST_COOKIE``.
+        Only known roles are kept: a person may have hundreds of other roles, and the cookie has to stay below
+        ``LONGEST_COOKIE``.
 
         Raises:
-            UnauthenticatedError: this browser began no such sign-in, or the provider gave no token to believe.
-            KeysUnavailableError: the token cannot be judged now.
+            UnauthenticatedError: this browser did not start the sign-in, or the provider returned no valid token.
+            KeysUnavailableError: the token cannot be verified now.
         """
         login = self._logins.open(cookie, seconds=LOGIN_SECONDS)
         if login is None or not secrets.compare_digest(login["state"].encode(), state.encode("utf-8", "replace")):
@@ -141,7 +145,7 @@ class SignIn:
         principal = await self._verifier.verify(await self._token(code, login["verifier"]))
         assert principal.expires_at is not None
         seconds = min(SESSION_SECONDS, int(principal.expires_at - self._clock()))
-        if seconds <= 0:  # within the leeway of the clocks; a browser would drop the cookie at once
+        if seconds <= 0:  # expired, but within the clock leeway; a browser would drop the cookie at once
             raise UnauthenticatedError("The identity provider gave a token that has expired")
         content = {
             "id": secrets.token_urlsafe(16),
@@ -153,7 +157,7 @@ class SignIn:
         return self._sessions.seal(content), seconds, login["following"]
 
     def session(self, cookie: str) -> Session | None:
-        """Return the session of a cookie, None if it is none or over."""
+        """Return the session of a cookie, None if it is invalid or expired."""
         content = self._sessions.open(cookie, seconds=SESSION_SECONDS)
         if content is None or "id" not in content or content["expires_at"] <= self._clock():
             return None  # earlier versions sealed no id

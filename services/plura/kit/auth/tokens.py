@@ -1,4 +1,4 @@
-"""JSON Web Tokens of the identity provider: who they speak of, and whether to believe them."""
+"""Verification of the identity provider's JSON Web Tokens."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from plura.kit.auth.settings import AuthSettings
 from plura.kit.observability.logs import fields
 
 CACHE_SECONDS = 60.0
-"""How long a verified token is believed without a second look, and so the longest life of a withdrawn key."""
+"""How long the result of a verification is reused, and so the longest further use of a withdrawn key."""
 CACHE_TOKENS = 4096
 LONGEST_TOKEN = 16_384
-"""Characters; the server's limit for a head lies above it."""
+"""Most characters of a token; the server's limit for a request head is higher."""
 _LONGEST_WORD = 256
 _LONGEST_REASON = 300
 _TIMES = ("exp", "nbf", "iat")
@@ -33,9 +33,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class TokenVerifier:
-    """Verifies signature, issuer, audience and times of tokens, and remembers the good ones for a while.
+    """Verifies signature, issuer, audience and times of tokens, and caches the valid ones.
 
-    A token needs ``exp``, ``iss``, ``aud``, a key id and an actor. The memory is keyed by digest, bounded, and never
+    A token needs ``exp``, ``iss``, ``aud``, a key id and an actor. The cache is keyed by digest, bounded, and never
     outlives a token.
     """
 
@@ -43,37 +43,37 @@ class TokenVerifier:
         self._settings = settings
         self._keys = keys
         self._clock = clock
-        self._believed: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._cached: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._options: Any = {"require": ["exp", "iss", "aud"], "enforce_minimum_key_length": True}
 
     @property
     def is_ready(self) -> bool:
-        """Whether the provider's keys are known."""
+        """Whether the provider's keys are available."""
         return self._keys.are_known
 
     async def verify(self, token: str) -> Principal:
-        """Return whom ``token`` speaks of.
+        """Return the principal of ``token``.
 
         Raises:
-            UnauthenticatedError: the token is not to be believed; the message does not say why, which helps attackers
-                only.
-            KeysUnavailableError: the provider's keys are not known.
+            UnauthenticatedError: the token is not valid; the message does not give the reason, which would only help
+                attackers.
+            KeysUnavailableError: the provider's keys are not available.
         """
         if len(token) > LONGEST_TOKEN:
             raise _invalid("longer than any token")
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
-        believed = self._believed.get(digest)
-        if believed is not None:
-            if self._clock() < believed[0]:
-                return believed[1]
-            del self._believed[digest]
+        cached = self._cached.get(digest)
+        if cached is not None:
+            if self._clock() < cached[0]:
+                return cached[1]
+            del self._cached[digest]
         principal = self._principal(await self._claims(token))
         assert principal.expires_at is not None
         until = min(self._clock() + CACHE_SECONDS, principal.expires_at)
         if self._clock() < until:
-            self._believed[digest] = until, principal
-            if len(self._believed) > CACHE_TOKENS:
-                self._believed.popitem(last=False)
+            self._cached[digest] = until, principal
+            if len(self._cached) > CACHE_TOKENS:
+                self._cached.popitem(last=False)
         return principal
 
     async def _claims(self, token: str) -> Mapping[str, Any]:
@@ -115,17 +115,17 @@ class TokenVerifier:
 
 
 def is_plain(word: str) -> bool:
-    """Whether a name is short and free of control characters, as it goes into rows and logs."""
+    """Whether a name is short and printable, because it is written to rows and logs."""
     return len(word) <= _LONGEST_WORD and word.isprintable()
 
 
 def _is_time(value: object) -> bool:
-    """Whether a claim is a NumericDate that a clock can show; NaN compares false."""
+    """Whether a claim is a NumericDate from 1970 to 9999; NaN compares false."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LATEST_SECONDS
 
 
 def _roles(claims: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the roles of all role claims in their order, each once: words of a text, or items of a list."""
+    """Return the distinct roles of all role claims, in order: words of a text, or items of a list."""
     found: dict[str, None] = {}
     for name in names:
         value = claims.get(name)
@@ -137,6 +137,6 @@ def _roles(claims: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]
 
 
 def _invalid(reason: str) -> UnauthenticatedError:
-    """Tell the operator who asks for it what is wrong; the caller is not to learn it."""
+    """Log the reason at DEBUG and return an error without it: the caller must not learn it."""
     _LOG.debug("token not believed", extra=fields(reason=reason[:_LONGEST_REASON]))
     return UnauthenticatedError("Invalid token", challenge="invalid_token")

@@ -1,4 +1,4 @@
-"""Logs as JSON, one object a line, so that a collector needs no pattern to read them."""
+"""Logs as JSON, one object per line, so that collectors need no parsing rules."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _REPEAT_SECONDS = 60.0
 _MOST_REMEMBERED = 500
 
 LINES_PER_SECOND = 10
-"""Lines of one event in a second; further ones are counted."""
+"""Most lines of an event per second; further lines are counted."""
 
 
 class JsonFormatter(logging.Formatter):
     """Formats a record as ``{"time", "level", "logger", "event", "correlation_id", …fields}``.
 
-    ``event`` is the static text of the call; what varies is in fields, given by ``extra=fields(name=value)``.
+    ``event`` is the static text of the call; variable parts are fields: ``extra=fields(name=value)``.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -45,15 +45,15 @@ class JsonFormatter(logging.Formatter):
 
 
 class KafkaRepeats(logging.Filter):
-    """Lets a line of the Kafka client pass once a minute: it repeats some ten times a second."""
+    """Passes a line of the Kafka client once a minute: the client repeats some lines ten times a second."""
 
     def __init__(self) -> None:
-        """Begin with no line seen."""
+        """Start with no line seen."""
         super().__init__()
         self._passed: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is to be written."""
+        """Return whether to write a record."""
         if not record.name.startswith("kafka"):
             return True
         line, now = (record.name, record.getMessage()), time.monotonic()
@@ -66,11 +66,11 @@ class KafkaRepeats(logging.Filter):
 
 
 class BoundedHandler(logging.StreamHandler[TextIO]):
-    """Writes at most ``LINES_PER_SECOND`` lines of one event in a second, and then how many were left out.
+    """Writes at most ``LINES_PER_SECOND`` lines per event and second, then the number of omitted lines.
 
-    Anybody can cause some events as often as the line carries requests, like the one of bytes that are not HTTP, and
-    must not fill the disk with them. An event is a logger with a static text. DEBUG is written whole: who asks for it
-    wants every line. The Kafka client, which no stranger reaches, has ``KafkaRepeats``.
+    Strangers can cause some events at any rate, for example with bytes that are not HTTP, and must not be able to fill
+    the disk. An event is a logger with a static text. DEBUG is not limited: whoever enables it needs every line. Lines
+    of the Kafka client, which strangers cannot cause, are limited by ``KafkaRepeats``.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -80,9 +80,9 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
         self._seen: Counter[tuple[str, str]] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write ``record``, or count it."""
+        """Write or count ``record``."""
         if int(self._clock()) != self._second:
-            self._turn()
+            self._end_second()
         if record.levelno > logging.DEBUG and not record.name.startswith("kafka"):
             event = record.name, str(record.msg)
             self._seen[event] += 1
@@ -91,12 +91,12 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
     def close(self) -> None:
-        """Write what was left out, and end."""
-        self._turn()
+        """Write the numbers of omitted lines, and close."""
+        self._end_second()
         super().close()
 
-    def _turn(self) -> None:
-        """End a second."""
+    def _end_second(self) -> None:
+        """Write the omitted lines of the second, and start the next."""
         seen, self._seen = self._seen, Counter()
         self._second = int(self._clock())
         for (name, text), times in seen.items():
@@ -108,15 +108,15 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
 
 
 def fields(**values: Any) -> Mapping[str, dict[str, Any]]:
-    """Return what ``extra`` of a log call takes to add ``values`` to its line."""
+    """Return the argument ``extra`` of a log call that adds ``values`` to its line."""
     return {_FIELDS: values}
 
 
 def configure_logs(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send all logs of this process to ``stream`` as JSON, a bounded number a second; an unknown level counts as INFO.
+    """Send all logs of this process to ``stream`` as JSON, limited per second; an unknown level counts as INFO.
 
-    The Kafka client is heard from WARNING on unless the level is DEBUG: it tells of each connection and each try,
-    dozens of lines a second while a broker is unavailable, and ours would be lost among them.
+    The Kafka client logs from WARNING on, unless the level is DEBUG: it logs each connection and each attempt, dozens
+    of lines per second while a broker is unavailable, and our lines would be lost among them.
     """
     handler = BoundedHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())

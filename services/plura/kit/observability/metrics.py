@@ -1,8 +1,8 @@
-"""The metrics of the services, with the names and labels that dashboards and alert rules know.
+"""The metrics of the services, with the names and labels that dashboards and alert rules use.
 
 Each group is an object that registers its metrics in a registry of the process; nothing is global. Durations are
-seconds. What is counted for every request keeps its series at hand, because to look one up by its labels takes longer
-than to count.
+seconds. Series that are updated for every request are cached, because looking up a series by its labels takes longer
+than counting.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series pe
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
-"""Bounds around the targets of the API: 20 ms, 200 ms and 1 s lie on one."""
+"""Bounds of buckets; the targets of the API (20 ms, 200 ms, 1 s) are bounds."""
 _LAGS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 _AGES = (1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0, 604800.0)
 
 
 class ApiMetrics:
-    """What HTTP servers measure. ``route`` is the template of the route, ``unmatched`` where none fits."""
+    """Metrics of HTTP servers. ``route`` is the route template, ``unmatched`` if no route matches."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.latency = Histogram(
@@ -36,18 +36,18 @@ class ApiMetrics:
         self.requests = Counter(
             "api_requests_total", "Answers given.", ["method", "route", "status_code"], registry=registry
         )
-        self.inflight = Gauge("api_requests_inflight", "Requests at work.", ["method", "route"], registry=registry)
+        self.inflight = Gauge("api_requests_inflight", "Requests in progress.", ["method", "route"], registry=registry)
         self._of_answers = cache(lambda *labels: (self.latency.labels(*labels), self.requests.labels(*labels)))
 
     def answered(self, method: str, route: str, status_code: str, seconds: float) -> None:
-        """Count an answer and its time."""
+        """Record a response and its time."""
         latency, requests = self._of_answers(method, route, status_code)
         latency.observe(seconds)
         requests.inc()
 
 
 class DatabaseMetrics:
-    """What users of the database measure, pool included."""
+    """Metrics of database clients, including the pool."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["operation", "table", "success"]
@@ -71,20 +71,20 @@ class DatabaseMetrics:
             "db_pool_checkout_latency_seconds", "Wait for a connection.", buckets=_FAST, registry=registry
         )
         self.replication_lag = Gauge(
-            "db_replication_lag_seconds", "How far the slowest replica is behind; NaN where none is.", registry=registry
+            "db_replication_lag_seconds", "Lag of the slowest replica; NaN without a replica.", registry=registry
         )
         self.replication_lag.set(float("nan"))
         self._of_statements = cache(lambda *labels: (self.latency.labels(*labels), self.queries.labels(*labels)))
 
     def ran(self, operation: str, table: str, *, success: bool, seconds: float) -> None:
-        """Count a statement and its time."""
+        """Record a statement and its time."""
         latency, queries = self._of_statements(operation, table, "true" if success else "false")
         latency.observe(seconds)
         queries.inc()
 
 
 def freshness_gauge(registry: CollectorRegistry) -> Gauge:
-    """Return the gauge of how far stored data are behind; the API tells it as well, for when the consumer is dead."""
+    """Return the gauge of the data's lag; the API exports it as well, for when the consumer is dead."""
     return Gauge(
         "consumer_freshness_seconds",
         "Age of the oldest event not yet stored, 0 when none.",
@@ -94,7 +94,7 @@ def freshness_gauge(registry: CollectorRegistry) -> Gauge:
 
 
 class ConsumerMetrics:
-    """What the consumer of events measures."""
+    """Metrics of the consumer of events."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.messages = Counter(
@@ -137,7 +137,7 @@ class ConsumerMetrics:
         )
         self.alias_hits = Counter(
             "consumer_contract_alias_hit_total",
-            "Fields taken from another name than their own.",
+            "Fields whose value came under an alias.",
             ["topic", "profile_id", "canonical_key", "alias_key"],
             registry=registry,
         )
@@ -160,7 +160,7 @@ class ConsumerMetrics:
 
 
 class PairingMetrics:
-    """What pairing of payments measures."""
+    """Metrics of the pairing of payments."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.pairs = Counter("pairing_total", "Pairs computed.", registry=registry)

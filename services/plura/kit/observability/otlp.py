@@ -1,7 +1,7 @@
 """Metrics pushed to an OpenTelemetry collector (OTLP over HTTP, JSON), where one is configured.
 
-The metrics are those of Prometheus' text, with their names; counters and histograms are cumulative. What is not
-delivered once is delivered with the next push, so nothing is kept for a collector that is away.
+The metrics are those of Prometheus' text, with their names. Counters and histograms are cumulative, so a failed push
+needs no retry: the next one has its data.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CUMULATIVE = 2
 
 
 class OtlpSettings(ServiceSettings):
-    """Where metrics are pushed to; without an endpoint they are not."""
+    """Settings of the push; without an endpoint metrics are not pushed."""
 
     bare_names: ClassVar[dict[str, str]] = {
         "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -54,7 +54,7 @@ class OtlpSettings(ServiceSettings):
 
 
 class MetricsPusher:
-    """Pushes the metrics of a registry from a thread of its own, and once more at the end."""
+    """Pushes the metrics of a registry from its own thread, and once more when it is closed."""
 
     def __init__(self, settings: OtlpSettings, registry: CollectorRegistry, service: str) -> None:
         self._settings = settings
@@ -65,12 +65,12 @@ class MetricsPusher:
         self._thread = threading.Thread(target=self._run, name="push metrics", daemon=True)
 
     def start(self) -> None:
-        """Begin, if there is a collector."""
+        """Start, if a collector is configured."""
         if self._settings.otlp_endpoint:
             self._thread.start()
 
     def close(self) -> None:
-        """Push a last time and end."""
+        """Push a last time and stop."""
         if self._thread.is_alive():
             self._ending.set()
             self._thread.join()
@@ -93,14 +93,14 @@ class MetricsPusher:
 
 
 def payload(metrics: Iterable[Metric], service: str, started_ns: int, now_ns: int) -> dict[str, Any]:
-    """Return the request of the protocol that tells ``metrics`` as they are at ``now_ns``."""
+    """Return the protocol's request with the values of ``metrics`` at ``now_ns``."""
     times = {"startTimeUnixNano": str(started_ns), "timeUnixNano": str(now_ns)}
-    told = [one for metric in metrics if (one := _metric(metric, times)) is not None]
+    converted = [found for metric in metrics if (found := _metric(metric, times)) is not None]
     return {
         "resourceMetrics": [
             {
                 "resource": {"attributes": _attributes({"service.name": service})},
-                "scopeMetrics": [{"scope": {"name": service}, "metrics": told}],
+                "scopeMetrics": [{"scope": {"name": service}, "metrics": converted}],
             }
         ]
     }
@@ -126,26 +126,26 @@ def _histogram(metric: Metric, times: Mapping[str, str]) -> list[dict[str, Any]]
     series: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
     for sample in metric.samples:
         labels = {name: value for name, value in sample.labels.items() if name != "le"}
-        one = series.setdefault(
+        histogram = series.setdefault(
             tuple(sorted(labels.items())), {"labels": labels, "bounds": [], "below": [], "sum": 0.0}
         )
         if sample.name.endswith("_bucket"):
-            one["bounds"].append(float(sample.labels["le"]))
-            one["below"].append(int(sample.value))
+            histogram["bounds"].append(float(sample.labels["le"]))
+            histogram["below"].append(int(sample.value))
         elif sample.name.endswith("_sum"):
-            one["sum"] = sample.value
+            histogram["sum"] = sample.value
     return [
         {
-            "attributes": _attributes(one["labels"]),
+            "attributes": _attributes(histogram["labels"]),
             **times,
-            "count": str(one["below"][-1]),
-            "sum": one["sum"],
+            "count": str(histogram["below"][-1]),
+            "sum": histogram["sum"],
             "bucketCounts": [
-                str(here - before) for before, here in zip([0, *one["below"]], one["below"], strict=False)
+                str(count - before) for before, count in zip([0, *histogram["below"]], histogram["below"], strict=False)
             ],
-            "explicitBounds": [bound for bound in one["bounds"] if math.isfinite(bound)],
+            "explicitBounds": [bound for bound in histogram["bounds"] if math.isfinite(bound)],
         }
-        for one in series.values()
+        for histogram in series.values()
     ]
 
 

@@ -1,4 +1,4 @@
-"""The application: its routes, what they work with, and how their errors are told."""
+"""The application: routes, services, and error responses."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ from plura.tx.api import openapi
 from plura.tx.api.audit import endpoints as audit
 from plura.tx.api.audit import schemas as audit_schemas
 from plura.tx.api.audit.service import AuditService
+from plura.tx.api.audit_context import audit_context_of
 from plura.tx.api.console import endpoints as console
-from plura.tx.api.console.ended import EndedSessions
+from plura.tx.api.console.ended_sessions import EndedSessions
 from plura.tx.api.console.middleware import PagesMiddleware
+from plura.tx.api.denied_requests import DeniedRequestAudit
 from plura.tx.api.errors import ApiError, InvalidRequestError, SessionEndedError, StatusError, UnavailableError
-from plura.tx.api.frame import Frame
 from plura.tx.api.health import endpoints as health
 from plura.tx.api.health.service import HealthService
+from plura.tx.api.middleware import RequestMiddleware
 from plura.tx.api.order import endpoints as order
 from plura.tx.api.order import schemas as order_schemas
 from plura.tx.api.order.service import OrderService
 from plura.tx.api.problems import problem
-from plura.tx.api.refusals import Refusals
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.search import schemas as search_schemas
 from plura.tx.api.search.service import SearchService
@@ -47,7 +48,6 @@ from plura.tx.api.statements import Statements
 from plura.tx.api.tx import endpoints as tx
 from plura.tx.api.tx import schemas as tx_schemas
 from plura.tx.api.tx.service import TxService
-from plura.tx.api.visit import visit_of
 from plura.tx.api.wallet import endpoints as wallet
 from plura.tx.api.wallet import schemas as wallet_schemas
 from plura.tx.api.wallet.service import WalletService
@@ -58,7 +58,7 @@ _LOG = logging.getLogger(__name__)
 SERVICE = "tx-lookup-service"
 """Name of the service for collectors of metrics."""
 STATEMENT_TIMEOUT_MS = 3_000
-"""Longest statement of a lookup: an administrator waits, and a statement beyond it is a fault of ours."""
+"""Longest statement of a lookup: an administrator waits for it, and a longer one is a defect."""
 _PLANNER = {
     "jit": "off",
     "enable_seqscan": "off",
@@ -68,11 +68,12 @@ _PLANNER = {
     "enable_sort": "off",
     "enable_incremental_sort": "off",
 }
-"""Lookups read a few rows in the order of an index. With old statistics the planner takes an id with 150,000 entries
-for one with a few, and reads them all to sort them; without these it has only the plan that is right for both.
+"""Lookups read a few rows in the order of an index. With outdated statistics the planner takes an id with 150,000
+entries for an id with a few, reads them all and sorts them. Without these methods only the index order is left, which
+is right for both.
 """
-_REFUSED = {401: "UNAUTHENTICATED", 403: "FORBIDDEN", 422: "INVALID"}
-"""What the audit calls a refusal, by status."""
+_DENIED_RESULTS = {401: "UNAUTHENTICATED", 403: "FORBIDDEN", 422: "INVALID"}
+"""Result of a denied request in the audit, by status."""
 _LONGEST_INPUT = 200
 _EXAMPLES = {
     "/admin/tx/{tx_id}": tx_schemas.EXAMPLE,
@@ -90,20 +91,20 @@ def create_app(
     sign_in: SignInSettings | None = None,
     otlp: OtlpSettings | None = None,
 ) -> FastAPI:
-    """Return the application. It opens its connections when it starts and closes them when it ends.
+    """Return the application. It opens its connections at startup and closes them at shutdown.
 
-    The console is there where people can sign in to it, or where nobody has to.
+    The console is served if people can sign in to it, or if authentication is disabled.
     """
     registry = CollectorRegistry()
-    documented = settings.app_env != "prod"
+    serves_docs = settings.app_env != "prod"
     app = FastAPI(
         title="Backoffice Admin API",
         version="0.1.0",
         description=openapi.DESCRIPTION,
         lifespan=_lifespan(settings, auth, database, registry, sign_in or SignInSettings(), otlp or OtlpSettings()),
-        docs_url="/docs" if documented else None,
-        redoc_url="/redoc" if documented else None,
-        openapi_url="/openapi.json" if documented else None,
+        docs_url="/docs" if serves_docs else None,
+        redoc_url="/redoc" if serves_docs else None,
+        openapi_url="/openapi.json" if serves_docs else None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -113,12 +114,12 @@ def create_app(
         app.include_router(console.router, include_in_schema=False)
         app.add_middleware(PagesMiddleware)
     openapi.install(app, _EXAMPLES)
-    app.add_exception_handler(ApiError, _told)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _status)
+    app.add_exception_handler(ApiError, _answer_api_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http_error)
     templates = openapi.templates(app)
     app.add_middleware(
-        Frame,
+        RequestMiddleware,
         settings=settings,
         metrics=ApiMetrics(registry),
         route_of=templates,
@@ -146,15 +147,15 @@ def _lifespan(
             verifier = await _verifier(auth, stack)
             authenticator: Authenticator = NoAuthenticator() if verifier is None else BearerAuthenticator(verifier)
 
-            async def record(row: dict[str, Any]) -> None:
-                await statements.rows("record", "admin_audit_logs", row)
+            async def write_audit_row(row: dict[str, Any]) -> None:
+                await statements.run("record", "admin_audit_logs", row)
 
             pusher = MetricsPusher(otlp, registry, SERVICE)
             pusher.start()
             stack.push_async_callback(asyncio.to_thread, pusher.close)
-            refusals = Refusals(record, per_second=settings.audit_refusals_per_second)
+            denied_requests = DeniedRequestAudit(write_audit_row, per_second=settings.audit_refusals_per_second)
             health_service = HealthService(statements, authenticator, pool=pool, registry=registry, metrics=metrics)
-            for worker in (refusals, health_service):
+            for worker in (denied_requests, health_service):
                 await worker.start()
                 stack.push_async_callback(worker.close)
             app.state.services = Services(
@@ -163,7 +164,7 @@ def _lifespan(
                     SignIn(sign_in, verifier, callback=console.CALLBACK) if verifier and sign_in.is_enabled else None
                 ),
                 sessions=EndedSessions(statements),
-                refusals=refusals,
+                denied_requests=denied_requests,
                 tx=TxService(statements),
                 order=OrderService(statements),
                 wallet=WalletService(statements),
@@ -177,7 +178,7 @@ def _lifespan(
 
 
 async def _verifier(auth: AuthSettings, stack: AsyncExitStack) -> TokenVerifier | None:
-    """Return what judges tokens, None where authentication is disabled."""
+    """Return the verifier of tokens, None if authentication is disabled."""
     if auth.auth_mode == "disabled":
         _LOG.warning("authentication is disabled")
         return None
@@ -187,42 +188,42 @@ async def _verifier(auth: AuthSettings, stack: AsyncExitStack) -> TokenVerifier 
     return TokenVerifier(auth, keys)
 
 
-async def _told(request: Request, error: Exception) -> Response:
-    """Answer an error of ours; a refused lookup is recorded before, and cannot be answered where it cannot be."""
+async def _answer_api_error(request: Request, error: Exception) -> Response:
+    """Answer an error of the API. A denied lookup is recorded first; if that fails, the answer is 503."""
     assert isinstance(error, ApiError)
-    visit = visit_of(request)
+    context = audit_context_of(request)
     if isinstance(error, SessionEndedError):
-        visit.end_session()
-    if visit.subject is not None and (result := _REFUSED.get(error.status_code)):
+        context.end_session()
+    if context.subject is not None and (result := _DENIED_RESULTS.get(error.status_code)):
         services: Services = request.app.state.services
         try:
-            await services.refusals.refused(visit, status_code=error.status_code, result=result)
+            await services.denied_requests.record(context, status_code=error.status_code, result=result)
         except SessionEndedError as ended:
-            return await _told(request, ended)
+            return await _answer_api_error(request, ended)
         except UnavailableError as unavailable:
             error = unavailable
-    return (visit.answer_error or problem)(error, visit.correlation_id)
+    return (context.answer_error or problem)(error, context.correlation_id)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [_shortened(one) for one in error.errors()]
-    return await _told(request, InvalidRequestError(errors=errors))
+    errors = [_shortened(details) for details in error.errors()]
+    return await _answer_api_error(request, InvalidRequestError(errors=errors))
 
 
 def _shortened(error: dict[str, Any]) -> dict[str, Any]:
-    """One error of the framework, without its address and with no more of the input than tells it apart."""
-    told = {name: value for name, value in error.items() if name in ("type", "loc", "msg", "input")}
-    told["loc"] = list(told["loc"])
-    if isinstance(told.get("input"), str):
-        told["input"] = told["input"][:_LONGEST_INPUT]
-    if isinstance(context := error.get("ctx"), dict):
-        told["ctx"] = {name: value if isinstance(value, int | float) else str(value) for name, value in context.items()}
-    return told
+    """Return an error of the framework without its URL, and with at most ``_LONGEST_INPUT`` characters of the input."""
+    short = {name: value for name, value in error.items() if name in ("type", "loc", "msg", "input")}
+    short["loc"] = list(short["loc"])
+    if isinstance(short.get("input"), str):
+        short["input"] = short["input"][:_LONGEST_INPUT]
+    if isinstance(limits := error.get("ctx"), dict):
+        short["ctx"] = {name: value if isinstance(value, int | float) else str(value) for name, value in limits.items()}
+    return short
 
 
-async def _status(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    visit = visit_of(request)
+    context = audit_context_of(request)
     answered = StatusError(error.status_code, str(error.detail), error.headers)
-    return (visit.answer_error or problem)(answered, visit.correlation_id)
+    return (context.answer_error or problem)(answered, context.correlation_id)

@@ -1,7 +1,7 @@
-"""Where a page ends, as text that the caller hands back for the next one.
+"""Cursors: the end of a page as text, which the caller sends back for the next page.
 
-A cursor names the last row of a page and carries a digest of what it was a page of, so that it cannot be used for
-another route, id or range. It is no secret: whoever may ask for the next page may ask for any.
+A cursor has the last row of a page and a digest of the list, so that it is not valid for a different route, id or
+range. It is not secret: a caller with access to the next page has access to all pages.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from plura.tx.api.audit_context import UNSTORABLE
 from plura.tx.api.errors import InvalidRequestError
-from plura.tx.api.visit import UNSTORABLE
 
 LONGEST = 2048
-"""Characters of a cursor: an id of 255 characters, none of them ASCII, still fits."""
+"""Most characters of a cursor: enough for an id of 255 characters outside ASCII."""
 _DIGEST_BYTES = 9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """The last row of a page: its time, and what orders rows of one time."""
+    """The last row of a page: its time, and the id that orders rows of the same time."""
 
     time: datetime
     tie: str
@@ -36,10 +36,10 @@ def encode(position: Position, *scope: str | None) -> str:
 
 
 def decode(cursor: str, *scope: str | None) -> Position:
-    """Return the position that ``cursor`` names.
+    """Return the position of ``cursor``.
 
     Raises:
-        InvalidRequestError: it is no cursor of ours, or one of another list.
+        InvalidRequestError: it is not a cursor of this service, or belongs to a different list.
     """
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))

@@ -1,4 +1,4 @@
-"""What a ledger entry means to an administrator: state of its payment, the other side, how late it arrived."""
+"""Ledger entries for administrators: payment status, pairing, sender and receiver, data lag."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from plura.tx.api.schemas import Money
 
 
 class StatusGroup(StrEnum):
-    """What the status of an order comes down to."""
+    """Group of an order's status."""
 
     SUCCESS = "SUCCESS"
     FAIL = "FAIL"
@@ -48,7 +48,7 @@ _SIGN_OF = {
     "REFUND_OUT": -1,
     "BURN": -1,
 }
-"""Direction of an entry without a signed amount, by its type; the same as in the lake's seed of entry types."""
+"""Direction of an entry without a signed amount, by its type, as in ``seeds/entry_types.csv``."""
 
 
 _PAYMENT_TYPES = frozenset({"PAYMENT", "RECEIVE"})
@@ -56,7 +56,7 @@ _REFUND = "REFUND"
 
 
 class Sides(NamedTuple):
-    """Wallets that money went from and to, None where unknown."""
+    """Wallets of sender and receiver, None if unknown."""
 
     sender: str | None
     receiver: str | None
@@ -86,14 +86,14 @@ class TracedEntry(NamedTuple):
 
     @property
     def shown_related_type(self) -> str:
-        """Type of what the entry belongs to; an entry that names an order without saying so belongs to an order."""
+        """Related type; ``PAYMENT_ORDER`` if the entry has none but its related id is that of an order."""
         if self.related_type and self.related_type.strip():
             return self.related_type
         return PAYMENT_ORDER if self.order_id is not None or self.has_pair else _UNKNOWN_TYPE
 
     @property
     def may_pay(self) -> bool:
-        """Whether the entry can be a side of a payment: it names an order and no other kind of thing."""
+        """Whether the entry can be a side of a payment: it has a related id, of an order or without a type."""
         return bool(self.related_id) and (self.related_type or "").strip() in ("", PAYMENT_ORDER)
 
     @property
@@ -106,29 +106,29 @@ class TracedEntry(NamedTuple):
 
     @property
     def paired_tx_id(self) -> str | None:
-        """The entry on the other side of the payment."""
+        """Id of the entry on the other side of the payment."""
         if not self.may_pay:
             return None
         return {"PAYMENT": self.receive_tx_id, "RECEIVE": self.payment_tx_id}.get(self.entry_type)
 
     @property
     def sign(self) -> int:
-        """Direction of the money, from the wallet (-1) or to it (1), 0 where neither amount nor type gives one."""
+        """Direction of the money: -1 from the wallet, 1 to the wallet, 0 if neither amount nor type has a direction."""
         if self.amount_signed is None:
             return _SIGN_OF.get(self.entry_type, 0)
         return int(self.amount_signed.compare(0))
 
     @property
     def is_refund(self) -> bool:
-        """Whether the entry gives money back: ``REFUND_IN``, ``REFUND_OUT`` and other types with that word."""
+        """Whether the entry is a refund: ``REFUND_IN``, ``REFUND_OUT`` or any type with that word."""
         return _REFUND in self.entry_type.upper()
 
     @property
     def sides(self) -> Sides:
-        """Wallets that the money went from and to.
+        """Wallets of sender and receiver.
 
-        Those of the payment, except for an entry that moves money against its direction: a refund goes from the payee
-        to the payer, and of any other such entry only the own wallet is known. An entry without a payment has its own
+        They are those of the payment, unless the entry moves money against its direction: a refund goes from the payee
+        to the payer, and of any other such entry only its own wallet is known. An entry without a payment has its own
         wallet on the side of its sign.
         """
         sign, wallet = self.sign, self.wallet_id
@@ -139,15 +139,15 @@ class TracedEntry(NamedTuple):
         if self.entry_type in _PAYMENT_TYPES:
             return payment
         if self.is_refund:
-            sender = own.sender or _other_than(own.receiver, payment.receiver)
-            return Sides(sender=sender, receiver=own.receiver or _other_than(own.sender, payment.sender))
+            sender = own.sender or _unless_same(own.receiver, payment.receiver)
+            return Sides(sender=sender, receiver=own.receiver or _unless_same(own.sender, payment.sender))
         against = payment.receiver if sign < 0 else payment.sender
         is_against = sign != 0 and wallet == against and payment.sender != payment.receiver
         return own if is_against else payment
 
     @property
     def counterparty_wallet_id(self) -> str | None:
-        """The wallet that the money came from or went to, None where the rows do not say."""
+        """The wallet on the other side, None if unknown."""
         sender, receiver = self.sides
         if self.wallet_id == sender:
             return receiver
@@ -159,13 +159,13 @@ class TracedEntry(NamedTuple):
         return max(0, int((self.ingested_at - (self.updated_at or self.event_time)).total_seconds()))
 
 
-def _other_than(wallet: str | None, other: str | None) -> str | None:
-    """Return ``other`` unless it is ``wallet``: nobody refunds oneself."""
-    return None if other == wallet else other
+def _unless_same(wallet: str | None, counterparty: str | None) -> str | None:
+    """Return ``counterparty``, None if it is ``wallet``: nobody refunds oneself."""
+    return None if counterparty == wallet else counterparty
 
 
 def status_group(status: str | None) -> StatusGroup:
-    """Return what ``status`` comes down to."""
+    """Return the group of ``status``."""
     return _GROUP_OF.get((status or "").strip().upper(), StatusGroup.UNKNOWN)
 
 
@@ -178,11 +178,11 @@ class LedgerEntryItem(BaseModel):
     amount: Money
     amount_signed: Money | None
     wallet_id: str
-    status: str | None = Field(description="Status of the payment order, as its owner wrote it.")
+    status: str | None = Field(description="Status of the payment order, as its source wrote it.")
     status_group: StatusGroup
-    paired_tx_id: str | None = Field(description="The entry on the other side of the payment.")
+    paired_tx_id: str | None = Field(description="Id of the entry on the other side of the payment.")
     pairing_status: PairingStatus
-    data_lag_sec: int | None = Field(description="Seconds from the last change at the source to the row here.")
+    data_lag_sec: int | None = Field(description="Seconds from the last change at the source until it was stored.")
 
 
 ENTRY_EXAMPLE: dict[str, Any] = {
@@ -201,7 +201,7 @@ ENTRY_EXAMPLE: dict[str, Any] = {
 
 
 def item(entry: TracedEntry) -> LedgerEntryItem:
-    """Return the entry as it stands in a list."""
+    """Return the entry as an item of a list."""
     return LedgerEntryItem(
         tx_id=entry.tx_id,
         event_time=entry.event_time,

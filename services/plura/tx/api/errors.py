@@ -1,4 +1,4 @@
-"""What the API answers instead of a result. The docstring of an error is what the caller is told."""
+"""Errors of the API. The docstring of an error is its default detail in responses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ApiError(ServiceError):
         headers: Mapping[str, str] | None = None,
         errors: list[dict[str, Any]] | None = None,
     ) -> None:
-        """Keep what is told: ``detail`` instead of the docstring, further headers, a list of single errors."""
+        """Keep the content of the response: ``detail`` instead of the docstring, extra headers, a list of errors."""
         self.detail = detail or (type(self).__doc__ or "").strip()
         super().__init__(self.detail)
         self.headers = dict(headers or {})
@@ -78,7 +78,7 @@ class UnavailableError(ApiError):
 
 
 class StatusError(ApiError):
-    """A status that the framework decided on, like 405."""
+    """An HTTP error of the framework, like 405."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail, headers=headers)

@@ -1,4 +1,4 @@
-"""The OpenAPI document, complete with security, and the templates of the routes."""
+"""The OpenAPI document with security and examples, and the templates of routes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from plura.tx.api.problems import Problem
 
 DESCRIPTION = """Look up a transaction, a payment order or a wallet by its id.
 
-Every lookup is recorded: who, what, when, from where, with which result. Amounts are KRW as strings with two decimals,
-instants are UTC. Errors are problem details (RFC 9457); every answer carries `X-Correlation-ID`. Lists are paged: hand
+Every lookup is recorded: who, what, when, from where, and the result. Amounts are KRW as strings with two decimals,
+times are UTC. Errors are problem details (RFC 9457); every response has `X-Correlation-ID`. Lists are paged: send
 `next_cursor` back as `cursor`.
 """
 
 
 def install(app: FastAPI, examples: Mapping[str, Any]) -> None:
-    """Let ``app`` tell the complete document, with an example of each 200 by the template of its route."""
+    """Make ``app`` serve the complete document; ``examples`` has an example of each 200, by route template."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -37,11 +37,11 @@ def install(app: FastAPI, examples: Mapping[str, Any]) -> None:
             )
         return app.openapi_schema
 
-    app.openapi = document  # type: ignore[method-assign]  # the framework's way to change the document
+    app.openapi = document  # type: ignore[method-assign]  # the framework's documented extension point
 
 
 def templates(app: FastAPI) -> Callable[[str], str | None]:
-    """Return a function that gives the template of the route that has a path."""
+    """Return a function that returns the route template of a path, None if no route matches."""
     known = [(context.path_regex, context.path_format) for context in iter_route_contexts(app.routes)]
 
     def route_of(path: str) -> str | None:
@@ -77,7 +77,7 @@ def _complete(document: dict[str, Any], examples: Mapping[str, Any]) -> dict[str
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a parameter: one that may be left out is not null where it is given."""
+    """Return the schema of a parameter without null: an optional parameter is left out, never null."""
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     rest = {name: value for name, value in schema.items() if name != "anyOf"}
     if not kinds:
@@ -86,7 +86,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the document as it is published."""
+    """Print the published document."""
     from pydantic import SecretStr
 
     from plura.kit.auth.settings import AuthSettings

@@ -1,4 +1,4 @@
-"""Pages of entries, the newest first, each beginning where the last one ended."""
+"""Pages of entries, the newest first, each starting at the end of the previous page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from plura.tx.api.parameters import LAST
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Entries of a page, and the cursor of the next one, None at the end."""
+    """Entries of a page, and the cursor of the next page, None on the last page."""
 
     entries: Sequence[TracedEntry]
     next_cursor: str | None
 
     @classmethod
     def of(cls, entries: Sequence[TracedEntry], limit: int, *scope: str | None) -> Self:
-        """Return the page of up to ``limit`` of ``entries``, of which one more was read to see whether there is one."""
+        """Return the page of up to ``limit`` entries; ``entries`` has one more if there is a next page."""
         if len(entries) <= limit:
             return cls(entries=entries, next_cursor=None)
         last = entries[limit - 1]
@@ -30,10 +30,10 @@ class Page:
 
 
 def after(cursor: str | None, *scope: str | None) -> dict[str, Any]:
-    """Return the parameters of a statement that begin its page after ``cursor``.
+    """Return the statement parameters of the page after ``cursor``.
 
     Raises:
-        InvalidRequestError: the cursor belongs to another list.
+        InvalidRequestError: the cursor belongs to a different list.
     """
     if cursor is None:
         return {"before": LAST, "after_id": ""}

@@ -1,4 +1,4 @@
-"""Parameters that several routes take."""
+"""Parameters of several routes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _INSTANT_SCHEMA = {
 
 
 def _instant(value: object) -> object:
-    """Read seconds since 1970, and refuse every other number: neither milliseconds nor a date are guessed from one."""
+    """Read seconds since 1970; refuse every other number instead of guessing milliseconds or a date."""
     if not isinstance(value, str):
         return value
     if len(value) > _LONGEST_INSTANT:
@@ -40,7 +40,7 @@ def _instant(value: object) -> object:
         return datetime.fromtimestamp(int(whole), UTC) + timedelta(microseconds=int(fraction.ljust(6, "0")))
     if _is_number(value):
         raise ValueError(
-            "a number is seconds since 1970, with ten digits before the point and six after it at most; a date is"
+            "a number is seconds since 1970, with ten digits before the point and at most six after it; a date is"
             " written 2026-02-01T00:00:00Z"
         )
     if is_too_fine(value):
@@ -51,7 +51,7 @@ def _instant(value: object) -> object:
 
 
 def is_too_fine(value: str) -> bool:
-    """Whether ``value`` has a fraction that no column holds: what would be cut off could put a row into a range."""
+    """Whether ``value`` is finer than a microsecond: cutting it off could put a row into the range."""
     return _FINER.search(value) is not None
 
 
@@ -64,7 +64,7 @@ def _is_number(value: str) -> bool:
 
 
 def lacks_plus(value: str) -> bool:
-    """Whether ``value`` is a time with a blank where the sign of its offset belongs."""
+    """Whether ``value`` is a time with a blank instead of the sign of its offset."""
     time, blank, offset = value.rpartition(" ")
     return bool(blank) and ":" in time and offset.replace(":", "").isdigit()
 
@@ -73,7 +73,7 @@ def in_utc(value: datetime) -> datetime:
     """Return an instant in UTC.
 
     Raises:
-        ValueError: in UTC its year is not one of 1 to 9999.
+        ValueError: its year in UTC is not from 1 to 9999.
     """
     try:
         return value.astimezone(UTC)
@@ -85,11 +85,11 @@ _Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(in
 
 FIRST = "-infinity"
 LAST = "infinity"
-"""Bounds of an open range, in PostgreSQL's words."""
+"""Bounds of an open range, as PostgreSQL writes them."""
 
 
 class _TextConvertor(PathConvertor):
-    """Matches any text, line breaks too, so that an id that cannot be is refused and recorded, not cut or missed."""
+    """Matches any text, also line breaks, so that an invalid id is denied and recorded, not cut or unmatched."""
 
     regex = "(?s:.*)"
 
@@ -112,7 +112,7 @@ WalletId = Annotated[str, _id_path("Id of a wallet.", "w-payer-1")]
 
 AnyId = Annotated[
     str,
-    Query(min_length=1, max_length=LONGEST_ID, pattern=PLAIN, description="Id of anything.", examples=["po-1"]),
+    Query(min_length=1, max_length=LONGEST_ID, pattern=PLAIN, description="Id of any object.", examples=["po-1"]),
 ]
 Filter = Annotated[str | None, Query(min_length=1, max_length=LONGEST_ID, pattern=PLAIN)]
 
@@ -124,7 +124,7 @@ To = Annotated[
     _Instant | None,
     Query(alias="to", description="Latest instant, included.", examples=["2026-02-02T00:00:00Z"]),
 ]
-"""A range of instants with a zone; seconds since 1970 with ten digits before the point are taken as well."""
+"""A range of instants with a zone, or of seconds since 1970 with ten digits before the point."""
 
 Cursor = Annotated[
     str | None,
@@ -132,32 +132,32 @@ Cursor = Annotated[
         min_length=1,
         max_length=LONGEST,
         pattern="^[A-Za-z0-9_-]+$",
-        description="`next_cursor` of the page before; it belongs to one route, id and range.",
+        description="`next_cursor` of the previous page; it is valid for the same route, id and range only.",
     ),
 ]
 
 
 def _plain(value: object) -> object:
-    """Refuse what the framework reads as a whole number and no schema does, like ``1_0``, ``+3`` and ``007``."""
+    """Refuse numbers that the framework accepts and the schema does not, like ``1_0``, ``+3`` and ``007``."""
     if isinstance(value, str) and not _WHOLE.fullmatch(value):
         raise PydanticKnownError("int_parsing")
     return value
 
 
 PLAIN_DIGITS = BeforeValidator(_plain)
-"""Stands after ``limit_query``: before it the published schema would lose its bounds."""
+"""Has to follow ``limit_query`` in ``Annotated``; otherwise the published schema would lose its bounds."""
 
 
 def limit_query(default: int) -> Any:
-    """Return the description of a page's size."""
-    return Query(ge=1, le=100, description=f"Rows of a page; {default} unless given.")
+    """Return the query parameter of a page's size."""
+    return Query(ge=1, le=100, description=f"Rows of a page; default {default}.")
 
 
 def checked_range(start: datetime | None, end: datetime | None) -> tuple[str, str]:
     """Return the bounds of a range of instants in UTC as PostgreSQL reads them.
 
     Raises:
-        InvalidRequestError: it ends before it begins.
+        InvalidRequestError: the range ends before it starts.
     """
     if start is not None and end is not None and start > end:
         error = {"type": "range", "loc": ["query", "from"], "msg": "from must not be later than to"}

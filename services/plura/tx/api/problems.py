@@ -13,29 +13,29 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong with a request."""
+    """A single error of a request."""
 
     model_config = ConfigDict(extra="allow")
 
     type: str = Field(description="Kind of the error.")
-    loc: list[str | int] = Field(description="Where it is: query or path, then the parameter.")
-    msg: str = Field(description="What is wrong, in words.")
+    loc: list[str | int] = Field(description="Location: query or path, then the parameter.")
+    msg: str = Field(description="What is wrong, for people.")
 
 
 class Problem(BaseModel):
     """Problem details of RFC 9457."""
 
     type: str = Field(description="URN of the kind of problem.")
-    title: str = Field(description="Name of the status.")
-    status: int = Field(description="Status of the answer.")
-    detail: str = Field(description="What happened this time.")
-    code: str = Field(description="The kind of problem as a word.")
-    correlation_id: str | None = Field(description="The id that logs and audit know this request by.")
-    errors: list[FieldError] | None = Field(default=None, description="What is wrong with the request, one by one.")
+    title: str = Field(description="Name of the HTTP status.")
+    status: int = Field(description="HTTP status.")
+    detail: str = Field(description="Explanation of this occurrence.")
+    code: str = Field(description="The kind of problem as an identifier.")
+    correlation_id: str | None = Field(description="Id of this request in logs and audit.")
+    errors: list[FieldError] | None = Field(default=None, description="The single errors of the request.")
 
 
 def problem(error: ApiError, correlation_id: str | None) -> Response:
-    """Return the answer that tells of ``error``."""
+    """Return the response for ``error``."""
     return Response(
         problem_body(
             status=error.status_code,
@@ -60,14 +60,14 @@ def problem_body(
     correlation_id: str | None,
     errors: list[dict[str, Any]] | None = None,
 ) -> bytes:
-    """Return the bytes of a problem."""
-    said = Problem(
+    """Return a problem as JSON bytes."""
+    content = Problem(
         type=f"urn:plura:problem:{code.replace('_', '-')}",
         title=title,
         status=status,
         detail=detail,
         code=code,
         correlation_id=correlation_id,
-        errors=None if errors is None else [FieldError(**one) for one in errors],
+        errors=None if errors is None else [FieldError(**error) for error in errors],
     )
-    return said.model_dump_json(exclude=None if errors is not None else {"errors"}).encode()
+    return content.model_dump_json(exclude=None if errors is not None else {"errors"}).encode()

@@ -1,4 +1,4 @@
-"""How values stand in JSON, and how an answer becomes bytes."""
+"""JSON of values and of responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Money = Annotated[
     PlainSerializer(_two_places, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+\.\d{2}$", "examples": ["10000.00"]}),
 ]
-"""KRW with two decimals, as a string: a JSON number would be read as a binary fraction."""
+"""KRW with two decimals, as a string: clients would read a JSON number as a binary fraction."""
 
 
 def answer(body: BaseModel) -> Response:

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn with limits on what a client may take, in time and in bytes."""
+"""The HTTP server: uvicorn with limits on the time and the bytes of clients."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from plura.tx.api.problems import MEDIA_TYPE, problem_body
 REQUEST_SECONDS = 10.0
 """Longest time for a request to arrive, head and body."""
 ANSWER_SECONDS = 30.0
-"""Longest time for a client to take what was sent before the connection is ended."""
+"""Longest time for a client to receive a response before the connection is closed."""
 HEAD_BYTES = 65_536
 DRAIN_SECONDS = 10
-"""How long requests at work may go on after the server was told to stop."""
+"""How long running requests may continue after the server was stopped."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, for clients that send or take slowly, or send heads without end."""
+    """uvicorn's protocol with limits for slow clients and for oversized request heads."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -34,51 +34,51 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._read_bytes = 0
-        self._arriving = _Alarm(REQUEST_SECONDS, self._too_slow)
-        self._taking = _Alarm(ANSWER_SECONDS, self._too_lazy)
+        self._request_timer = _Timer(REQUEST_SECONDS, self._request_timed_out)
+        self._response_timer = _Timer(ANSWER_SECONDS, self._response_timed_out)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        """Begin to wait for the first request."""
+        """Start to wait for the first request."""
         super().connection_made(transport)
-        self._arriving.set(self.loop)
+        self._request_timer.start(self.loop)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Stop the timers."""
         super().connection_lost(exc)
-        self._arriving.cancel()
-        self._taking.cancel()
+        self._request_timer.stop()
+        self._response_timer.stop()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, and count those of a head that does not end."""
+        """Receive bytes, and count those of an unfinished request head."""
         if self._in_head or self._is_complete:
             self._head_bytes += len(data)
         super().data_received(data)
         if self._is_complete:
-            self._arriving.cancel()
+            self._request_timer.stop()
             self._head_bytes = 0
         else:
-            self._arriving.set(self.loop)
+            self._request_timer.start(self.loop)
         if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
             self._refuse_head()
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         super().on_message_begin()
         self._is_complete, self._in_head = False, True
         self._read_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the address."""
+        """Receive a part of the URL."""
         self._count(url)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Receive a header."""
         self._count(name, value)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Count no longer: a body is not kept beyond the flow control's limit."""
+        """Stop counting: flow control limits the size of a body in memory."""
         self._in_head = False
         self._head_bytes = 0
         super().on_headers_complete()
@@ -89,17 +89,17 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """Give a client that takes nothing a while."""
+        """Start the timer of a client that receives nothing."""
         super().pause_writing()
-        self._taking.set(self.loop)
+        self._response_timer.start(self.loop)
 
     def resume_writing(self) -> None:
-        """The client took what was sent."""
+        """Stop the timer: the client has received the data."""
         super().resume_writing()
-        self._taking.cancel()
+        self._response_timer.stop()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, or a head that was too long although it came at once."""
+        """Answer bytes that are not HTTP, or a request head that is too long."""
         if self._read_bytes > HEAD_BYTES:
             self._refuse_head()
         else:
@@ -108,26 +108,26 @@ class GuardedProtocol(HttpToolsProtocol):
     def _count(self, *parts: bytes) -> None:
         self._read_bytes += sum(map(len, parts))
         if self._read_bytes > HEAD_BYTES:
-            raise _HeadTooLongError  # the parser stops by it, so that the application does not see the request
+            raise _HeadTooLongError  # stops the parser, so that the application does not see the request
 
     def _refuse_head(self) -> None:
         self._refuse(431, "Request Header Fields Too Large", "The head of the request is too long")
 
-    def _too_slow(self) -> None:
+    def _request_timed_out(self) -> None:
         if self.transport.is_closing():
             return
         cycle = self.cycle
         is_answered = cycle is not None and cycle.response_started and not (self._in_head and cycle.response_complete)
         if is_answered:
-            self.transport.close()  # only the rest of an answered request is missing, or the answer is under way
+            self.transport.close()  # the response has started; only the rest of the request is missing
         else:
             self._refuse(408, "Request Timeout", "The request did not arrive in time")
 
-    def _too_lazy(self) -> None:
+    def _response_timed_out(self) -> None:
         self.transport.abort()
 
     def _refuse(self, status: int, title: str, detail: str) -> None:
-        """Answer without asking the application, and close."""
+        """Answer without the application, and close the connection."""
         correlation_id = correlation.new()
         body = problem_body(
             status=status,
@@ -145,7 +145,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """Return a server of ``app`` that is not running yet; its sockets are given to ``run``."""
+    """Return a server of ``app`` that is not running yet; ``run`` takes its sockets."""
     config = uvicorn.Config(
         app,
         http=GuardedProtocol,
@@ -162,20 +162,20 @@ def server(app: ASGIApp) -> uvicorn.Server:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that takes connections.
+    """Return a listening socket.
 
     Raises:
-        OSError: the address is taken or not ours.
+        OSError: the address is in use or not of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=1024)
 
 
 def serve(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish the requests at work."""
-    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn hands the signal back when it is done: that is no failure
+    """Serve until SIGTERM or Ctrl-C, then finish the running requests."""
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises the signal again at its end, which is not a failure
     gc.collect()
-    gc.freeze()  # what is loaded by now stays, and a collection that looked through it again would hold up all requests
+    gc.freeze()  # loaded modules are permanent; collections that scan them would delay all requests
     try:
         server(app).run(sockets=[listening])
     finally:
@@ -186,25 +186,25 @@ class _HeadTooLongError(Exception):
     """A head has more than ``HEAD_BYTES``."""
 
 
-class _Alarm:
-    """A timer that is set at most once at a time."""
+class _Timer:
+    """Calls a function after a time, unless it is stopped; a second start does not restart it."""
 
-    def __init__(self, seconds: float, ring: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, callback: Callable[[], None]) -> None:
         self._seconds = seconds
-        self._ring = ring
+        self._callback = callback
         self._handle: asyncio.TimerHandle | None = None
 
-    def set(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Ring after the seconds, counted from the first call."""
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the timer, unless it runs."""
         if self._handle is None:
-            self._handle = loop.call_later(self._seconds, self._go_off)
+            self._handle = loop.call_later(self._seconds, self._fire)
 
-    def cancel(self) -> None:
-        """Ring not."""
+    def stop(self) -> None:
+        """Stop the timer."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
-    def _go_off(self) -> None:
+    def _fire(self) -> None:
         self._handle = None
-        self._ring()
+        self._callback()

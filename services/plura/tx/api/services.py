@@ -1,4 +1,4 @@
-"""What the routes work with, made once per process."""
+"""Services of the application, created once per process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fastapi import Request
 from plura.kit.auth.authenticators import Authenticator
 from plura.kit.auth.sign_in import SignIn
 from plura.tx.api.audit.service import AuditService
-from plura.tx.api.console.ended import EndedSessions
+from plura.tx.api.console.ended_sessions import EndedSessions
+from plura.tx.api.denied_requests import DeniedRequestAudit
 from plura.tx.api.health.service import HealthService
 from plura.tx.api.order.service import OrderService
-from plura.tx.api.refusals import Refusals
 from plura.tx.api.search.service import SearchService
 from plura.tx.api.tx.service import TxService
 from plura.tx.api.wallet.service import WalletService
@@ -21,12 +21,12 @@ from plura.tx.api.wallet.service import WalletService
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """One service per resource, and who stands at the gate."""
+    """One service per resource, and what authenticates and audits requests."""
 
     authenticator: Authenticator
     sign_in: SignIn | None
     sessions: EndedSessions
-    refusals: Refusals
+    denied_requests: DeniedRequestAudit
     tx: TxService
     order: OrderService
     wallet: WalletService
@@ -38,6 +38,6 @@ class Services:
 def services_of(request: Request) -> Services:
     """Return the services of the application that serves ``request``.
 
-    Routes call it themselves: a dependency of the framework would cost a tenth of what we spend on a request.
+    Routes call it directly: as a dependency of the framework it would take a tenth of the time of a request.
     """
     return cast("Services", request.app.state.services)

@@ -22,7 +22,7 @@ Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_net
 
 
 class ApiSettings(ServiceSettings):
-    """Settings of the HTTP side, from environment variables with the prefix ``PLURA_``."""
+    """Settings of the HTTP server, from environment variables with the prefix ``PLURA_``."""
 
     bare_names: ClassVar[dict[str, str]] = {
         "app_env": "APP_ENV",
@@ -32,12 +32,12 @@ class ApiSettings(ServiceSettings):
 
     app_env: Literal["local", "dev", "prod"] = "local"
     log_level: str = "INFO"
-    trusted_proxies: Networks = Field(default=(), description="Addresses whose X-Forwarded-For is believed.")
+    trusted_proxies: Networks = Field(default=(), description="Addresses whose X-Forwarded-For is trusted.")
     audit_mask_query_keys: Words = Field(
         default=("access_token", "token"), description="Query keys whose values are hidden in the audit."
     )
     audit_refusals_per_second: int = Field(
-        default=5, ge=1, description="401 answers to one address in a second that get an audit row each."
+        default=5, ge=1, description="401 responses to an address in a second that get an audit row each."
     )
 
     @property

@@ -1,4 +1,4 @@
-"""The statements of the API: prepared, measured, and repeated once if a connection turned out to be unusable."""
+"""The statements of the API: prepared, measured, and repeated once if the connection was unusable."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
+from psycopg.rows import BaseRowFactory, TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from plura.kit.observability.logs import fields
@@ -22,19 +22,21 @@ from plura.tx.db import API_ROLE
 _LOG = logging.getLogger(__name__)
 _LONGEST_LOGGED = 300
 _LONGEST_WAIT_SECONDS = 3.0
-"""For a connection: an administrator is told soon that there is none."""
+"""For a connection: an administrator learns soon that none is available."""
 
 _SESSION_ENDED = "PL401"
 """SQLSTATE of ``bo.require_open_session``."""
 _READ_ONLY = "25006"
 _UNUSABLE = (_READ_ONLY, "08", "57P")
-"""Beginnings of the SQLSTATEs after which a connection is unusable, even if it still answers.
+"""Prefixes of the SQLSTATEs after which a connection is unusable, even if it still responds.
 
 The server became read-only, as a demoted primary does; the connection is lost, perhaps between a pooler and the
 server; or the server shuts down, has crashed, or does not accept connections yet.
 """
 
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 
 class Statements:
@@ -48,47 +50,88 @@ class Statements:
         self._longest_wait = min(pool.timeout, _LONGEST_WAIT_SECONDS)
         self._texts: Mapping[str, LiteralString] = read_queries("plura.tx.db", "lookups.sql")
 
-    async def rows(self, name: str, table: str, parameters: Mapping[str, Any] | None = None) -> Sequence[TupleRow]:
-        """Run a statement in a transaction of its own and return its rows.
+    async def rows(
+        self, name: str, table: str, row: BaseRowFactory[Row], parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row]:
+        """Run a statement in its own transaction and return its rows, made by the row factory ``row``.
 
-        ``table`` is the label of the metrics. If the connection is unusable, the statement is tried once more after
-        the pool has closed all older connections; then an audit row may be written twice, but it is never missing.
+        ``table`` is the label of the metrics. If the connection is unusable, the statement is retried once after the
+        pool has closed all older connections; then an audit row may be written twice, but it is never missing.
 
         Raises:
             SessionEndedError: the parameters name a session that was ended.
-            UnavailableError: it did not run, whatever the reason.
+            UnavailableError: the statement failed, whatever the reason.
         """
-        return await self._surviving(lambda: self._once(name, table, parameters))
+
+        async def once() -> Sequence[Row]:
+            async with self._connection() as connection:
+                with self._measured(name, table):
+                    cursor = connection.cursor(row_factory=row)
+                    await cursor.execute(self._texts[name], parameters, prepare=True)
+                    return await cursor.fetchall()
+
+        return await self._with_retry(once)
+
+    async def run(self, name: str, table: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement in its own transaction, ignoring its rows. Errors are those of ``rows``."""
+
+        async def once() -> None:
+            async with self._connection() as connection:
+                with self._measured(name, table):
+                    await connection.execute(self._texts[name], parameters, prepare=True)
+
+        await self._with_retry(once)
 
     async def read_as(
-        self, role: LiteralString, name: str, parameters: Mapping[str, Any], record: Mapping[str, Any]
-    ) -> Sequence[TupleRow]:
-        """Run a statement in another role and record that, in one transaction.
+        self,
+        role: LiteralString,
+        name: str,
+        row: BaseRowFactory[Row],
+        parameters: Mapping[str, Any],
+        record: Mapping[str, Any],
+    ) -> Sequence[Row]:
+        """Run a statement as ``role`` and write an audit row, in one transaction.
 
-        ``record`` are the parameters of the audit row; its ``result_count`` and ``result`` are set here.
+        ``record`` has the parameters of the audit row; ``result`` and ``result_count`` are added here.
 
         Raises:
             SessionEndedError: the parameters name a session that was ended.
-            UnavailableError: it did not run, whatever the reason.
+            UnavailableError: a statement failed, whatever the reason.
         """
-        return await self._surviving(lambda: self._once_as(role, name, parameters, record))
 
-    async def undone(self, name: str, table: str, parameters: Mapping[str, Any]) -> None:
-        """Run a statement and roll it back; what it took from a sequence stays taken.
+        async def once() -> Sequence[Row]:
+            async with self._connection() as connection, connection.transaction():
+                await connection.execute(_set_local_role(role))
+                with self._measured(name, "admin_audit_logs"):
+                    cursor = connection.cursor(row_factory=row)
+                    # planned for these filters: a generic plan would use the index of none
+                    await cursor.execute(self._texts[name], parameters, prepare=False)
+                    rows = await cursor.fetchall()
+                # no RESET ROLE: it would outlive the transaction and leave the connection with the login role's rights
+                await connection.execute(_set_local_role(API_ROLE))
+                count = min(len(rows), int(parameters["limit"]))
+                outcome = {"result": "FOUND" if rows else "EMPTY", "result_count": count}
+                with self._measured("record", "admin_audit_logs"):
+                    await connection.execute(self._texts["record"], {**record, **outcome})
+            return rows
+
+        return await self._with_retry(once)
+
+    async def try_out(self, name: str, table: str, parameters: Mapping[str, Any]) -> None:
+        """Run a statement and roll it back; numbers that it took from a sequence are not given back.
 
         Raises:
-            UnavailableError: it did not run, whatever the reason.
+            UnavailableError: the statement failed, whatever the reason.
         """
 
-        async def once() -> Sequence[TupleRow]:
+        async def once() -> None:
             async with self._connection() as connection, connection.transaction(force_rollback=True):
                 with self._measured(name, table):
                     await connection.execute(self._texts[name], parameters, prepare=True)
-            return ()
 
-        await self._surviving(once)
+        await self._with_retry(once)
 
-    async def _surviving(self, work: Callable[[], Awaitable[Sequence[TupleRow]]]) -> Sequence[TupleRow]:
+    async def _with_retry(self, work: Callable[[], Awaitable[Result]]) -> Result:
         started = time.monotonic()
         try:
             return await work()
@@ -101,32 +144,9 @@ class Statements:
         except _UnusableConnectionError:
             raise UnavailableError from None
 
-    async def _once_as(
-        self, role: LiteralString, name: str, parameters: Mapping[str, Any], record: Mapping[str, Any]
-    ) -> Sequence[TupleRow]:
-        async with self._connection() as connection, connection.transaction():
-            await connection.execute(_set_local_role(role))
-            with self._measured(name, "admin_audit_logs"):
-                # planned for the filters at hand: one plan for all of them would use the index of none
-                cursor = await connection.execute(self._texts[name], parameters, prepare=False)
-                rows = await cursor.fetchall()
-            # no RESET ROLE: it would outlive the transaction and leave the connection with the rights of who signed in
-            await connection.execute(_set_local_role(API_ROLE))
-            count = min(len(rows), int(parameters["limit"]))
-            outcome = {"result": "FOUND" if rows else "EMPTY", "result_count": count}
-            with self._measured("record", "admin_audit_logs"):
-                await connection.execute(self._texts["record"], {**record, **outcome})
-        return rows
-
-    async def _once(self, name: str, table: str, parameters: Mapping[str, Any] | None) -> Sequence[TupleRow]:
-        async with self._connection() as connection:
-            with self._measured(name, table):
-                cursor = await connection.execute(self._texts[name], parameters, prepare=True)
-                return await cursor.fetchall()
-
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
-        """Borrow a connection and translate the errors of the driver, here and nowhere else."""
+        """Borrow a connection; the only place that translates errors of the driver."""
         started = time.perf_counter()
         try:
             async with self._pool.connection(timeout=self._longest_wait) as connection:
@@ -157,7 +177,7 @@ def _set_local_role(role: LiteralString) -> psycopg.sql.Composed:
 
 
 class _Measured:
-    """Times a statement; a class, because it is entered for every request."""
+    """Times a statement; a class, because a generator-based context manager would cost more in every request."""
 
     __slots__ = ("_metrics", "_name", "_slow", "_started", "_table", "_text")
 
@@ -183,4 +203,4 @@ def _first_line(error: Exception) -> str:
 
 
 class _UnusableConnectionError(Exception):
-    """The connection was dead, or nothing can be written over it."""
+    """The connection is lost or cannot write."""

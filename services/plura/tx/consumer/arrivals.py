@@ -1,7 +1,7 @@
-"""When the messages of a partition arrived, by what its consumers have observed of its end.
+"""When the messages of a partition arrived, as observed from its end offset.
 
-Producers put a time into each record, and it may be anything: 0, -1, seconds, a clock that is wrong, or the time of an
-old event that is sent again. So it is only used to place the arrival between the two observations around it.
+Producers put a time into each record, and it may be anything: 0, -1, seconds, a wrong clock, or the time of an
+old event that is sent again. So it only places the arrival between the two observations around it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class _Run:
 
 @dataclass
 class Arrivals:
-    """How far the log reached when; all times are of one clock."""
+    """End offsets of the log over time; all times are of one clock."""
 
     _runs: list[_Run] = field(default_factory=list)
 
     def observe(self, at: float, end: int) -> None:
-        """Take note of the end of the log at a time. A shorter log was recreated: earlier notes are dropped."""
+        """Record the end of the log at a time. A shorter log was recreated: earlier observations are dropped."""
         runs = self._runs
         if runs and (end < runs[-1].end or at < runs[-1].last_at):
             runs.clear()
@@ -41,18 +41,18 @@ class Arrivals:
             del runs[1:-1:2]
 
     def forget(self, position: int) -> None:
-        """Forget what is only needed for messages before an offset."""
+        """Drop observations that only messages before ``position`` need."""
         before = sum(run.end <= position for run in self._runs)
         del self._runs[: max(0, before - 1)]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all observations."""
         self._runs.clear()
 
     def arrived(self, offset: int, claimed_at: float | None = None) -> float | None:
-        """Return when the message at an offset arrived, ``None`` if the log was not seen to reach it.
+        """Return when the message at an offset arrived, None if no observation has reached it.
 
-        ``claimed_at`` is the time that its record carries, if it is one.
+        ``claimed_at`` is the timestamp of its record, if it is plausible.
         """
         seen = next((number for number, run in enumerate(self._runs) if run.end > offset), None)
         if seen is None:
@@ -65,7 +65,7 @@ class Arrivals:
 
 
 def claimed(milliseconds: int | None) -> float | None:
-    """Return the time in a record as seconds since the epoch, ``None`` if it cannot be one."""
+    """Return the timestamp of a record as seconds since the epoch, None if it is not plausible."""
     if milliseconds is None or milliseconds / 1000 < _FIRST_RECORD:
         return None
     return milliseconds / 1000

@@ -1,4 +1,4 @@
-"""How the members of the group share the partitions."""
+"""How members of the consumer group share the partitions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plura.tx.consumer.topics import Topics
 
 @dataclass(frozen=True)
 class _Partitions:
-    """Partitions of topics, in the way in which the client asks for them."""
+    """Partitions of topics, with the interface that the client expects."""
 
     of: dict[str, set[int]]
 
@@ -25,22 +25,22 @@ class _Partitions:
 class KnownTopicsAssignor(RangePartitionAssignor):  # type: ignore[misc]
     """Assigns ranges of all topics that exist.
 
-    A member that has just started may lead the group before its client has heard of the topics. The client would then
-    assign nothing to anybody, and if that member is killed at once and comes back under its name, nobody would correct
-    that. So what the client does not know yet is taken from our own observation of the topics. A topic that does not
-    exist is left out, so that the others are read; its partitions are assigned once it exists.
+    A member that has just started may lead the group before its client has metadata of the topics. The client would
+    then assign no partitions at all, and if that member is killed at once and restarted under its name, no rebalance
+    would correct that. So topics that the client does not know yet are looked up in our own observation. A topic that
+    does not exist is left out, so that the remaining topics are read; its partitions are assigned once it exists.
     """
 
     def __init__(self, topics: Callable[[], Topics]) -> None:
-        """Take a function that returns our own observation of the topics, which may be empty at first."""
+        """Keep a function that returns our own observation of the topics, which may be empty at first."""
         self._topics = topics
-        self._heard_of: set[str] = set()
+        self._seen: set[str] = set()
 
     def assign(self, cluster: Any, members: Iterable[Any]) -> Any:
         """Return the partitions of each member.
 
         Raises:
-            UnknownTopicOrPartitionError: nobody has heard of a topic yet; the client has just begun and joins again.
+            UnknownTopicOrPartitionError: a topic is not known yet; the client has just started and joins again.
         """
         # the client groups members by whether they are named, and expects them in that order
         members = sorted(members, key=lambda member: member.group_instance_id is None)
@@ -51,12 +51,12 @@ class KnownTopicsAssignor(RangePartitionAssignor):  # type: ignore[misc]
     def _partitions(self, cluster: Any, topic: str) -> set[int]:
         found: set[int] = cluster.partitions_for_topic(topic) or set()
         if found:
-            self._heard_of.add(topic)
+            self._seen.add(topic)
             return found
-        if topic in self._heard_of:
-            return set()  # the client has just seen that it was deleted
+        if topic in self._seen:
+            return set()  # it was deleted, and the client knows
         topics = self._topics()
         if topic not in topics:
             raise UnknownTopicOrPartitionError(f"topic {topic} is not known")
-        seen = topics[topic]
-        return set() if seen is None else set(range(seen.partitions))
+        observed = topics[topic]
+        return set() if observed is None else set(range(observed.partitions))

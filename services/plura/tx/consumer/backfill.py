@@ -1,4 +1,4 @@
-"""Events of files through the same path as those of topics: any size, a bar, resumable, with a summary."""
+"""Stores the events of files as the consumer stores those of topics; a run can be resumed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from plura.kit.queries import read_queries
+from plura.kit.rows import row_of
 from plura.tx.consumer.batches import Batch, prepare
 from plura.tx.consumer.ingest import Ingest, StoppedError
 from plura.tx.consumer.messages import BACKFILL_TOPICS, Message
@@ -24,17 +25,26 @@ from plura.tx.consumer.store import Written
 _SQL = read_queries("plura.tx.db", "backfill.sql")
 _CHUNK = 1 << 20
 _LONGEST_LINE = 1 << 24
-"""Bytes of a line that are kept; what is longer is no event and is put aside without its rest."""
+"""Bytes of a line that are read; a longer line is not an event and is put aside without its rest."""
 _MOST_BYTES = 1 << 24
-"""Bytes of a batch, whatever the number of its events."""
+"""Largest batch in bytes, regardless of the number of its events."""
 
 Advance = Callable[[int, int, str], None]
-"""Called with the bytes done, the bytes of the file, and its name."""
+"""Called with the bytes read, the size of the file, and its name."""
+
+
+class _StoredProgress(NamedTuple):
+    """A row of ``bo.backfills``."""
+
+    bytes_done: int
+    lines_done: int
+    events: int
+    failed: int
 
 
 @dataclass(kw_only=True)
 class Progress:
-    """How far a file was read."""
+    """How far a file is stored."""
 
     file_digest: bytes
     kind: str
@@ -48,40 +58,40 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Summary:
-    """What a run over one file did; ``failed`` counts those of an earlier run that it resumed as well."""
+    """Result of a run over a file; ``failed`` includes the bad events of the earlier run that it resumed."""
 
     file: Path
     kind: str
     events: int = 0
     changed: int = 0
     failed: int = 0
-    unwanted: int = 0
+    out_of_range: int = 0
     skipped_lines: int = 0
-    """Lines that an earlier run had stored."""
+    """Lines that the earlier run had stored."""
     seconds: float = 0.0
 
 
 @dataclass(kw_only=True)
 class Backfill:
-    """Stores files. The next batch is read while one is written."""
+    """Stores files. The next batch is read while the current batch is written."""
 
     ingest: Ingest
     connect: Callable[[], Connection[TupleRow]]
     selection: str
-    """What of the files is wanted, in words; a run resumes only one of the same selection."""
+    """Which events are stored, as text; a run resumes only a run with the same selection."""
     most_events: int
-    _told: list[tuple[Batch, Written]] = field(default_factory=list)
+    _committed: list[tuple[Batch, Written]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Take note of every batch that is committed."""
-        self.ingest.told = lambda batch, written: self._told.append((batch, written))
+        """Collect every batch that is committed."""
+        self.ingest.on_committed = lambda batch, written: self._committed.append((batch, written))
 
     def run(self, file: Path, kind: str, *, resume: bool, advance: Advance) -> Summary:
         """Store the events of a file.
 
         Raises:
             OSError: the file cannot be read.
-            StoppedError: it was to stop; everything up to a line is stored, and ``resume`` continues from there.
+            StoppedError: ``ingest.stopping`` was set; events up to a line are stored; ``resume`` continues there.
         """
         started = time.monotonic()
         size = file.stat().st_size
@@ -91,25 +101,25 @@ class Backfill:
         summary = Summary(file=file, kind=kind, skipped_lines=progress.lines_done, failed=progress.failed)
         with file.open("rb") as lines, ThreadPoolExecutor(1) as writer:
             lines.seek(progress.bytes_done)
-            at_work: Future[None] | None = None
+            writing: Future[None] | None = None
             for messages, bytes_done, lines_done in self._batches(lines, progress):
                 batch = prepare(self.ingest.reader, messages)
-                if at_work is not None:
-                    self._finish(at_work, progress, summary)
+                if writing is not None:
+                    self._finish(writing, progress, summary)
                     advance(progress.bytes_done, size, file.name)
                 if self.ingest.stopping.is_set():
                     raise StoppedError(f"stopped after line {progress.lines_done} of {file}")
                 progress.bytes_done, progress.lines_done = bytes_done, lines_done
-                at_work = writer.submit(self._write, batch, progress)
-            if at_work is not None:
-                self._finish(at_work, progress, summary)
+                writing = writer.submit(self._write, batch, progress)
+            if writing is not None:
+                self._finish(writing, progress, summary)
         with self.connect() as connection:
             _keep(connection, progress, finished=True)
         summary.seconds = time.monotonic() - started
         return summary
 
     def _batches(self, lines: BinaryIO, progress: Progress) -> Iterator[tuple[list[Message], int, int]]:
-        """Yield messages with the bytes and lines that are read when they are stored."""
+        """Yield messages with the numbers of bytes and lines up to their end."""
         topic = BACKFILL_TOPICS[progress.kind]
         position, number = progress.bytes_done, progress.lines_done
         messages: list[Message] = []
@@ -129,33 +139,38 @@ class Backfill:
             yield messages, position, number
 
     def _write(self, batch: Batch, progress: Progress) -> None:
-        self.ingest.write(batch, lambda connection, last: self._also(connection, last, progress))
+        self.ingest.write(batch, lambda connection, last: self._keep_progress(connection, last, progress))
 
-    def _also(self, connection: Connection[TupleRow], last: Batch, progress: Progress) -> None:
-        """Keep in the transaction of the last part of a batch how far the file is stored then."""
-        parts = [*(batch for batch, _ in self._told), last]
-        events, failed = sum(len(one.messages) for one in parts), sum(one.refused for one in parts)
+    def _keep_progress(self, connection: Connection[TupleRow], last: Batch, progress: Progress) -> None:
+        """Store the progress in the transaction of the last part of a batch."""
+        parts = [*(batch for batch, _ in self._committed), last]
+        events, failed = sum(len(part.messages) for part in parts), sum(part.rejected for part in parts)
         after = replace(progress, events=progress.events + events, failed=progress.failed + failed)
         _keep(connection, after, finished=False)
 
-    def _finish(self, at_work: Future[None], progress: Progress, summary: Summary) -> None:
-        """Wait for the batch at work and count what became of it."""
-        at_work.result()
-        for batch, written in self._told:
-            events, refused = len(batch.messages), batch.refused
+    def _finish(self, writing: Future[None], progress: Progress, summary: Summary) -> None:
+        """Wait for the batch that is being written and count its outcome."""
+        writing.result()
+        for batch, written in self._committed:
+            events, rejected = len(batch.messages), batch.rejected
             progress.events += events
-            progress.failed += refused
+            progress.failed += rejected
             summary.events += events
-            summary.failed += refused
-            summary.unwanted += sum(counts.unwanted for counts in batch.counts.values())
+            summary.failed += rejected
+            summary.out_of_range += sum(counts.out_of_range for counts in batch.counts.values())
             summary.changed += sum(written.changed.values())
-        self._told.clear()
+        self._committed.clear()
 
     def _recall(self, progress: Progress) -> None:
         with self.connect() as connection:
-            row = connection.execute(_SQL["progress"], vars(progress)).fetchone()
+            row = (
+                connection.cursor(row_factory=row_of(_StoredProgress))
+                .execute(_SQL["progress"], vars(progress))
+                .fetchone()
+            )
         if row is not None:
-            progress.bytes_done, progress.lines_done, progress.events, progress.failed = row
+            progress.bytes_done, progress.lines_done = row.bytes_done, row.lines_done
+            progress.events, progress.failed = row.events, row.failed
 
 
 def _keep(connection: Connection[TupleRow], progress: Progress, *, finished: bool) -> None:
@@ -163,7 +178,7 @@ def _keep(connection: Connection[TupleRow], progress: Progress, *, finished: boo
 
 
 def _digest(file: Path, size: int, advance: Advance) -> bytes:
-    """Return the SHA-256 of a file: a line is known by it, whatever the file is called."""
+    """Return the SHA-256 of a file: it identifies the file, whatever its name."""
     digest, done = hashlib.sha256(), 0
     with file.open("rb") as content:
         while chunk := content.read(_CHUNK):
@@ -174,7 +189,7 @@ def _digest(file: Path, size: int, advance: Advance) -> bytes:
 
 
 def _skip_rest(lines: BinaryIO) -> int:
-    """Read to the end of a line and return how many bytes that were."""
+    """Skip the rest of a line and return its number of bytes."""
     skipped = 0
     while piece := lines.readline(_CHUNK):
         skipped += len(piece)

@@ -1,4 +1,4 @@
-"""A batch: messages read under the profile, the latest row for each key, and what was bad."""
+"""A batch: messages read under the profile, the latest row for each key, and the bad messages."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from plura.tx.consumer.errors import InvalidEventError
 from plura.tx.consumer.events import EventReader, Row
 from plura.tx.consumer.messages import DeadLetter, Message
-from plura.tx.consumer.refusals import RefusedError
 from plura.tx.consumer.values import read_object
 
 
 @dataclass
 class TopicCounts:
-    """What a batch holds of one topic."""
+    """What a batch has of one topic."""
 
     messages: int = 0
-    refused: int = 0
-    unwanted: int = 0
+    rejected: int = 0
+    out_of_range: int = 0
     violations: int = 0
     version_missing: int = 0
     less_information: int = 0
     aliases: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Field and the name its value came under."""
+    """Field, and the alias under which its value came."""
     events_at: list[datetime] = field(default_factory=list)
 
 
@@ -34,17 +34,17 @@ class Batch:
 
     messages: list[Message] = field(default_factory=list)
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
-    """For each kind: key to the row that stands among those of the batch."""
+    """For each kind: key to the latest row of the batch."""
     topic_of: dict[str, str] = field(default_factory=dict)
     """For each kind that has rows: the topic they came from."""
     dead: list[DeadLetter] = field(default_factory=list)
     counts: dict[str, TopicCounts] = field(default_factory=dict)
     skipped_types: Counter[str] = field(default_factory=Counter)
-    """related_type of the entries that take no part in pairing."""
+    """related_type of the entries that pairing leaves out."""
 
     @property
-    def refused(self) -> int:
-        """How many of its messages are put aside."""
+    def rejected(self) -> int:
+        """Number of messages that are put aside."""
         return len(self.dead)
 
 
@@ -57,14 +57,14 @@ def prepare(reader: EventReader, messages: Iterable[Message]) -> Batch:
 
 
 def put_aside(reader: EventReader, message: Message, detail: str) -> Batch:
-    """Return a batch that does nothing but put a message aside which the database refused."""
+    """Return a batch that only puts aside a message that the database rejected."""
     letter = DeadLetter(message=message, error="internal_error", detail=detail, profile_id=reader.profile.profile_id)
-    counts = {message.topic: TopicCounts(messages=1, refused=1)}
+    counts = {message.topic: TopicCounts(messages=1, rejected=1)}
     return Batch(messages=[message], dead=[letter], counts=counts)
 
 
 def add(batch: Batch, reader: EventReader, message: Message) -> None:
-    """Read a message and add what it says to a batch."""
+    """Read a message and add its row, or the reason why it is bad, to a batch."""
     batch.messages.append(message)
     counts = batch.counts.get(message.topic)
     if counts is None:
@@ -72,15 +72,15 @@ def add(batch: Batch, reader: EventReader, message: Message) -> None:
     counts.messages += 1
     try:
         kind, row, aliases = reader.read(message.topic, read_object(message.value))
-    except RefusedError as error:
-        counts.refused += 1
+    except InvalidEventError as error:
+        counts.rejected += 1
         counts.violations += error.code == "contract_core_violation"
         batch.dead.append(
             DeadLetter(message=message, error=error.code, detail=error.detail, profile_id=reader.profile.profile_id)
         )
         return
-    if not reader.wants(row):
-        counts.unwanted += 1
+    if not reader.is_in_range(row):
+        counts.out_of_range += 1
         return
     if aliases:
         counts.aliases.update(aliases)
@@ -90,8 +90,8 @@ def add(batch: Batch, reader: EventReader, message: Message) -> None:
         batch.skipped_types[row.skipped_type] += 1
     rows = batch.rows.setdefault(kind, {})
     batch.topic_of[kind] = message.topic
-    standing = rows.setdefault(row.key, row)
-    if standing is not row:
-        loser, winner = sorted((standing, row), key=lambda one: one.order)
+    current = rows.setdefault(row.key, row)
+    if current is not row:
+        loser, winner = sorted((current, row), key=lambda candidate: candidate.order)
         rows[row.key] = winner
         counts.less_information += loser.says_less_than(winner)

@@ -1,4 +1,4 @@
-"""What events look like: the fields of each kind, from which parsing, tables and published schemas are made."""
+"""The contract of events: the fields of each kind. Parsing, tables and published schemas follow from it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Field:
     stored_as: str = ""
     """Its column, where that has another name."""
     stand_ins: tuple[str, ...] = ()
-    """Fields whose value it takes where it has none of its own, the first first."""
+    """Fields whose value it takes if it has none, in order of preference."""
     about: str
     example: str | int
 
@@ -48,7 +48,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of event: what it is called, where it goes, and what it consists of; its first field is the key."""
+    """A kind of event: its name, topic, table and fields; the first field is the key."""
 
     name: str
     event: str
@@ -59,12 +59,12 @@ class Kind:
 
     @property
     def key(self) -> Field:
-        """The field that identifies what the event is about."""
+        """The field that identifies the event's object."""
         return self.fields[0]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of its rows in order."""
+        """Columns of its rows, in order."""
         return tuple(field.column for field in self.fields)
 
 

@@ -1,4 +1,4 @@
-"""An event under its profile becomes a row: names resolved, values typed, and an order between rows of one key."""
+"""Turns events into rows under a profile: aliases resolved, values typed, and an order between rows of one key."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from plura.tx.consumer.contract import LEDGER, Kind, Type
+from plura.tx.consumer.errors import InvalidEventError, parse_error
 from plura.tx.consumer.messages import BACKFILL_TOPICS
 from plura.tx.consumer.profiles import Profile
-from plura.tx.consumer.refusals import RefusedError, parse_error
 from plura.tx.consumer.values import READERS, TEXTS, agree, is_blank
 
 PAYMENT_ORDER_TYPES = (None, "", "PAYMENT_ORDER")
 """Values of related_type with which an entry belongs to a payment order."""
 
 _TEXTS = frozenset({*TEXTS, None})
-"""Types of fields for which blank text is no value; ``None`` is that of a name that no field has."""
+"""Types of fields for which blank text counts as missing; None stands for names that are not fields."""
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _DIGEST_BYTES = 16
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 Order = tuple[bool, datetime, bool, int, bytes]
-"""Of two rows of one key the greater one stands: updated_at, then version, missing lowest, then the digest."""
+"""The row with the greatest order of its key wins: updated_at, then version, missing lowest, then the digest."""
 
 
 class Row(NamedTuple):
-    """A row to write: its key, its values as a line of PostgreSQL's COPY, and what decides against other rows."""
+    """A row to write: its key, its values as a line of PostgreSQL's COPY, and its order."""
 
     key: str
     line: str
@@ -46,20 +46,20 @@ class Row(NamedTuple):
         return not self.order[0] and not self.order[2]
 
     def says_less_than(self, other: Row) -> bool:
-        """Whether it loses because it says less about its order than the other row."""
+        """Whether it loses because it has less information about its order than the other row."""
         (dated, at, numbered, *_), (other_dated, other_at, other_numbered, *_) = self.order, other.order
         return dated < other_dated or (dated == other_dated and at == other_at and numbered < other_numbered)
 
 
 class Alias(NamedTuple):
-    """A field whose value came under another name."""
+    """A field whose value came under an alias."""
 
     field: str
     name: str
 
 
 class _Plan(NamedTuple):
-    """How a field becomes a cell."""
+    """How the value of a field becomes a cell."""
 
     name: str
     read: Callable[[Any], Any]
@@ -68,19 +68,19 @@ class _Plan(NamedTuple):
 
 
 class _Names(NamedTuple):
-    """Under which names a field is sent."""
+    """The names under which a field may come."""
 
     field: str
     names: tuple[str, ...]
     rivals: tuple[str, ...]
-    """Names that are no fields themselves: what comes under them must not contradict the field."""
+    """Aliases that are not fields themselves: their value must not contradict the field."""
     is_text: bool
-    """Whether blank text counts as not given; for other fields it is a bad value."""
+    """Whether blank text counts as missing; for fields of other types it is a bad value."""
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """How one kind of event is read under one profile; worked out once."""
+    """How a kind of event is read under a profile; computed once."""
 
     kind: Kind
     names: tuple[_Names, ...]
@@ -93,23 +93,25 @@ class EventReader:
     """Reads events under a profile."""
 
     def __init__(self, profile: Profile, *, since: datetime | None = None, until: datetime | None = None) -> None:
-        """Prepare the reading of each topic; only events from ``since`` to ``until``, both included, are wanted."""
+        """Prepare the reading of each topic; ``since`` and ``until``, both included, are for ``is_in_range``."""
         self.profile = profile
         self._since = since or _EARLIEST
         self._until = until or _LATEST
         readings = {topic: _reading(profile, kind) for topic, kind in profile.topics.items()}
-        lines = {BACKFILL_TOPICS[one.kind.name]: one for one in readings.values()}
+        lines = {BACKFILL_TOPICS[reading.kind.name]: reading for reading in readings.values()}
         self._readings = lines | readings
 
     def read(self, topic: str, event: Mapping[str, Any]) -> tuple[str, Row, list[Alias]]:
-        """Return the kind of an event, its row, and the fields that came under another name.
+        """Return the kind of an event, its row, and the fields that came under an alias.
 
         Raises:
-            RefusedError: the event is bad; the code says how.
+            InvalidEventError: the event is bad; the code says how.
         """
         reading = self._readings.get(topic)
         if reading is None:
-            raise RefusedError("unsupported_topic", f"profile {self.profile.profile_id} knows no topic {topic[:200]}")
+            raise InvalidEventError(
+                "unsupported_topic", f"profile {self.profile.profile_id} knows no topic {topic[:200]}"
+            )
         values, hits = _canonical(reading, event)
         lacking = [
             name
@@ -120,8 +122,8 @@ class EventReader:
             raise parse_error(f"missing: {', '.join(lacking)}")
         return reading.kind.name, _row(reading, values), hits
 
-    def wants(self, row: Row) -> bool:
-        """Whether the event happened in the range that is asked for."""
+    def is_in_range(self, row: Row) -> bool:
+        """Whether the event happened from ``since`` to ``until``."""
         return self._since <= row.event_at <= self._until
 
 
@@ -154,10 +156,10 @@ def _reading(profile: Profile, kind: Kind) -> _Reading:
 
 
 def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, Any], list[Alias]]:
-    """Give each field the value of the first of its names that has one.
+    """Give each field the value of its first name that has a value.
 
     Raises:
-        RefusedError: two names of a field contradict each other. A name that is a field itself only stands in.
+        InvalidEventError: two names of a field contradict each other. An alias that is a field itself may differ.
     """
     values = dict(event)
     hits = []
@@ -168,7 +170,7 @@ def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, A
                 if rival in event:
                     break
             else:
-                continue  # it came under its own name alone, as nearly always
+                continue  # the common case: only its own name is present
         given = [name for name in names if (value := event.get(name)) is not None and not (is_text and is_blank(value))]
         if not given:
             continue
@@ -179,7 +181,7 @@ def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, A
         for other in given[1:]:
             is_rival = other in rivals or (other == field and field in reading.types)
             if is_rival and not agree(event[first], event[other], reading.types[field]):
-                raise RefusedError("contract_core_violation", f"{first} and {other} contradict each other")
+                raise InvalidEventError("contract_core_violation", f"{first} and {other} contradict each other")
     return values, hits
 
 
@@ -196,8 +198,8 @@ def _row(reading: _Reading, values: Mapping[str, Any]) -> Row:
             continue
         try:
             found = read(value)
-        except RefusedError as error:
-            raise RefusedError(error.code, f"{name}: {error.detail}") from None
+        except InvalidEventError as error:
+            raise InvalidEventError(error.code, f"{name}: {error.detail}") from None
         typed[name] = found
         cells.append(cell(found))
     line = "\t".join(cells)
@@ -216,13 +218,13 @@ _NULL = "\\N"
 
 
 def _text_cell(value: str) -> str:
-    # nearly no text needs it, and to look is twenty times as fast as to translate
+    # hardly any text needs escaping, and checking is twenty times as fast as translating
     return value if value.isprintable() and "\\" not in value else value.translate(_ESCAPES)
 
 
 @lru_cache(maxsize=1024)
 def _time_cell(value: datetime) -> str:
-    # the times of an event are often one; without its zone, which is UTC, one is written in half the time
+    # the times of an event are often equal; without its zone, which is UTC, a time is formatted in half the time
     return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "+00:00"
 
 

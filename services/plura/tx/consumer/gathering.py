@@ -1,4 +1,4 @@
-"""Messages that are gathered for a batch: how many, how large, how far they reach."""
+"""Messages gathered for a batch: their number, size and offsets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from plura.tx.consumer.messages import Message
 from plura.tx.consumer.state import Place
 
 _MOST_POLLED = 100
-"""Records of a poll: as fast as a thousand, with a tenth of the memory if they turn out to be large."""
+"""Records of a poll: as fast as with a thousand, and a tenth of the memory if they are large."""
 
 
 @dataclass(kw_only=True)
 class Limits:
-    """When a batch is full, and when the consumer ends; 0 and None are no limit."""
+    """When a batch is full, and when the consumer ends; 0 and None mean no limit."""
 
     batch_events: int
     batch_bytes: int
@@ -34,52 +34,52 @@ class Limits:
 
 @dataclass
 class Gathered:
-    """Messages that belong into one batch."""
+    """Messages of one batch."""
 
     messages: list[Message] = field(default_factory=list)
     size: int = 0
-    """Bytes of the messages, keys and headers included."""
+    """Bytes of the messages, including keys and headers."""
     largest: int = 0
     """Bytes of the largest message."""
     ends: dict[Place, int] = field(default_factory=dict)
-    """Offset after the last message of each partition that is ours."""
+    """Offset after the last message, for each partition that is assigned to us."""
     first_of: dict[Place, tuple[int, float | None]] = field(default_factory=dict)
-    """Offset of the first message of each partition that is ours, and the time that it carries."""
+    """Offset and timestamp of the first message, for each partition that is assigned to us."""
     since: float = 0.0
     batch: Batch = field(default_factory=Batch)
-    """What was read of the messages so far."""
+    """Rows and dead letters of the messages that were parsed so far."""
 
     def is_full(self, limits: Limits) -> bool:
-        """Whether nothing more belongs into the batch."""
+        """Whether the batch takes no more messages."""
         return len(self.messages) >= limits.batch_events or self.size >= limits.batch_bytes
 
     def room(self, limits: Limits, largest: int) -> int:
-        """Return how many more records may be polled, at least one, each as large as ``largest`` or our largest."""
+        """Return how many records may be polled, at least 1, if each is as large as ``largest`` or our largest."""
         by_count = limits.batch_events - len(self.messages)
         by_size = (limits.batch_bytes - self.size) // max(1, largest, self.largest)
         return max(1, min(by_count, by_size, _MOST_POLLED))
 
     def take(self, place: Place, records: Sequence[Any]) -> None:
-        """Add records of a partition, at least one."""
+        """Add one or more records of a partition."""
         if not self.messages:
             self.since = time.monotonic()
         if place not in self.first_of:
             self.first_of[place] = records[0].offset, claimed(records[0].timestamp)
         self.ends[place] = records[-1].offset + 1
-        for one in records:
-            message = Message(one.topic, one.value, one.key, one.headers, one.partition, one.offset)
+        for record in records:
+            message = Message(record.topic, record.value, record.key, record.headers, record.partition, record.offset)
             size = message.size
             self.size += size
             self.largest = max(self.largest, size)
             self.messages.append(message)
 
     def read(self, reader: EventReader) -> None:
-        """Read the messages that have come since the last time."""
+        """Parse the messages that were added since the last call."""
         for message in islice(self.messages, len(self.batch.messages), None):
             add(self.batch, reader, message)
 
     def disown(self, places: Iterable[Place]) -> None:
-        """Forget how far partitions reach that are not ours any more; their messages are stored all the same."""
+        """Drop the offsets of partitions that were revoked; their messages are stored nevertheless."""
         for place in places:
             self.ends.pop(place, None)
             self.first_of.pop(place, None)

@@ -1,4 +1,4 @@
-"""What the consumer does in the database beside its batches: heartbeats, and the end of old dead letters."""
+"""The consumer's work in the database besides batches: heartbeats, and removal of old dead letters."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import TupleRow
+from psycopg.rows import DictRow, TupleRow, dict_row, scalar_row
 
 from plura.kit.observability.logs import fields
 from plura.kit.queries import read_queries
+from plura.kit.rows import row_of
 from plura.tx.consumer.clock import DatabaseClock
 from plura.tx.consumer.state import PartitionState, Place, StoredState
 from plura.tx.consumer.topics import Topics
@@ -25,9 +26,20 @@ _RETENTION_SECONDS = 3600.0
 log = logging.getLogger(__name__)
 
 
+class _StateRow(NamedTuple):
+    """A row of ``bo.consumer_state``, its times as ages in seconds."""
+
+    topic: str
+    partition: int
+    position: int | None
+    end_offset: int | None
+    waiting_seconds: float | None
+    asked_seconds: float
+
+
 @dataclass(kw_only=True)
 class Heartbeat:
-    """Works in its own thread, over its own connection; what fails is tried again at the next beat."""
+    """Works in its own thread with its own connection; a failed beat is retried at the next one."""
 
     connect: Callable[[], Connection[TupleRow]]
     group_id: str
@@ -35,42 +47,43 @@ class Heartbeat:
     retention_days: int
     clock: DatabaseClock
     unread: frozenset[Place] = frozenset()
-    """Partitions that nobody in the group has read for half a minute since they were added."""
+    """Partitions that no member of the group has read within half a minute of their creation."""
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "heartbeat"))
     _beat: Future[None] | None = None
     _connection: Connection[TupleRow] | None = None
     _removed_at: float | None = None
     _counts: Mapping[str, int] = field(default_factory=dict)
-    """How many partitions of each topic have a row."""
+    """Number of partitions of each topic that have a row."""
 
     def stored(self) -> dict[Place, StoredState]:
-        """Return what is kept of the group, and set the clock.
+        """Return the stored state of the group's partitions, and set the clock.
 
         Raises:
             psycopg.Error: the database does not answer.
         """
         with self.connect() as connection:
             self._set_clock(connection)
-            rows = connection.execute(_SQL["stored_state"], {"group_id": self.group_id}).fetchall()
+            cursor = connection.cursor(row_factory=row_of(_StateRow))
+            rows = cursor.execute(_SQL["stored_state"], {"group_id": self.group_id}).fetchall()
         now = time.monotonic()
         return {
-            (topic, partition): StoredState(
-                position=position,
-                end=end,
-                waiting_since=None if waiting is None else now - max(0.0, waiting),
-                asked_at=now - max(0.0, asked),
+            (row.topic, row.partition): StoredState(
+                position=row.position,
+                end=row.end_offset,
+                waiting_since=None if row.waiting_seconds is None else now - max(0.0, row.waiting_seconds),
+                asked_at=now - max(0.0, row.asked_seconds),
             )
-            for topic, partition, position, end, waiting, asked in rows
+            for row in rows
         }
 
     def beat(self, partitions: Mapping[Place, PartitionState], topics: Topics) -> None:
-        """Keep the state of our partitions, unless the last beat is still at work."""
+        """Store the state of our partitions, unless the previous beat is still running."""
         if self._beat is None or self._beat.done():
             rows = [self._row(place, state) for place, state in partitions.items()]
             self._beat = self._thread.submit(self._work, rows, topics)
 
     def close(self) -> None:
-        """Finish the beat at work."""
+        """Finish the running beat."""
         self._thread.shutdown()
         if self._connection is not None:
             self._connection.close()
@@ -80,7 +93,7 @@ class Heartbeat:
             if self._connection is None:
                 self._connection = self.connect()
             self._set_clock(self._connection)
-            with self._connection.cursor() as cursor:
+            with self._connection.cursor(row_factory=dict_row) as cursor:
                 now = time.monotonic()
                 cursor.executemany(_SQL["keep_state"], [_with_ages(row, now) for row in rows])
                 self._keep_partitions(cursor, topics)
@@ -93,8 +106,8 @@ class Heartbeat:
                 self._connection.close()
                 self._connection = None
 
-    def _keep_partitions(self, cursor: psycopg.Cursor[TupleRow], topics: Topics) -> None:
-        """Make sure that each partition has a row, and that no row waits for a partition that does not exist."""
+    def _keep_partitions(self, cursor: psycopg.Cursor[DictRow], topics: Topics) -> None:
+        """Ensure that each partition has a row, and that no row waits for a partition that does not exist."""
         group = {"group_id": self.group_id, "member": self.member}
         counts = {name: topic.partitions for name, topic in topics.items() if topic is not None}
         if counts != self._counts:
@@ -109,13 +122,15 @@ class Heartbeat:
         ended = [{**group, "topic": name, "partitions": count} for name, count in counts.items()]
         cursor.executemany(_SQL["end_partitions"], ended)
         unread = cursor.execute(_SQL["unread_partitions"], group).fetchall()
-        self.unread = frozenset((topic, number) for topic, number in unread if number < counts.get(topic, 0))
+        self.unread = frozenset(
+            (row["topic"], row["partition"]) for row in unread if row["partition"] < counts.get(row["topic"], 0)
+        )
 
     def _set_clock(self, connection: Connection[TupleRow]) -> None:
         asked_at = time.monotonic()
-        row = connection.execute(_SQL["clock"]).fetchone()
-        if row is not None:
-            self.clock.set(row[0], asked_at)
+        epoch = connection.cursor(row_factory=scalar_row).execute(_SQL["clock"]).fetchone()
+        if epoch is not None:
+            self.clock.set(epoch, asked_at)
 
     def _row(self, place: Place, state: PartitionState) -> dict[str, Any]:
         topic, partition = place
@@ -142,12 +157,12 @@ def _with_ages(row: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 
 def remove_old_dead_letters(connection: Connection[TupleRow], days: int) -> int:
-    """Remove bad events older than some days and return how many; 0 days or less keep all."""
+    """Remove bad events that are older than ``days`` and return their number; 0 or less keeps all."""
     removed = 0
     while days > 0:
-        some = connection.execute(_SQL["remove_old_dead_letters"], {"days": days}).rowcount
-        removed += some
-        if not some:
+        count = connection.execute(_SQL["remove_old_dead_letters"], {"days": days}).rowcount
+        removed += count
+        if not count:
             break
     if removed:
         log.info("old dead letters removed", extra=fields(removed=removed))

@@ -1,4 +1,4 @@
-"""Whether a topic is still the one whose offsets we have: a recreated topic begins at offset 0 again."""
+"""Detects recreated topics: their offsets start at 0 again, so committed offsets are not valid for them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 class Incarnations:
     """Compares the ids of topics.
 
-    The id of a topic is committed with each offset. It shows that an offset belongs to a topic that was deleted,
-    while we were running, frozen, or not started; the new topic is then read from its first record. What was read of it
-    before is read again, which changes nothing.
+    The id of the topic is committed with each offset. A different id shows that the offset belongs to a topic that was
+    deleted, while we were running, frozen, or not started. The new topic is then read from its first record. Records
+    that are read twice change nothing.
     """
 
     _ids: dict[str, str] = field(default_factory=dict)
@@ -35,32 +35,32 @@ class Incarnations:
         return self._ids.get(topic, "")
 
     def see(self, topics: Topics) -> set[str]:
-        """Take what the brokers say and return the topics that were recreated."""
-        anew = set()
+        """Record the ids that the brokers report, and return the topics that were recreated."""
+        recreated = set()
         for name, topic in topics.items():
             if topic is None:
                 continue
             held = self._ids.get(name)
             if held and topic.topic_id not in ("", held):
                 log.warning("topic was recreated", extra=fields(topic=name, was=held, topic_id=topic.topic_id))
-                anew.add(name)
+                recreated.add(name)
             self._ids[name] = topic.topic_id or held or ""
-        return anew
+        return recreated
 
     def assigned(self, gone: Iterable[Place], new: Iterable[Place]) -> None:
-        """Take note of partitions whose committed offsets are to be checked."""
+        """Mark newly assigned partitions, whose committed offsets have to be checked."""
         self._unchecked -= set(gone)
         self._unchecked |= set(new)
 
     def is_checked(self, place: Place) -> bool:
-        """Whether the offset at which a partition is read belongs to the topic as it is."""
+        """Whether the partition's offset was checked to belong to the current topic."""
         return place not in self._unchecked
 
     def check(self, consumer: Any) -> set[Place]:
-        """Return the partitions that are read at an offset of a topic that was deleted since.
+        """Return the partitions that are read at an offset of a deleted topic.
 
         Raises:
-            KafkaError: a broker does not answer; those that were not checked are checked at the next call.
+            KafkaError: a broker does not answer; partitions that were not checked are checked at the next call.
         """
         stale = set()
         for place in sorted(self._unchecked):

@@ -1,4 +1,4 @@
-"""Stores messages whatever happens: bad ones are put aside one by one, and a database that is away is waited for."""
+"""Stores messages: puts bad ones aside one by one, and waits while the database is unavailable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from plura.kit.observability.logs import fields
 from plura.tx.consumer.batches import Batch, prepare, put_aside
 from plura.tx.consumer.events import EventReader
 from plura.tx.consumer.messages import Message
-from plura.tx.consumer.store import Also, RejectedBatchError, Store, UnavailableError, Written
+from plura.tx.consumer.store import RejectedBatchError, Store, UnavailableError, WriteAlso, Written
 
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
@@ -20,38 +20,38 @@ log = logging.getLogger(__name__)
 
 
 class StoppedError(Exception):
-    """Storing was given up because the process is to stop; what was not written will be read again."""
+    """Storing was given up because the process stops; messages that were not written will be read again."""
 
 
-Told = Callable[[Batch, Written], None]
-"""Told of every batch that was committed."""
+OnCommitted = Callable[[Batch, Written], None]
+"""Called with every batch that was committed."""
 
 
 @dataclass(kw_only=True)
 class Ingest:
     """Writes batches of messages.
 
-    ``stopping`` ends the waiting for the database, ``available`` is set once it took what it was given.
+    ``stopping`` ends the waiting for the database; ``available`` is set while the database accepts batches.
     """
 
     reader: EventReader
     store: Store
     stopping: threading.Event
     available: threading.Event = field(default_factory=threading.Event)
-    told: Told = lambda *_: None
+    on_committed: OnCommitted = lambda *_: None
 
-    def write(self, batch: Batch, also: Also | None = None) -> None:
-        """Store a batch; returns only when every message is stored or put aside.
+    def write(self, batch: Batch, also: WriteAlso | None = None) -> None:
+        """Store a batch; return when every message is stored or put aside.
 
-        ``also`` is written in the same transaction as the last part of the batch.
+        ``also`` writes in the same transaction as the last part of the batch.
 
         Raises:
-            StoppedError: the process is to stop while the database is away.
+            StoppedError: ``stopping`` was set while the database was unavailable.
         """
         try:
             self._when_available(batch, also)
         except RejectedBatchError as error:
-            # one message spoils the transaction of all, so the halves are tried alone until it stands alone
+            # one message fails the whole transaction, so the batch is halved until that message is alone
             if len(batch.messages) == 1:
                 self._when_available(put_aside(self.reader, batch.messages[0], str(error)), also)
                 return
@@ -59,13 +59,13 @@ class Ingest:
             self.write(prepare(self.reader, batch.messages[:middle]))
             self.write(prepare(self.reader, batch.messages[middle:]), also)
 
-    def write_messages(self, messages: Sequence[Message], also: Also | None = None) -> Batch:
-        """Read and store messages; returns what they were read as."""
+    def write_messages(self, messages: Sequence[Message], also: WriteAlso | None = None) -> Batch:
+        """Parse and store messages; return the batch."""
         batch = prepare(self.reader, messages)
         self.write(batch, also)
         return batch
 
-    def _when_available(self, batch: Batch, also: Also | None) -> None:
+    def _when_available(self, batch: Batch, also: WriteAlso | None) -> None:
         wait = _FIRST_WAIT
         while True:
             try:
@@ -81,5 +81,5 @@ class Ingest:
                 if wait != _FIRST_WAIT:
                     log.warning("database available again")
                 self.available.set()
-                self.told(batch, written)
+                self.on_committed(batch, written)
                 return

@@ -34,25 +34,25 @@ from plura.tx.consumer.state import ConsumerState, Place
 from plura.tx.consumer.topics import TopicMonitor
 
 _ASK_SECONDS = 1.0
-"""How often the broker is asked for the topics and the ends of their partitions, and the state is kept."""
+"""How often topics and end offsets are requested from the broker, and the state is stored."""
 _BUSY_POLL_MS = 10
-"""Longest poll while a batch is gathered or written, so that neither waits for the other."""
+"""Longest poll while a batch is gathered or written, so that neither delays the other."""
 _RETRY_SECONDS = 1.0
 _REJOIN_SECONDS = 60.0
 _CLOSE_MS = 5000
 _UNREADABLE = (CorruptRecordError, UnsupportedCodecError)
-"""After one of these the client never gets past the record."""
+"""After one of these errors the client never gets past the record."""
 
 log = logging.getLogger(__name__)
 
 
 class TooManyBadError(ServiceError):
-    """So many bad events that something else is wrong."""
+    """The limit of bad events is reached: something else is wrong."""
 
 
 @dataclass
 class Work:
-    """A batch on its way into the database."""
+    """A batch that is being written."""
 
     gathered: Gathered
     done: Future[None]
@@ -60,11 +60,11 @@ class Work:
 
 @dataclass(kw_only=True)
 class ConsumeLoop:
-    """Consumes until it is told to stop.
+    """Consumes until ``ingest.stopping`` is set.
 
-    An offset is committed only when everything before it is stored or put aside. While the database is unavailable the
-    partitions are paused and polling goes on, so that the group keeps this member. While the broker is unavailable it
-    waits.
+    An offset is committed only when everything before it is stored or put aside. While the database is unavailable, the
+    partitions are paused and polling continues, so that this member stays in the group. While the broker is
+    unavailable, the loop waits.
     """
 
     topics: list[str]
@@ -81,7 +81,7 @@ class ConsumeLoop:
     connect: Callable[..., Any] = KafkaConsumer
 
     def __post_init__(self) -> None:
-        """Begin with nothing gathered."""
+        """Start with nothing gathered."""
         self._listener = RebalanceListener()
         self._gathered = Gathered()
         self._largest = 0
@@ -97,7 +97,7 @@ class ConsumeLoop:
 
         Raises:
             TooManyBadError: the limit of bad events is reached; they are put aside and committed.
-            ServiceError: another member took our name, or a record cannot be read.
+            ServiceError: another member has our name, or a record cannot be read.
         """
         consumer = self._connected()
         if consumer is None:
@@ -105,7 +105,7 @@ class ConsumeLoop:
         try:
             with ThreadPoolExecutor(1, "writer") as writer:
                 try:
-                    while not self._ends():
+                    while not self._is_over():
                         self._round(consumer, writer)
                 finally:
                     self.ingest.stopping.set()
@@ -114,7 +114,7 @@ class ConsumeLoop:
             self._leave(consumer)
 
     def _connected(self) -> Any | None:
-        """Return a client once a broker answers, None if the process is to stop before that."""
+        """Return a client once a broker answers, None if the process stops before."""
         assignor = KnownTopicsAssignor(lambda: self.monitor.topics)
         while not self.ingest.stopping.is_set():
             self.state.looped_at = time.monotonic()
@@ -137,19 +137,19 @@ class ConsumeLoop:
         self.state.looped_at = time.monotonic()
         full = self._gathered.is_full(self.limits)
         if full and self._work is not None:
-            wait([self._work.done], _BUSY_POLL_MS / 1000)  # until then there is nothing else to do
+            wait([self._work.done], _BUSY_POLL_MS / 1000)  # nothing else to do meanwhile
         try:
             records = self._poll(consumer, full=full)
             self._take_rebalances()
-            for partition, some in records.items():
-                self._gathered.take((partition.topic, partition.partition), some)
+            for partition, batch in records.items():
+                self._gathered.take((partition.topic, partition.partition), batch)
             self._settle()
             self._submit(writer)
-            self._end_if_unreadable()
+            self._raise_if_unreadable()
             self._commit(consumer)
         except FencedInstanceIdError:
             raise ServiceError(
-                "another process consumes under our name: PLURA_CONSUMER_MEMBER is to be unique"
+                "another process consumes under the same name: PLURA_CONSUMER_MEMBER has to be unique"
             ) from None
         except KafkaError as error:
             log.warning("broker refused", extra=fields(said=str(error)[:300]))
@@ -157,10 +157,10 @@ class ConsumeLoop:
             return
         if time.monotonic() - self._asked > _ASK_SECONDS:
             self._asked = time.monotonic()
-            self._ask(consumer)
+            self._observe(consumer)
 
     def _poll(self, consumer: Any, *, full: bool) -> Mapping[TopicPartition, list[Any]]:
-        """Let the client do its work; while a batch is full it gives no records."""
+        """Poll the client; while a batch is full, for no records."""
         assigned = consumer.assignment()
         if full:
             consumer.pause(*assigned)
@@ -170,7 +170,7 @@ class ConsumeLoop:
         return self._read(consumer, timeout_ms=0 if full else self._poll_ms(), max_records=room)
 
     def _read(self, consumer: Any, **limits: int) -> Mapping[TopicPartition, list[Any]]:
-        """Poll; not after a record that cannot be read, because the client would never return."""
+        """Poll, unless a record cannot be read: the client would never return."""
         if self._unreadable:
             self.ingest.stopping.wait(_BUSY_POLL_MS / 1000)
             return {}
@@ -178,7 +178,7 @@ class ConsumeLoop:
             records: Mapping[TopicPartition, list[Any]] = consumer.poll(**limits)
         except _UNREADABLE as error:
             places = sorted(consumer.assignment() - consumer.paused())
-            named = ", ".join(f"{one.topic}-{one.partition} at {consumer.position(one)}" for one in places)
+            named = ", ".join(f"{place.topic}-{place.partition} at {consumer.position(place)}" for place in places)
             self._unreadable = ServiceError(f"a record cannot be read: {named}: {error}")
             return {}
         except RESETS as error:
@@ -186,8 +186,8 @@ class ConsumeLoop:
             return {}
         return records
 
-    def _end_if_unreadable(self) -> None:
-        """End once everything that lies before a record that cannot be read is stored."""
+    def _raise_if_unreadable(self) -> None:
+        """End once everything before the unreadable record is stored."""
         if self._unreadable and self._work is None and not self._gathered.messages:
             raise self._unreadable
 
@@ -197,9 +197,9 @@ class ConsumeLoop:
         return int(min(self.limits.poll_seconds, _ASK_SECONDS) * 1000)
 
     def _submit(self, writer: ThreadPoolExecutor) -> None:
-        """Give the gathered messages to the writer if they are enough and it is free.
+        """Give the gathered messages to the writer if it is free and the batch is full or old enough.
 
-        They are read while it writes others, so that it need not wait for that.
+        Messages are parsed while the writer is busy, so that it does not wait for the parsing.
         """
         gathered = self._gathered
         gathered.read(self.ingest.reader)
@@ -212,7 +212,7 @@ class ConsumeLoop:
             self._gathered = Gathered()
 
     def _settle(self) -> None:
-        """Take note of a batch that is stored."""
+        """Take the result of a batch that was written."""
         if self._work is None or not self._work.done.done():
             return
         work, self._work = self._work, None
@@ -228,7 +228,7 @@ class ConsumeLoop:
             raise TooManyBadError(f"{bad.bad} bad events, {bad.bad_in_a_row} of them in a row: something else is wrong")
 
     def _take_rebalances(self) -> None:
-        """Forget how far we are in partitions that others read now; they begin where we committed."""
+        """Drop the offsets of partitions that other members read now, from what we committed."""
         gone, new = self._listener.changes()
         self.state.joined = self._listener.is_member
         self.incarnations.assigned(gone, new)
@@ -236,7 +236,7 @@ class ConsumeLoop:
         self.tracker.gone(gone)
 
     def _forget(self, places: Iterable[Place]) -> None:
-        """Do not commit what was read of some partitions."""
+        """Do not commit offsets of some partitions."""
         for place in places:
             self._uncommitted.pop(place, None)
         self._gathered.disown(places)
@@ -251,7 +251,7 @@ class ConsumeLoop:
                 del self._uncommitted[place]
 
     def _committed(self, offsets: Any, response: Any) -> None:
-        """See that a commit that failed is made again, unless a later one has overtaken it."""
+        """Retry a commit that failed, unless a later commit has overtaken it."""
         if isinstance(response, Exception):
             log.warning("offsets not committed", extra=fields(said=str(response)[:300]))
             for partition, offset in offsets.items():
@@ -264,48 +264,49 @@ class ConsumeLoop:
         topic_id = self.incarnations.topic_id
         return {TopicPartition(*place): OffsetAndMetadata(end, topic_id(place[0]), -1) for place, end in ends.items()}
 
-    def _ask(self, consumer: Any) -> None:
-        """See what the brokers say about our topics, and keep the state."""
+    def _observe(self, consumer: Any) -> None:
+        """Take the brokers' view of our topics, and store the state."""
         try:
             if self.monitor.look():
                 for topic in self.incarnations.see(self.monitor.topics):
-                    self._begin_anew(consumer, topic)
+                    self._restart_topic(consumer, topic)
                 self.tracker.see(self.monitor.topics, self.monitor.seen_at)
                 self.offset_reset.await_topics(self.state.missing_since)
             self._rewind(consumer, self.incarnations.check(consumer))
             try:
-                self.tracker.ask(consumer, self._waiting())
+                self.tracker.update(consumer, self._waiting())
             except RESETS as error:
                 self.offset_reset.apply(consumer, error)
                 return
         except (KafkaError, ValueError) as error:
             log.warning("positions unknown", extra=fields(said=str(error)[:300]))
             return
-        self.metrics.lags()
+        self.metrics.set_lags()
         self.heartbeat.beat(self.state.partitions, self.monitor.topics)
         self._rejoin_for(consumer, self.heartbeat.unread)
 
     def _rejoin_for(self, consumer: Any, unread: Iterable[Place]) -> None:
-        """Have the group share its partitions anew if it overlooks some.
+        """Request a rebalance if the group has overlooked partitions.
 
-        Only the leader of a group notices that a topic grew. A leader that is killed and comes back under its name is
-        given what it had, and is not told that it leads: then nobody notices. When it joins again it is told.
+        Only the leader of a group notices that a topic grew. A leader that is killed and returns under its name gets
+        its old assignment, without the information that it leads: then nobody notices. A new join gives it back.
         """
         if unread and time.monotonic() - self._rejoined_at > _REJOIN_SECONDS:
             self._rejoined_at = time.monotonic()
             log.warning("partitions are read by nobody: joining again", extra=fields(partitions=sorted(unread)))
-            consumer._coordinator.request_rejoin()  # noqa: SLF001  # the client has no public way
+            consumer._coordinator.request_rejoin()  # noqa: SLF001  # the client has no public method for it
 
     def _waiting(self) -> list[Gathered]:
-        """Messages that are not stored yet, the oldest first."""
+        """Return the messages that are not stored yet, the oldest first."""
         return [*([self._work.gathered] if self._work else []), self._gathered]
 
-    def _begin_anew(self, consumer: Any, topic: str) -> None:
+    def _restart_topic(self, consumer: Any, topic: str) -> None:
         """Read a topic that was recreated from its first record."""
         self.metrics.recreated(topic)
         self.tracker.recreated(topic)
         self._forget([place for place in self._uncommitted if place[0] == topic])
-        self._rewind(consumer, {(one.topic, one.partition) for one in consumer.assignment() if one.topic == topic})
+        assigned = {(part.topic, part.partition) for part in consumer.assignment() if part.topic == topic}
+        self._rewind(consumer, assigned)
 
     def _rewind(self, consumer: Any, places: set[Place]) -> None:
         """Read partitions from their first record."""
@@ -313,7 +314,7 @@ class ConsumeLoop:
         for place in places:
             consumer.seek_to_beginning(TopicPartition(*place))
 
-    def _ends(self) -> bool:
+    def _is_over(self) -> bool:
         limits = self.limits
         if self.ingest.stopping.is_set():
             return True
@@ -324,7 +325,7 @@ class ConsumeLoop:
         return limits.most_idle_seconds is not None and is_idle and idle > limits.most_idle_seconds
 
     def _finish(self, consumer: Any) -> None:
-        """Wait for the batch at work, and commit what is stored."""
+        """Wait for the batch that is being written, and commit what is stored."""
         if self._work is not None:
             try:
                 self._work.done.result()
@@ -341,7 +342,7 @@ class ConsumeLoop:
             log.warning("offsets not committed", extra=fields(said=str(error)[:300]))
 
     def _leave(self, consumer: Any) -> None:
-        """Leave the group, so that others go on at once."""
+        """Leave the group, so that other members take over at once."""
         try:
             consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
         except KafkaError as error:

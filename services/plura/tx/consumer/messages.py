@@ -1,4 +1,4 @@
-"""Messages as they arrive, and what is kept of those that are bad."""
+"""Messages as they arrive, and dead letters: what is stored of bad messages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from plura.kit.observability.correlation import accepted
-from plura.tx.consumer.refusals import Code
+from plura.tx.consumer.errors import Code
 
 BACKFILL_TOPICS: Mapping[str, str] = {"ledger": "backfill-ledger", "payment_order": "backfill-payment-order"}
-"""What stands in the column topic for lines of files of each kind."""
+"""Value of the column topic for lines of files, by kind of event."""
 
 _HEADERS = ("x-correlation-id", "correlation-id", "correlation_id")
 _KEYS = ("correlation_id", "correlationId", "x_correlation_id")
@@ -35,7 +35,7 @@ class Message(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of its value, its key and its headers."""
+        """Bytes of value, key and headers."""
         size = len(self.value or b"") + len(self.key or b"")
         for name, value in self.headers:
             size += len(name) + len(value or b"")
@@ -72,7 +72,7 @@ class DeadLetter:
         }
 
     def traces(self) -> dict[str, Any]:
-        """Return what a log line says of it: where it came from and why it is bad, nothing of what it holds."""
+        """Return the fields of its log line: origin and error code, but no content."""
         message = self.message
         place = {"partition": message.partition, "offset": message.offset, "line": message.line}
         return {
@@ -84,7 +84,7 @@ class DeadLetter:
 
 
 def correlation_id_of(message: Message) -> str | None:
-    """Return the correlation id that a message carries in its headers, else in its payload, else None."""
+    """Return the correlation id of a message from its headers, else from its payload, else None."""
     by_name: dict[str, bytes | None] = {}
     for name, value in message.headers:
         by_name.setdefault(name.lower(), value)
@@ -96,9 +96,9 @@ def correlation_id_of(message: Message) -> str | None:
     except (ValueError, RecursionError):
         return None
     given = (event.get(key) for key in _KEYS) if isinstance(event, dict) else ()
-    return next((found for one in given if isinstance(one, str) and (found := accepted(one))), None)
+    return next((found for value in given if isinstance(value, str) and (found := accepted(value))), None)
 
 
 def _storable(text: str) -> str:
-    """Text without what a column of text cannot hold."""
+    """Return text without the characters that a text column cannot hold."""
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

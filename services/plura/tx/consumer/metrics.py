@@ -29,7 +29,7 @@ class MetricsRecorder:
     state: ConsumerState
     clock: DatabaseClock
     slow_seconds: float = 0.0
-    """Statements that take longer are logged; 0 logs none."""
+    """Slower statements are logged; 0 logs none."""
     bad: int = 0
     bad_in_a_row: int = 0
     stored: int = 0
@@ -46,7 +46,7 @@ class MetricsRecorder:
         self._database = DatabaseMetrics(self.registry)
 
     def watch_topic(self, topic: str) -> None:
-        """Let a topic be seen before its first message: an alert cannot fire on what is not there."""
+        """Create the series of a topic before its first message: an alert cannot fire on a missing series."""
         self._consumer.freshness.labels(topic).set_function(lambda: self.state.freshness(topic))
         self._consumer.missing.labels(topic).set_function(lambda: float(topic in self.state.missing_since))
         for status in ("success", "error"):
@@ -65,8 +65,8 @@ class MetricsRecorder:
         """Count a statement, and log a slow one."""
         self._database.ran(operation, table, success=success, seconds=seconds)
         if 0 < self.slow_seconds <= seconds:
-            told = fields(operation=operation, table=table, success=success, milliseconds=round(seconds * 1000))
-            log.warning("slow statement", extra=told)
+            details = fields(operation=operation, table=table, success=success, milliseconds=round(seconds * 1000))
+            log.warning("slow statement", extra=details)
 
     def lost(self, topic: str, offsets: int) -> None:
         """Count offsets whose records were deleted before they were read."""
@@ -76,22 +76,22 @@ class MetricsRecorder:
         """Count that a topic was recreated."""
         self._consumer.recreated.labels(topic).inc()
 
-    def lags(self) -> None:
-        """Take the lag of each partition that is ours, and forget the others."""
+    def set_lags(self) -> None:
+        """Set the lag of each partition that is assigned to us, and remove all other series."""
         self._consumer.kafka_lag.clear()
         for (topic, partition), state in self.state.partitions.items():
             self._consumer.kafka_lag.labels(topic, str(partition)).set(state.lag())
 
-    def told(self, batch: Batch, written: Written) -> None:
+    def record(self, batch: Batch, written: Written) -> None:
         """Count a batch that was committed, and log what was put aside."""
         for letter in batch.dead:
             log.warning("event put aside", extra=fields(**letter.traces()))
         now = self.clock.now()
         for topic, counts in batch.counts.items():
-            good = counts.messages - counts.refused
+            good = counts.messages - counts.rejected
             self._consumer.messages.labels(topic, "success").inc(good)
-            self._consumer.messages.labels(topic, "error").inc(counts.refused)
-            self._consumer.dlq.labels(topic).inc(counts.refused)
+            self._consumer.messages.labels(topic, "error").inc(counts.rejected)
+            self._consumer.dlq.labels(topic).inc(counts.rejected)
             self._consumer.version_missing.labels(topic).inc(counts.version_missing)
             self._consumer.less_information.labels(topic).inc(counts.less_information)
             self._consumer.core_violations.labels(topic, self.profile_id).inc(counts.violations)
@@ -112,7 +112,7 @@ class MetricsRecorder:
         self._count_bad(batch)
 
     def _type(self, related_type: str) -> str:
-        """Return the label of a related_type: it is free text, and a series of each would fill the memory."""
+        """Return the label of a related_type: it is free text, and a series for each value would fill the memory."""
         if len(self._types) < _MOST_TYPES:
             self._types.add(related_type)
         return related_type if related_type in self._types else _OTHER_TYPES
@@ -121,7 +121,7 @@ class MetricsRecorder:
         dead = {id(letter.message) for letter in batch.dead}
         self.bad += len(dead)
         self.stored += len(batch.messages) - len(dead)
-        good_behind = next(
+        good_at_end = next(
             (number for number, message in enumerate(reversed(batch.messages)) if id(message) not in dead), None
         )
-        self.bad_in_a_row = self.bad_in_a_row + len(dead) if good_behind is None else good_behind
+        self.bad_in_a_row = self.bad_in_a_row + len(dead) if good_at_end is None else good_at_end

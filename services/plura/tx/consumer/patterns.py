@@ -1,7 +1,7 @@
 r"""The forms of text values as regular expressions of ECMA-262, for validators in any language.
 
-They avoid what dialects read differently: ``\d`` and ``\s`` (to which some count digits and spaces of all alphabets),
-``\p``, and looking ahead or behind.
+They avoid what differs between dialects: ``\d`` and ``\s`` (some include digits and spaces of all alphabets), ``\p``,
+look-ahead and look-behind.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ INSTANT = (
     f"^(?:(?:{_INNER_YEAR}-{_MONTH_DAY}|{_LEAP_YEAR}-02-29){_TIME_OF_DAY}(?:Z|[+-]{_CLOCK})?"
     f"|{_OUTER_YEAR}-{_MONTH_DAY}{_TIME_OF_DAY}(?:Z|[+-]00:00)?)$"
 )
-"""A date of the calendar, a time to the microsecond, and a zone or none; in the first and the last year it is UTC."""
+"""A calendar date, a time to the microsecond, and an optional zone; in the years 1 and 9999 it has to be UTC."""
 
 
 def _at_most(limit: str) -> str:

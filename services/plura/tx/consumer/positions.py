@@ -1,4 +1,4 @@
-"""Tracks how far each of our partitions is stored, and since when its next message has been waiting."""
+"""Tracks how far each assigned partition is stored, and since when its next message has been waiting."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ class PartitionTracker:
     state: ConsumerState
     clock: DatabaseClock
     lost: Callable[[str, int], None]
-    """Called with a topic and the number of its offsets that can never be read."""
+    """Called with a topic and the number of its offsets that are lost."""
     known: dict[Place, StoredState] = field(default_factory=dict)
-    """What was known of the group's partitions before we started."""
+    """Stored state of the group's partitions from before this process started."""
     _topics: Topics = field(default_factory=dict)
     _seen_at: float = 0.0
     _gone: dict[Place, tuple[float, int]] = field(default_factory=dict)
-    """Partitions that were ours until a moment ago: when we lost them, and how many of their messages were not read."""
+    """Partitions that were revoked a moment ago: the time, and the number of their messages that were not read."""
 
     def stored(self, ends: Mapping[Place, int]) -> None:
-        """Take note that partitions are stored up to some offsets."""
+        """Record that partitions are stored up to some offsets."""
         for place, end in ends.items():
             if state := self.state.partitions.get(place):
                 state.position = end
 
     def gone(self, places: Iterable[Place]) -> None:
-        """Take note that partitions are not ours any more."""
+        """Record that partitions were revoked."""
         for place in places:
             if state := self.state.partitions.pop(place, None):
                 self._gone[place] = time.monotonic(), state.unread()
 
     def see(self, topics: Topics, seen_at: float) -> None:
-        """Take what the brokers said about topics at a time."""
+        """Take the brokers' view of topics at a time."""
         self._topics, self._seen_at = topics, seen_at
         missing = self.state.missing_since
         for name, topic in topics.items():
@@ -62,25 +62,25 @@ class PartitionTracker:
         self._gone = {place: gone for place, gone in self._gone.items() if gone[0] >= seen_at}
 
     def recreated(self, topic: str) -> None:
-        """Take note that a topic was recreated: what was not read of the one before is lost."""
+        """Record that a topic was recreated: unread messages of the old topic are lost."""
         self._count_lost(topic)
         for (name, _), state in self.state.partitions.items():
             if name == topic:
                 state.arrivals.clear()
 
-    def ask(self, consumer: Any, parts: Sequence[Gathered]) -> None:
-        """Take the positions of a client; ``parts`` are the messages that it gave and that are not stored yet.
+    def update(self, consumer: Any, parts: Sequence[Gathered]) -> None:
+        """Take the positions of a client; ``parts`` are its messages that are not stored yet.
 
         Raises:
             KafkaError: a broker does not answer, or the client does not know where to continue.
         """
-        assigned = sorted(one for one in consumer.assignment() if one.topic not in self.state.missing_since)
-        deadline = time.monotonic() + _TIMEOUT_MS / 1000  # one deadline for all: each may wait for a coordinator
+        assigned = sorted(part for part in consumer.assignment() if part.topic not in self.state.missing_since)
+        deadline = time.monotonic() + _TIMEOUT_MS / 1000  # a single deadline: each call may wait for a coordinator
         positions = {}
-        for one in assigned:
+        for part in assigned:
             remaining = max(0.0, deadline - time.monotonic())
-            positions[one] = consumer.position(one, timeout_ms=int(remaining * 1000))
-        places = [(one.topic, one.partition) for one in assigned]
+            positions[part] = consumer.position(part, timeout_ms=int(remaining * 1000))
+        places = [(part.topic, part.partition) for part in assigned]
         self.state.assign(places, self.known)
         for place in places:
             self.known.pop(place, None)
@@ -108,7 +108,7 @@ class PartitionTracker:
             state.waiting_since = state.waiting_since if arrived is None else arrived
 
     def _count_lost(self, topic: str) -> None:
-        """Count what was not read of a topic that no longer exists."""
+        """Count the unread messages of a topic that no longer exists."""
         lost = sum(unread for (name, _), (_, unread) in self._gone.items() if name == topic)
         self._gone = {place: gone for place, gone in self._gone.items() if place[0] != topic}
         for (name, _), state in self.state.partitions.items():

@@ -1,4 +1,4 @@
-"""The consumer as a process: its parts, made from settings."""
+"""The consumer process: its parts, created from settings."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from plura.tx.db import CONSUMER_ROLE
 
 
 class ConsumerProcess:
-    """What ``plura tx consume`` consists of."""
+    """The parts of ``plura tx consume``."""
 
     def __init__(
         self, settings: ConsumerSettings, kafka: KafkaSettings, database: Database, otlp: OtlpSettings
     ) -> None:
-        """Make the parts; nothing is connected yet.
+        """Create the parts; nothing is connected yet.
 
         Raises:
             ProfileError: the profile cannot be used.
-            ServiceError: tokens are asked for, and the package that gets them is not installed.
+            ServiceError: sign-in by token is configured, and its package is not installed.
         """
         self.database = database
         self.state = ConsumerState()
@@ -79,7 +79,7 @@ class ConsumerProcess:
         self._ingest: Ingest | None = None
 
     def load(self, known: Mapping[Place, StoredState]) -> None:
-        """Take what the database knows about the group's partitions."""
+        """Load the stored state of the group's partitions."""
         self._tracker.known.update(known)
         self._offset_reset.followed |= {topic for topic, _ in known}
         if self._ingest is not None:
@@ -89,13 +89,15 @@ class ConsumerProcess:
     def serving(
         self, stopping: threading.Event, *, most_messages: int | None, most_idle_seconds: float | None
     ) -> Iterator[ConsumeLoop]:
-        """Serve status and metrics while the block runs, and give the loop to be run in it.
+        """Serve status and metrics while the block runs, and yield the loop to run in it.
 
         Raises:
             ServiceError: the port is taken.
         """
         settings = self._settings
-        ingest = Ingest(reader=EventReader(self._profile), store=self._store, stopping=stopping, told=self.metrics.told)
+        ingest = Ingest(
+            reader=EventReader(self._profile), store=self._store, stopping=stopping, on_committed=self.metrics.record
+        )
         self._ingest = ingest
         status = StatusServer(
             settings.metrics_host,

@@ -1,4 +1,4 @@
-"""Profiles: which topic carries what, under which names producers send a field, and what no event may lack."""
+"""Profiles: topics, the names under which producers send each field, and required fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plura.kit.errors import ServiceError
 from plura.tx.consumer.contract import KINDS, Kind
 
 _EVENT_TIME = "event_time_or_alias"
-"""How profile files call the field event_time in their lists of what is required."""
+"""Name of the field event_time in the core_required lists of profile files."""
 
 
 class ProfileError(ServiceError):
@@ -28,27 +28,27 @@ class Profile:
     profile_id: str
     topics: Mapping[str, Kind]
     aliases: Mapping[str, Mapping[str, tuple[str, ...]]]
-    """For each kind: field to its names, its own first."""
+    """For each kind: field to its names, its own name first."""
     core_required: Mapping[str, tuple[str, ...]]
 
     def topic_of(self, kind: str) -> str:
         """Return the topic that carries a kind of event."""
-        return next(topic for topic, one in self.topics.items() if one.name == kind)
+        return next(topic for topic, carried in self.topics.items() if carried.name == kind)
 
 
 def read_profile(
     profile_id: str, *, file: Path | None = None, ledger_topic: str = "", payment_order_topic: str = ""
 ) -> Profile:
-    """Return a profile of a file, by default the one that comes with the service.
+    """Return a profile of a file, by default of the file that comes with the service.
 
     Args:
         profile_id: its name in the file.
         file: YAML with ``version: 1`` and ``profiles``.
-        ledger_topic: takes the place of the profile's topic unless blank.
+        ledger_topic: replaces the profile's topic unless blank.
         payment_order_topic: likewise.
 
     Raises:
-        ProfileError: the file is missing or wrong, it has no such profile, or both topics are one.
+        ProfileError: the file is missing or wrong, it lacks the profile, or both topics are the same.
     """
     text = _text(file)
     profiles = _profiles(text)
@@ -103,7 +103,7 @@ def _topic(profile: Mapping[str, Any], kind: Kind) -> str:
 def _aliases(profile: Mapping[str, Any], kind: str) -> dict[str, tuple[str, ...]]:
     given = _map(_map(profile.get("aliases") or {}, "aliases").get(kind) or {}, f"aliases.{kind}")
     return {
-        # its own name comes first where the list leaves it out; a name given twice counts once
+        # its own name comes first if the list leaves it out; a repeated name counts once
         field: tuple(dict.fromkeys(names if field in names else [field, *names]))
         for field, names in ((field, _names(names, f"aliases.{kind}.{field}")) for field, names in given.items())
     }

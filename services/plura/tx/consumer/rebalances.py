@@ -1,4 +1,4 @@
-"""What a rebalance changed, noted in the client's own thread and read by the loop."""
+"""Changes by rebalances, recorded in the client's thread and read by the loop."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from plura.tx.consumer.state import Place
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes which partitions are no longer ours and which are new; it must not block the thread that calls it.
+    """Records which partitions were revoked and which are new. It must not block the thread that calls it.
 
-    The client keeps its position in a partition that is ours before and after a rebalance, although it announces every
-    one as revoked. So only what is not assigned again is gone.
+    The client keeps its position in a partition that stays assigned through a rebalance, although it announces all
+    partitions as revoked. So only partitions that are not assigned again are gone.
     """
 
     def __init__(self) -> None:
-        """Begin without partitions."""
+        """Start without partitions."""
         self.is_member = False
-        """Whether we are a member of the group."""
+        """Whether this process is a member of the group."""
         self._changes: deque[tuple[set[Place], set[Place]]] = deque()
         self._owned: set[Place] = set()
 
@@ -29,23 +29,23 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]
         gone: set[Place] = set()
         new: set[Place] = set()
         while self._changes:
-            some_gone, some_new = self._changes.popleft()
-            gone |= some_gone
-            new = (new - some_gone) | some_new
+            next_gone, next_new = self._changes.popleft()
+            gone |= next_gone
+            new = (new - next_gone) | next_new
         return gone, new
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Do nothing: what becomes of them is known when the rebalance is over."""
+        """Do nothing: the result is known when the rebalance is over."""
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """Take note that others may have continued: the client forgets its positions."""
-        self._changes.append(({(one.topic, one.partition) for one in lost}, set()))
+        """Record that other members may have continued: the client forgets its positions."""
+        self._changes.append(({(part.topic, part.partition) for part in lost}, set()))
         self._owned = set()
         self.is_member = False
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Take note of what is ours from now on."""
-        now = {(one.topic, one.partition) for one in assigned}
+        """Record the new assignment."""
+        now = {(part.topic, part.partition) for part in assigned}
         self._changes.append((self._owned - now, now - self._owned))
         self._owned = now
         self.is_member = True

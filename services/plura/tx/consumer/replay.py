@@ -1,4 +1,4 @@
-"""Bad events once more, after whatever made them bad was mended: into the tables, or through their topics."""
+"""Replays bad events after their cause was fixed: into the tables, or through their topics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kafka import KafkaProducer  # type: ignore[import-untyped]
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 from plura.kit.errors import ServiceError
 from plura.kit.kafka_client import ReadOnlyTopicsClient
 from plura.kit.queries import read_queries
+from plura.kit.rows import row_of
 from plura.tx.consumer.ingest import Ingest
 from plura.tx.consumer.messages import BACKFILL_TOPICS, Message
 from plura.tx.consumer.profiles import Profile
@@ -23,7 +24,7 @@ from plura.tx.consumer.profiles import Profile
 _SQL = read_queries("plura.tx.db", "replay.sql")
 _MOST_EVENTS = 500
 _MOST_BYTES = 1 << 24
-"""Bytes of the events that are at work at a time, unless one alone has more."""
+"""Bytes of the events that are replayed at a time, unless a single event has more."""
 _CONFIRM_SECONDS = 30
 _LARGEST_REQUEST = 2**31 - 1
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
@@ -31,12 +32,43 @@ _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 _LAST_ID = 2**63 - 1
 
 
+class _DeadLetterRow(NamedTuple):
+    """A row of ``bo.consumer_dlq_events``."""
+
+    dlq_id: int
+    ingested_at: datetime
+    topic: str
+    payload: bytes | None
+    key: bytes | None
+    header_names: Sequence[bytes]
+    header_values: Sequence[bytes | None]
+    partition: int | None
+    offset: int | None
+    file_digest: bytes | None
+    line: int | None
+
+    @property
+    def message(self) -> Message:
+        """The message that was put aside."""
+        names = (name.decode(errors="surrogateescape") for name in self.header_names)
+        return Message(
+            topic=self.topic,
+            value=self.payload,
+            key=self.key,
+            headers=list(zip(names, self.header_values, strict=True)),
+            partition=self.partition,
+            offset=self.offset,
+            file_digest=self.file_digest,
+            line=self.line,
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which of the events that were not replayed yet are meant."""
+    """Which of the events that were not replayed yet are selected."""
 
     topics: Sequence[str] = ()
-    """As they stand in the table; none means all."""
+    """As in the table; empty means all."""
     error: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -49,28 +81,28 @@ class Destination(Protocol):
     """Where events are replayed to."""
 
     def take(self, messages: Sequence[Message]) -> list[bool]:
-        """Take messages and return for each whether it is settled."""
+        """Replay messages; return for each whether it is settled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IntoTables:
-    """Stores them by the path of the consumer; those that are still bad stay where they are."""
+    """Stores events as the consumer does; events that are still bad stay in the dead-letter table."""
 
     ingest: Ingest
 
     def take(self, messages: Sequence[Message]) -> list[bool]:
-        """Store messages; one that is bad again is not settled."""
+        """Store messages; a message that is still bad is not settled."""
         dead: set[int] = set()
-        self.ingest.told = lambda batch, _: dead.update(id(letter.message) for letter in batch.dead)
+        self.ingest.on_committed = lambda batch, _: dead.update(id(letter.message) for letter in batch.dead)
         self.ingest.write_messages(messages)
         return [id(message) not in dead for message in messages]
 
 
 @dataclass(frozen=True, kw_only=True)
 class IntoKafka:
-    """Publishes them again with their keys and headers; a line of a file goes to the topic of its kind.
+    """Publishes events again with their keys and headers; a line of a file goes to the topic of its kind.
 
-    The client sends neither a header without a value nor a message without key and value: those are sent empty.
+    The client can send neither a header without a value nor a message without key and value: they are sent empty.
     """
 
     profile: Profile
@@ -80,24 +112,24 @@ class IntoKafka:
         """Publish messages and wait until the brokers have them.
 
         Raises:
-            ServiceError: a broker does not confirm; what it confirmed before is published again next time.
+            ServiceError: a broker does not confirm; messages that it did confirm are published again next time.
         """
         lines = {topic: self.profile.topic_of(kind) for kind, topic in BACKFILL_TOPICS.items()}
         try:
             with closing(self._producer()) as producer:
                 sent = [
                     producer.send(
-                        lines.get(one.topic, one.topic),
-                        value=one.value if one.key is not None else one.value or b"",
-                        key=one.key,
-                        headers=[(name, value or b"") for name, value in one.headers],
+                        lines.get(message.topic, message.topic),
+                        value=message.value if message.key is not None else message.value or b"",
+                        key=message.key,
+                        headers=[(name, value or b"") for name, value in message.headers],
                     )
-                    for one in messages
+                    for message in messages
                 ]
-                for one in sent:
-                    one.get(timeout=_CONFIRM_SECONDS)
+                for confirmation in sent:
+                    confirmation.get(timeout=_CONFIRM_SECONDS)
         except KafkaError as error:
-            raise ServiceError(f"the brokers do not take the events: {' '.join(str(error).split())[:300]}") from error
+            raise ServiceError(f"the brokers do not accept the events: {' '.join(str(error).split())[:300]}") from error
         return [True] * len(messages)
 
     def _producer(self) -> Any:
@@ -117,18 +149,18 @@ def replay(
     destination: Destination,
     advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[int, int]:
-    """Replay events in the order in which they were put aside; return how many are settled and how many still bad.
+    """Replay events in the order in which they were put aside; return the numbers of settled and of still bad events.
 
-    An event is marked once it is settled and is not taken again. One that is settled and not marked, because the
-    process was killed in between, is taken again, which changes nothing in the tables.
+    An event is marked once it is settled, and is not replayed again. An event that is settled but not marked, because
+    the process was killed in between, is replayed again, which changes nothing in the tables.
     """
     settled = bad = 0
     for ids, messages in _chunks(connection, selection):
         outcome = destination.take(messages)
-        well = [number for number, good in zip(ids, outcome, strict=True) if good]
-        connection.execute(_SQL["mark_replayed"], {"ids": well})
-        settled += len(well)
-        bad += len(ids) - len(well)
+        settled_ids = [number for number, is_settled in zip(ids, outcome, strict=True) if is_settled]
+        connection.execute(_SQL["mark_replayed"], {"ids": settled_ids})
+        settled += len(settled_ids)
+        bad += len(ids) - len(settled_ids)
         advance(settled + bad)
     return settled, bad
 
@@ -137,7 +169,7 @@ def _chunks(connection: Connection[TupleRow], selection: Selection) -> Iterator[
     after_time, after_id = _EARLIEST, 0
     remaining = selection.limit if selection.limit is not None else _LAST_ID
     while remaining > 0:
-        wanted = {
+        parameters = {
             "after_time": after_time,
             "after_id": after_id,
             "topics": list(selection.topics) or None,
@@ -149,25 +181,10 @@ def _chunks(connection: Connection[TupleRow], selection: Selection) -> Iterator[
             "limit": min(_MOST_EVENTS, remaining),
             "most_bytes": _MOST_BYTES,
         }
-        with connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(_SQL["dead_letters"], wanted).fetchall()
+        with connection.cursor(binary=True, row_factory=row_of(_DeadLetterRow)) as cursor:
+            rows = cursor.execute(_SQL["dead_letters"], parameters).fetchall()
         if not rows:
             return
-        after_id, after_time = rows[-1][0], rows[-1][1]
+        after_id, after_time = rows[-1].dlq_id, rows[-1].ingested_at
         remaining -= len(rows)
-        yield [row[0] for row in rows], [_message(*row[2:]) for row in rows]
-
-
-def _message(
-    topic: str,
-    payload: bytes | None,
-    key: bytes | None,
-    names: Sequence[bytes],
-    values: Sequence[bytes | None],
-    partition: int | None,
-    offset: int | None,
-    file_digest: bytes | None,
-    line: int | None,
-) -> Message:
-    headers = [(name.decode(errors="surrogateescape"), value) for name, value in zip(names, values, strict=True)]
-    return Message(topic, payload, key, headers, partition, offset, file_digest, line)
+        yield [row.dlq_id for row in rows], [row.message for row in rows]

@@ -1,8 +1,8 @@
-"""The contracts of the events for those who produce them: JSON Schema for each kind, AsyncAPI for the topics.
+"""The contracts of the events for producers: JSON Schema for each kind, AsyncAPI for the topics.
 
-``python -m plura.tx.consumer.schemas FOLDER`` writes them. They say what the service says: an event is put aside if and
-only if it is not valid here, but for two names of a field that contradict each other, one name that comes twice, and
-half characters (lone surrogates), of which no schema can speak.
+``python -m plura.tx.consumer.schemas FOLDER`` writes them. The service puts an event aside if and only if it is not
+valid here. Three rules cannot be expressed in a schema: two names of a field that contradict each other, a name that
+comes twice, and lone surrogates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from plura.tx.db import LONGEST_ID
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _LAST_LINE_END = {"pattern": r"\n"}
-"""Some validators let ``$`` match before a line end that ends the text."""
+"""Some validators let ``$`` match before a final line end."""
 _GIVEN_TEXT = {"type": "string", "pattern": NOT_BLANK}
 _GIVEN = {"not": {"type": "null"}}
 _MOST = 10**16
@@ -106,7 +106,7 @@ def asyncapi(profile: Profile) -> dict[str, Any]:
         }
         channels[kind.name] = {
             "address": topic,
-            "description": "At least once, in any order: of two events of one key the later one stands.",
+            "description": "At least once, in any order: of all events of a key the latest wins.",
             "messages": {kind.event: {"$ref": f"#/components/messages/{kind.event}"}},
         }
         operations[f"store_{kind.name}"] = {
@@ -141,7 +141,7 @@ def published() -> dict[str, str]:
 
 
 def _values(field: Field, *, is_given: bool) -> dict[str, Any]:
-    """What may stand under a name of a field; ``is_given`` demands a value, and of a text one that is not blank."""
+    """Return the schema of a field's values; ``is_given`` requires a value, and of text types a non-blank value."""
     values = _VALUES[field.type]
     if is_given:
         return {**values, "pattern": NOT_BLANK} if field.type in TEXTS else values
@@ -150,7 +150,7 @@ def _values(field: Field, *, is_given: bool) -> dict[str, Any]:
 
 
 def _given(field: Field | None) -> dict[str, Any]:
-    """That a name has a value, whether or not it is a good one; ``None`` is a name that no field has."""
+    """Return the schema of a name that has a value, valid or not; None stands for a name that is not a field."""
     if field is None:
         return {"not": {"anyOf": [{"type": "null"}, {"type": "string", "not": _GIVEN_TEXT}]}}
     return _GIVEN_TEXT if field.type in TEXTS else _GIVEN

@@ -1,4 +1,4 @@
-"""Settings of the consumer and of the commands that share its path."""
+"""Settings of the consumer and of the commands that store events in the same way."""
 
 from __future__ import annotations
 
@@ -35,26 +35,30 @@ class ConsumerSettings(ServiceSettings):
     app_env: Literal["local", "dev", "prod"] = "local"
     log_level: str = "INFO"
     event_profile_id: str = Field(default="canonical-v1", description="Profile that events are read under.")
-    event_profiles_file: Path | None = Field(default=None, description="YAML of profiles; default: our own.")
-    ledger_topic: str = Field(default="", description="Takes the place of the profile's topic.")
-    payment_order_topic: str = Field(default="", description="Takes the place of the profile's topic.")
+    event_profiles_file: Path | None = Field(
+        default=None, description="YAML of profiles; unset: those that come with the service."
+    )
+    ledger_topic: str = Field(default="", description="Replaces the profile's topic.")
+    payment_order_topic: str = Field(default="", description="Replaces the profile's topic.")
 
     kafka_group_id: str = Field(default="bo-sync-consumer", min_length=1)
-    consumer_member: str = Field(default="", description="Name of this member, kept over restarts; blank: a new one.")
+    consumer_member: str = Field(default="", description="Name of this member, kept over restarts; blank: a new name.")
     consumer_poll_timeout_ms: int = Field(default=1000, ge=1)
     consumer_offset_reset: Literal["earliest", "latest"] = Field(
-        default="earliest", description="Where a group begins a topic that it has not read before."
+        default="earliest", description="Where a group starts in a topic that it has not read before."
     )
     consumer_session_timeout_ms: int = Field(
-        default=6000, ge=1000, description="A member that is not heard of for so long loses its partitions."
+        default=6000, ge=1000, description="A member that is silent for this time loses its partitions."
     )
-    consumer_batch_events: int = Field(default=1000, ge=1, description="Events of a transaction at most.")
+    consumer_batch_events: int = Field(default=1000, ge=1, description="Most events of a transaction.")
     consumer_batch_bytes: int = Field(
-        default=16 << 20, ge=1, description="Bytes of the messages of a transaction at most, unless one alone has more."
+        default=16 << 20,
+        ge=1,
+        description="Most bytes of a transaction's messages, unless a single message has more.",
     )
     consumer_batch_ms: int = Field(default=100, ge=0, description="Time to gather events for a transaction.")
-    consumer_most_bad_in_a_row: int = Field(default=0, ge=0, description="Stop after so many bad events; 0: never.")
-    consumer_most_bad: int = Field(default=0, ge=0, description="Stop after so many bad events in all; 0: never.")
+    consumer_most_bad_in_a_row: int = Field(default=0, ge=0, description="Stop after N bad events; 0: never.")
+    consumer_most_bad: int = Field(default=0, ge=0, description="Stop after N bad events in all; 0: never.")
 
     dlq_backend: str = "db"
     dlq_retention_days: int = Field(default=14, description="Days that bad events are kept; 0: for ever.")
@@ -65,7 +69,7 @@ class ConsumerSettings(ServiceSettings):
     @field_validator("dlq_backend")
     @classmethod
     def _table_only(cls, given: str) -> str:
-        """Refuse what loses events with the disk of a container."""
+        """Refuse backends that would lose events with the disk of a container."""
         if given != "db":
             raise ValueError("bad events are kept in the database only: PLURA_DLQ_BACKEND is db or unset")
         return given
@@ -89,11 +93,11 @@ class ConsumerSettings(ServiceSettings):
             "client_id": member,
             "group_id": self.kafka_group_id,
             "enable_auto_commit": False,
-            "auto_offset_reset": "none",  # OffsetResetPolicy does it, and reports what is lost
+            "auto_offset_reset": "none",  # OffsetResetPolicy does it, and reports lost records
             "isolation_level": "read_committed",
             "max_poll_records": self.consumer_batch_events,
             "fetch_max_wait_ms": 250,
-            # what was fetched and not yet polled is held as well
+            # records that were fetched and not yet polled are held in memory as well
             "fetch_max_bytes": self.consumer_batch_bytes,
             "max_partition_fetch_bytes": min(4 << 20, self.consumer_batch_bytes),
             "session_timeout_ms": self.consumer_session_timeout_ms,

@@ -1,4 +1,4 @@
-"""What a consumer knows about itself: how far each partition is stored, and whether topics exist and brokers answer.
+"""State of a consumer: how far each partition is stored, whether topics exist and brokers answer.
 
 All times are those of the monotonic clock, in seconds.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from plura.tx.consumer.arrivals import Arrivals
 
 FRESH_SECONDS = 5.0
-"""A consumer that asked the broker so recently knows what there is."""
+"""The end of a partition is known if the broker reported it within this time."""
 _READY_SECONDS = 15.0
 _ALIVE_SECONDS = 60.0
 
@@ -29,29 +29,29 @@ class PartitionState:
     fetched: int | None = None
     """The offset up to which everything was fetched, stored or not."""
     end: int | None = None
-    """The offset that the next message gets, those of open transactions included (the high watermark)."""
+    """The offset of the next message, open transactions included (the high watermark)."""
     waiting_since: float | None = None
-    """When the first message that is not stored arrived, if there is one."""
+    """When the first message that is not stored arrived, if any."""
     asked_at: float = field(default_factory=time.monotonic)
-    """When the broker last reported the end; before that, when the partition became ours."""
+    """When the broker last reported the end; before that, when the partition was assigned to us."""
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     def caught_up(self) -> bool:
-        """Whether everything there was is stored."""
+        """Whether all messages are stored."""
         return self.position is not None and self.end is not None and self.position >= self.end
 
     def lag(self) -> float:
-        """Messages not yet stored; NaN if that is not known."""
+        """Return the number of messages that are not stored yet; NaN if unknown."""
         if self.position is None or self.end is None:
             return float("nan")
         return float(max(0, self.end - self.position))
 
     def unread(self) -> int:
-        """Messages that were not even fetched, as far as that is known."""
+        """Return the known number of messages that were not fetched."""
         return 0 if self.fetched is None or self.end is None else max(0, self.end - self.fetched)
 
     def age(self, now: float) -> float:
-        """Age of the oldest message not stored; 0 while there is none and the broker said so a moment ago."""
+        """Return the age of the oldest message that is not stored; 0 if the broker recently reported none."""
         if self.caught_up():
             return 0.0 if now - self.asked_at < FRESH_SECONDS else now - self.asked_at
         return max(0.0, now - (self.asked_at if self.waiting_since is None else self.waiting_since))
@@ -59,7 +59,7 @@ class PartitionState:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredState:
-    """What the database kept of a partition."""
+    """State of a partition as the database has it."""
 
     position: int | None
     end: int | None
@@ -69,7 +69,7 @@ class StoredState:
 
 @dataclass
 class ConsumerState:
-    """Read by the threads that report, written by the one that consumes."""
+    """Written by the thread that consumes, read by the threads that report."""
 
     started_at: float = field(default_factory=time.monotonic)
     looped_at: float = field(default_factory=time.monotonic)
@@ -77,10 +77,10 @@ class ConsumerState:
     joined: bool = False
     partitions: dict[Place, PartitionState] = field(default_factory=dict)
     missing_since: dict[str, float] = field(default_factory=dict)
-    """Topics that do not exist, and since when we know that."""
+    """Topics that do not exist, with the time since when this is known."""
 
     def freshness(self, topic: str) -> float:
-        """Seconds that the tables are behind a topic."""
+        """Return how many seconds the tables lag behind a topic."""
         now = time.monotonic()
         if not self.joined:
             return now - self.started_at
@@ -94,12 +94,12 @@ class ConsumerState:
         return time.monotonic() - self.looped_at < _ALIVE_SECONDS
 
     def readiness(self) -> dict[str, bool]:
-        """Whether the process is in its group and the broker answered recently; topics that are missing are named."""
+        """Return whether the process is in its group and the broker answered recently, and every missing topic."""
         answers = self.joined and time.monotonic() - self.asked_at < _READY_SECONDS
         return {"broker": answers} | {f"topic {topic}": False for topic in sorted(self.missing_since)}
 
     def assign(self, places: Iterable[Place], stored: Mapping[Place, StoredState]) -> None:
-        """Take the partitions that are ours from now on; ``stored`` is what is known of them from before."""
+        """Take the new assignment; ``stored`` is the stored state of partitions."""
         self.partitions = {place: self.partitions.get(place) or _known(stored.get(place)) for place in places}
 
 

@@ -1,4 +1,4 @@
-"""The small HTTP server beside the consumer: /healthz, /readyz, /metrics."""
+"""The HTTP server of the consumer: /healthz, /readyz, /metrics."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from plura.kit.errors import ServiceError
 from plura.kit.observability.metrics import CONTENT_TYPE, exposition
 
 Checks = Callable[[], dict[str, bool]]
-"""Gives names of what is checked, and whether it is well."""
+"""Returns the names of the checks, each with its result."""
 
 
 class StatusServer:
-    """Serves in a thread of its own until it is closed."""
+    """Serves in its own thread until it is closed."""
 
     def __init__(self, host: str, port: int, *, registry: CollectorRegistry, lives: Checks, ready: Checks) -> None:
         """Open the port; 0 takes a free one.
@@ -36,9 +36,9 @@ class StatusServer:
                     self._answer(200, CONTENT_TYPE, exposition(registry))
                 elif self.path in answers:
                     found = answers[self.path]()
-                    well = all(found.values())
-                    body = {"status": "ok" if well else "unavailable", **found}
-                    self._answer(200 if well else 503, "application/json", json.dumps(body).encode())
+                    is_ok = all(found.values())
+                    body = {"status": "ok" if is_ok else "unavailable", **found}
+                    self._answer(200 if is_ok else 503, "application/json", json.dumps(body).encode())
                 else:
                     self._answer(404, "application/json", b'{"status": "not found"}')
 
@@ -54,7 +54,7 @@ class StatusServer:
                     self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
-                """Write no line for a probe."""
+                """Write no log line for a probe."""
 
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import psycopg
 from psycopg import Connection, IsolationLevel
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, scalar_row
 
 from plura.kit.queries import read_queries
+from plura.kit.rows import row_of
 from plura.tx.consumer.batches import Batch
 from plura.tx.consumer.contract import KINDS
 
@@ -22,11 +23,18 @@ _LOCK_SPACE = 0x626F7072
 
 
 class RejectedBatchError(Exception):
-    """The database refuses something in a batch; without it the rest can be written."""
+    """The database rejects a value of the batch; the rest can be written without it."""
 
 
 class UnavailableError(Exception):
     """The database cannot write now; the same batch can be written later."""
+
+
+class _Pairs(NamedTuple):
+    """Result of the statement ``pair_touched_orders``."""
+
+    pairs: int
+    incomplete_ages: Sequence[float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,49 +42,49 @@ class Written:
     """What a transaction changed."""
 
     changed: Mapping[str, int]
-    """For each kind: rows that were new or won over the stored one."""
+    """For each kind: rows that were new or won over the stored row."""
     less_information: Mapping[str, int]
-    """For each kind: rows that lost because they say less about their order than the stored one."""
+    """For each kind: rows that lost because they have less information about their order than the stored row."""
     pairs: int = 0
     incomplete_ages: Sequence[float] = ()
-    """Seconds since the last entry of each pair that has one side."""
+    """Seconds since the last entry of each pair with a single side."""
 
 
-Also = Callable[[Connection[TupleRow], Batch], None]
-"""What is to be written in the same transaction as a batch."""
+WriteAlso = Callable[[Connection[TupleRow], Batch], None]
+"""Writes more in the same transaction as a batch."""
 
 Queried = Callable[[str, str, bool, float], None]
-"""Told of a statement: what it does, the table, whether it went well, and its seconds."""
+"""Called after a statement with its operation, its table, whether it succeeded, and its seconds."""
 
 
 class Store(Protocol):
     """Where batches go."""
 
-    def write(self, batch: Batch, also: Also | None = None) -> Written:
+    def write(self, batch: Batch, also: WriteAlso | None = None) -> Written:
         """Write a batch and return what changed; nothing of it is written if this fails."""
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
 
 
 class PostgresStore:
-    """Writes over one connection, which is recreated after a failure."""
+    """Writes over a single connection, which is replaced after a failure."""
 
     def __init__(self, connect: Callable[[], Connection[TupleRow]], queried: Queried = lambda *_: None) -> None:
-        """Take the function that makes a connection with the rights of the consumer.
+        """Keep the function that opens a connection with the rights of the consumer.
 
-        ``queried`` is told of every statement.
+        ``queried`` is called after every statement.
         """
         self._connect = connect
         self._queried = queried
         self._connection: Connection[TupleRow] | None = None
 
-    def write(self, batch: Batch, also: Also | None = None) -> Written:
+    def write(self, batch: Batch, also: WriteAlso | None = None) -> Written:
         """Write a batch in one transaction: rows, pairs, dead letters, and what ``also`` writes.
 
         Raises:
-            RejectedBatchError: the database refuses a value of the batch.
-            UnavailableError: it does not answer, or cannot do it now.
+            RejectedBatchError: the database rejects a value of the batch.
+            UnavailableError: the database does not answer, or cannot write now.
         """
         try:
             connection = self._ready()
@@ -92,7 +100,7 @@ class PostgresStore:
         return written
 
     def close(self) -> None:
-        """Give the connection up; the next batch makes a new one."""
+        """Close the connection; the next batch opens a new connection."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
@@ -100,7 +108,7 @@ class PostgresStore:
     def _ready(self) -> Connection[TupleRow]:
         if self._connection is None:
             connection = self._connect()
-            # pairs are computed after a lock is held, from what others have committed until then
+            # pairs are computed after a lock is taken, from what other transactions have committed by then
             connection.isolation_level = IsolationLevel.READ_COMMITTED
             connection.execute(_SQL["create_staging"])
             self._connection = connection
@@ -113,14 +121,14 @@ class PostgresStore:
             rows = batch.rows.get(kind.name)
             if not rows:
                 continue
-            with connection.cursor() as cursor:
+            with connection.cursor(row_factory=scalar_row) as cursor:
                 with self._timed("copy", kind.table), cursor.copy(_SQL[f"copy_{kind.name}"]) as copy:
                     copy.write("".join(f"{row.line}\t\\\\x{row.order[-1].hex()}\n" for row in rows.values()))
                 with self._timed("upsert", kind.table):
-                    changed[kind.name] = _number(cursor.execute(_SQL[f"upsert_{kind.name}"]).fetchone())
+                    changed[kind.name] = int(cursor.execute(_SQL[f"upsert_{kind.name}"]).fetchone() or 0)
                 if changed[kind.name] < len(rows):
                     counting = _SQL[f"count_less_information_{kind.name}"]
-                    less[kind.name] = _number(cursor.execute(counting).fetchone())
+                    less[kind.name] = int(cursor.execute(counting).fetchone() or 0)
         if batch.dead:
             with self._timed("insert", "consumer_dlq_events"), connection.cursor() as cursor:
                 cursor.executemany(_SQL["put_aside"], [letter.row() for letter in batch.dead])
@@ -129,8 +137,14 @@ class PostgresStore:
         with self._timed("lock", "payment_ledger_pairs"):
             connection.execute(_SQL["lock_touched_orders"], {"space": _LOCK_SPACE})
         with self._timed("pair", "payment_ledger_pairs"):
-            pairs, ages = connection.execute(_SQL["pair_touched_orders"]).fetchone() or (0, [])
-        return Written(changed=changed, less_information=less, pairs=pairs, incomplete_ages=ages)
+            computed = connection.cursor(row_factory=row_of(_Pairs)).execute(_SQL["pair_touched_orders"]).fetchone()
+        assert computed is not None
+        return Written(
+            changed=changed,
+            less_information=less,
+            pairs=computed.pairs,
+            incomplete_ages=computed.incomplete_ages,
+        )
 
     @contextmanager
     def _timed(self, operation: str, table: str) -> Iterator[None]:
@@ -141,10 +155,6 @@ class PostgresStore:
             self._queried(operation, table, False, time.perf_counter() - started)
             raise
         self._queried(operation, table, True, time.perf_counter() - started)
-
-
-def _number(row: Sequence[Any] | None) -> int:
-    return int(row[0]) if row else 0
 
 
 def _said(error: psycopg.Error) -> str:

@@ -1,4 +1,4 @@
-"""What the brokers say about our topics: whether they exist, which they are, and where their partitions end."""
+"""The brokers' view of our topics: whether they exist, their ids, and the end offsets of their partitions."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class Topic:
     """A topic that exists."""
 
     topic_id: str
-    """Differs from that of a topic of the same name that was deleted before; blank where brokers give none."""
+    """Differs from the id of a deleted topic of the same name; blank if brokers do not report ids."""
     partitions: int
     ends: Mapping[int, int]
-    """For each partition with a leader the offset that its next record gets, open transactions included."""
+    """For each partition with a leader: the offset of its next record, open transactions included."""
 
 
 Topics = Mapping[str, Topic | None]
-"""Names of topics to what they are; None is a topic that does not exist."""
+"""Topics by name; None if the topic does not exist."""
 
 
 class TopicSource(Protocol):
-    """Where topics are asked for."""
+    """Source of information about topics."""
 
     def look(self, names: Sequence[str]) -> Topics:
-        """Return what topics are now.
+        """Return the current state of topics.
 
         Raises:
             KafkaError: a broker does not answer, or refuses to answer.
@@ -51,10 +51,10 @@ class TopicSource(Protocol):
 
 
 class KafkaTopics:
-    """Asks brokers, over connections of its own.
+    """Asks brokers, over its own connections.
 
-    The consumer's own client cannot be asked: reading committed records only, it takes the last stable offset for the
-    end of a partition, so that whatever waits behind an open transaction would not be counted.
+    The consumer's client does not serve: it reads committed records only and takes the last stable offset for the end
+    of a partition, so that messages after an open transaction would not be counted.
     """
 
     def __init__(self, client_options: Mapping[str, Any]) -> None:
@@ -71,24 +71,25 @@ class KafkaTopics:
         )
 
     def look(self, names: Sequence[str]) -> Topics:
-        """Return what topics are now.
+        """Return the current state of topics.
 
         Raises:
             KafkaError: a broker does not answer, or refuses to answer.
         """
         found: dict[str, Topic | None] = {}
-        described = {one["name"]: one for one in self._client.describe_topics(list(names))}
+        descriptions = {topic["name"]: topic for topic in self._client.describe_topics(list(names))}
         for name in names:
-            one = described[name]
-            error = for_code(one["error_code"])
+            described = descriptions[name]
+            error = for_code(described["error_code"])
             if error is UnknownTopicOrPartitionError:
                 found[name] = None
                 continue
-            if one["error_code"]:
+            if described["error_code"]:
                 raise error(name)
-            led = [partition["partition_index"] for partition in one["partitions"] if partition["leader_id"] >= 0]
+            partitions = described["partitions"]
+            led = [partition["partition_index"] for partition in partitions if partition["leader_id"] >= 0]
             ends = self._ends(name, led)
-            found[name] = Topic(topic_id=_topic_id(one), partitions=len(one["partitions"]), ends=ends)
+            found[name] = Topic(topic_id=_topic_id(described), partitions=len(partitions), ends=ends)
         return found
 
     def close(self) -> None:
@@ -96,21 +97,21 @@ class KafkaTopics:
         self._client.close()
 
     def _ends(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
-        wanted = {TopicPartition(topic, partition): OffsetSpec.LATEST for partition in partitions}
-        found = self._client.list_partition_offsets(wanted, timeout_ms=_TIMEOUT_MS) if wanted else {}
-        return {place.partition: one.offset for place, one in found.items()}
+        latest = {TopicPartition(topic, partition): OffsetSpec.LATEST for partition in partitions}
+        found = self._client.list_partition_offsets(latest, timeout_ms=_TIMEOUT_MS) if latest else {}
+        return {place.partition: end.offset for place, end in found.items()}
 
 
 @dataclass
 class MemoryTopics:
-    """The same in memory, for tests."""
+    """Twin of ``KafkaTopics`` in memory, for tests."""
 
     topics: dict[str, Topic | None] = field(default_factory=dict)
     error: Exception | None = None
-    """Raised in place of an answer."""
+    """Raised instead of an answer."""
 
     def look(self, names: Sequence[str]) -> Topics:
-        """Return what was put in."""
+        """Return the topics that were set."""
         if self.error is not None:
             raise self.error
         return {name: self.topics.get(name) for name in names}
@@ -121,20 +122,20 @@ class MemoryTopics:
 
 @dataclass(kw_only=True)
 class TopicMonitor:
-    """Asks for the topics in a thread of its own, so that a slow broker delays nothing else."""
+    """Requests the topics in its own thread, so that a slow broker delays nothing else."""
 
     connect: Callable[[], TopicSource]
     names: Sequence[str]
     topics: Topics = field(default_factory=dict)
-    """What was seen last."""
+    """Result of the last look."""
     seen_at: float = 0.0
-    """Monotonic time of that look, taken before it began."""
+    """Monotonic time at which that look started."""
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "topics"))
     _source: TopicSource | None = None
     _looking: Future[tuple[float, Topics]] | None = None
 
     def look(self) -> bool:
-        """Take the result of the last look and begin another; return whether there is a new result."""
+        """Take the result of the last look and start the next; return whether the result is new."""
         is_new = False
         if self._looking is not None:
             if not self._looking.done():
@@ -143,14 +144,14 @@ class TopicMonitor:
             try:
                 self.seen_at, self.topics = looking.result()
                 is_new = True
-            except Exception as error:  # whatever went wrong, the next look is over a new connection
+            except Exception as error:  # after any failure the next look uses a new connection
                 is_expected = isinstance(error, KafkaError | OSError)
                 log.warning("topics unknown", extra=fields(said=str(error)[:300]), exc_info=not is_expected)
         self._looking = self._thread.submit(self._look)
         return is_new
 
     def close(self) -> None:
-        """Finish the look that is under way."""
+        """Finish the running look."""
         self._thread.shutdown()
         if self._source is not None:
             self._source.close()

@@ -1,8 +1,7 @@
-"""JSON values of events as typed values; what cannot be one is refused with the reason.
+"""JSON values of events as typed values; a value that cannot be typed is rejected with the reason.
 
-The published schemas (``schemas``) say the same in JSON Schema: what they refuse is refused here, and nothing else but
-half characters (lone surrogates), which no pattern of JSON Schema can name, and names that come twice, which it does
-not see.
+The published schemas (``schemas``) express the same rules in JSON Schema, except for two: lone surrogates, which no
+pattern of JSON Schema can match, and names that come twice, which it does not see.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from plura.tx.consumer.contract import Type
-from plura.tx.consumer.refusals import RefusedError, internal_error, parse_error
+from plura.tx.consumer.errors import InvalidEventError, internal_error, parse_error
 from plura.tx.db import LONGEST_ID
 
 LONGEST_WORD = 255
@@ -25,7 +24,7 @@ _AMOUNT_DIGITS = 16
 """Digits before the point that the columns hold."""
 _VERSION_LIMIT = 2**63
 _MOST_VERSION_DIGITS = 19
-"""Longer ones are not even computed: 1e999999999 is short as text and endless as a whole number."""
+"""Longer numbers are not computed: 1e999999999 is short as text and huge as an integer."""
 _CENT = Decimal("0.01")
 _AMOUNT = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,2})?")
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -41,7 +40,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 class _Repeated(dict[str, Any]):
-    """A JSON object that has a name twice with different values; which of them is meant nobody can tell."""
+    """A JSON object that has a name twice with different values: it is ambiguous."""
 
     name: str
 
@@ -64,8 +63,8 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
     """Return the JSON object of a message; nothing is an empty object. Numbers keep the digits they were sent with.
 
     Raises:
-        RefusedError: ``internal_error`` for bytes that are not UTF-8 and numbers beyond all bounds, ``parse_error`` for
-            what is not a JSON object, ``contract_core_violation`` for one that contradicts itself.
+        InvalidEventError: ``internal_error`` for bytes that are not UTF-8 and numbers out of range, ``parse_error`` for
+            a value that is not a JSON object, ``contract_core_violation`` for an object that contradicts itself.
     """
     if not payload:
         return {}
@@ -80,20 +79,20 @@ def read_object(payload: bytes | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise parse_error(f"the message is not a JSON object but {_kind(found)}")
     if isinstance(found, _Repeated):
-        raise RefusedError("contract_core_violation", f"{found.name[:200]} comes twice with different values")
+        raise InvalidEventError("contract_core_violation", f"{found.name[:200]} comes twice with different values")
     return found
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a value is text of nothing but white space."""
+    """Whether a value is text of white space only."""
     return isinstance(value, str) and not value.strip()
 
 
 def read_id(value: Any) -> str:
-    """Return text that identifies something, without the white space around it.
+    """Return an id without the white space around it.
 
     Raises:
-        RefusedError: it is too long, has control characters, or is no text.
+        InvalidEventError: it is too long, has control characters, or is no text.
     """
     if isinstance(value, str) and not value.isprintable() and _CONTROLS.search(value):
         raise internal_error(_NUL) if "\x00" in value else parse_error("an id has control characters")
@@ -104,7 +103,7 @@ def read_word(value: Any) -> str:
     """Return short text, without the white space around it.
 
     Raises:
-        RefusedError: it is too long, or no text.
+        InvalidEventError: it is too long, or no text.
     """
     return _text(value, LONGEST_WORD)
 
@@ -113,7 +112,7 @@ def read_name(value: Any) -> str:
     """Return text of a line, without the white space around it.
 
     Raises:
-        RefusedError: it is too long, or no text.
+        InvalidEventError: it is too long, or no text.
     """
     return _text(value, LONGEST_NAME)
 
@@ -122,7 +121,7 @@ def read_signed_amount(value: Any) -> Decimal:
     """Return a decimal number of two places: a JSON number of that value, or text of digits and a point.
 
     Raises:
-        RefusedError: it is not a number, has more places than two, or more than 16 digits before them.
+        InvalidEventError: it is not a number, has more places than two, or more than 16 digits before them.
     """
     if isinstance(value, str):
         if not _AMOUNT.fullmatch(value):
@@ -144,7 +143,7 @@ def read_amount(value: Any) -> Decimal:
     """Return a decimal number of two places that is not negative.
 
     Raises:
-        RefusedError: it is not.
+        InvalidEventError: it is not.
     """
     number = read_signed_amount(value)
     if number < 0 or (not number and isinstance(value, str) and value[0] == "-"):
@@ -156,8 +155,8 @@ def read_time(value: Any) -> datetime:
     """Return an instant in UTC.
 
     Raises:
-        RefusedError: it is not a text of the form 2026-02-13T01:02:03.456Z, or is finer than a microsecond: what would
-            be cut off might decide which of two events is the latest.
+        InvalidEventError: it is not a text of the form 2026-02-13T01:02:03.456Z, or is finer than a microsecond: the
+            digits that would be cut off might decide which of two events is the latest.
     """
     if not isinstance(value, str):
         raise parse_error(f"a time is {_kind(value)}")
@@ -184,7 +183,7 @@ def read_version(value: Any) -> int:
     """Return a whole number of 64 bits: a JSON number of that value, or text of digits.
 
     Raises:
-        RefusedError: it is not a whole number, or out of range.
+        InvalidEventError: it is not a whole number, or out of range.
     """
     if isinstance(value, str):
         if not _WHOLE.fullmatch(value):
@@ -214,14 +213,14 @@ READERS: Mapping[Type, Callable[[Any], Any]] = {
 TEXTS = frozenset({Type.ID, Type.WORD, Type.NAME})
 
 
-def agree(one: Any, other: Any, type_: Type) -> bool:
-    """Whether two values mean the same: ``1`` and ``"1"`` do, and so do two spellings of an instant."""
-    if one == other and type(one) is type(other):
+def agree(left: Any, right: Any, type_: Type) -> bool:
+    """Whether two values mean the same, like ``1`` and ``"1"``, or two spellings of an instant."""
+    if left == right and type(left) is type(right):
         return True
     read = READERS[type_]
     try:
-        return bool(read(one) == read(other))
-    except RefusedError:
+        return bool(read(left) == read(right))
+    except InvalidEventError:
         return False
 
 

@@ -1,4 +1,4 @@
-"""The schema ``bo``: migrations, and the roles that the processes take."""
+"""The schema ``bo``: migrations, and the roles of the processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import LiteralString
 
 from psycopg import Connection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, scalar_row
 
 from plura.kit.errors import ServiceError
 from plura.kit.migrations import Migration, read_migrations
@@ -17,7 +17,7 @@ API_ROLE: LiteralString = "bo_api"
 AUDIT_ROLE: LiteralString = "bo_audit"
 
 LONGEST_ID = 255
-"""Characters of an id at most: longer ones are neither stored nor looked up."""
+"""Most characters of an id: longer ids are neither stored nor looked up."""
 
 
 def bo_migrations() -> list[Migration]:
@@ -26,19 +26,18 @@ def bo_migrations() -> list[Migration]:
 
 
 def partition_ledger(connection: Connection[TupleRow], partitions: int) -> bool:
-    """Spread the ledger over hash partitions, all or nothing; return False where it is spread over as many already.
+    """Spread the ledger over hash partitions, all or nothing; return False if it has that number of them already.
 
     Raises:
-        ServiceError: it is spread over another number of them.
+        ServiceError: the ledger has a different number of partitions.
     """
-    found = connection.execute(
-        "select count(*) from pg_inherits where inhparent = 'bo.ledger_entries'::regclass"
-    ).fetchone()
-    there = int(found[0]) if found else 0
-    if there == partitions:
+    cursor = connection.cursor(row_factory=scalar_row)
+    count = "select count(*) from pg_inherits where inhparent = 'bo.ledger_entries'::regclass"
+    existing = int(cursor.execute(count).fetchone() or 0)
+    if existing == partitions:
         return False
-    if there:
-        raise ServiceError(f"the ledger has {there} partitions already")
+    if existing:
+        raise ServiceError(f"the ledger has {existing} partitions already")
     script = (files("plura.tx.db") / "partition_ledger_entries.sql").read_bytes()
     with connection.transaction():
         connection.execute("select set_config('plura.ledger_partitions', %s, true)", [str(partitions)])

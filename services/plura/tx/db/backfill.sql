@@ -1,4 +1,4 @@
--- Statements that keep how far a file was read.
+-- Statements that store how far a file was read.
 
 -- name: progress
 select bytes_done, lines_done, events, failed

@@ -1,4 +1,4 @@
--- Statements that store a batch of events. All of a batch run in one transaction.
+-- Statements that store a batch of events, all in one transaction.
 
 -- name: create_staging
 create temporary table if not exists incoming_ledger_entries (
@@ -35,8 +35,8 @@ copy incoming_ledger_entries from stdin
 copy incoming_payment_orders from stdin
 
 -- name: upsert_ledger
--- Keys are written in their order, so that two batches that meet wait for each other instead of deadlocking. An entry
--- that moves to another order leaves the old one behind in left_related_id, whose pair has to be computed anew.
+-- Keys are written in order, so that two batches with common keys wait for each other instead of deadlocking. An entry
+-- that moves to a different order leaves the id of the old order in left_related_id; its pair has to be recomputed.
 with changed as (
     insert into bo.ledger_entries as stored (
         tx_id, wallet_id, entry_type, amount, amount_signed, related_id, related_type,
@@ -139,15 +139,15 @@ where
     )
 
 -- name: lock_touched_orders
--- Whoever computes a pair has to see what everyone else wrote about its order, so batches that touch one order take
--- turns from here to their commit. Locks are taken for groups of orders, in the order of the groups: a batch of any size
--- holds 256 locks at most, so that the server's lock table cannot run out.
+-- The computation of a pair has to see all committed writes about its order, so batches that touch the same order take
+-- turns from here to their commit. Locks are taken for groups of orders, sorted by group: a batch of any size holds at
+-- most 256 locks, so that the server's lock table cannot run out.
 select pg_advisory_xact_lock(%(space)s, groups.number)
 from (select distinct hashtextextended(order_id, 0)::bit(8)::integer as number from touched_orders order by 1) as groups
 
 -- name: pair_touched_orders
 -- "offset 0" keeps the planner from joining whole tables: the plan is made once, often while they are nearly empty, and
--- has to serve when they are large. What it keeps are as many index lookups as there are touched orders.
+-- has to work when they are large. The plan left is one index lookup per touched order.
 with touched as (
     select distinct order_id from touched_orders
 ),

@@ -1,31 +1,46 @@
--- What the admin API reads. A lookup and its audit row are one statement: neither can happen without the other. A lookup
--- in a session that was ended fails there. A page is read in two parts, the rows of the time where the last page ended and
--- those before it, so that both begin and end within one index, however many rows share a time.
+-- Statements of the admin API. A lookup and its audit row are one statement: neither exists without the other. A lookup
+-- in a session that was ended fails there. A page is read in two parts, the rows of the time where the last page ended
+-- and those before it, so that both begin and end within one index, however many rows share a time. Statements include
+-- the fragments below by their names in braces.
+
+-- fragment: entry_columns
+tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at, ingested_at,
+order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id, payee_wallet_id
+
+-- fragment: request_columns
+actor_id, actor_roles, action, resource_type, resource_id, request_method, request_path, request_query, ip, user_agent,
+correlation_id
+
+-- fragment: request_values
+%(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s, %(request_method)s, %(request_path)s,
+%(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s
+
+-- fragment: audited
+-- Records a lookup: outcome has its result, status code and number of rows.
+insert into bo.admin_audit_logs ({request_columns}, result, status_code, result_count, duration_ms)
+select
+    {request_values}, outcome.result, outcome.status_code, outcome.result_count,
+    %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
+from outcome
+where bo.require_open_session(%(session)s) is not false
 
 -- name: tx
 with entry as materialized (
-    select
-        tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
-        ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
-        payee_wallet_id
+    select {entry_columns}
     from bo.traced_entries
     where tx_id = %(id)s
 ),
 
-audited as (
-    insert into bo.admin_audit_logs (
-        actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
-        request_query, ip, user_agent, correlation_id, result_count, duration_ms
-    )
+outcome as (
     select
-        %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s,
-        case when outcome.found > 0 then 'FOUND' else 'NOT_FOUND' end,
-        case when outcome.found > 0 then 200 else 404 end,
-        %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
-        outcome.found,
-        %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
-    from (select count(*) as found from entry) as outcome
-    where bo.require_open_session(%(session)s) is not false
+        case when found > 0 then 'FOUND' else 'NOT_FOUND' end as result,
+        case when found > 0 then 200 else 404 end as status_code,
+        found as result_count
+    from (select count(*) as found from entry) as counts
+),
+
+audited as (
+    {audited}
 )
 
 select * from entry
@@ -49,10 +64,7 @@ with payment_order as materialized (
 
 page as materialized (
     (
-        select
-            tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
-            ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
-            payee_wallet_id
+        select {entry_columns}
         from bo.traced_entries
         where
             related_id = %(id)s
@@ -63,10 +75,7 @@ page as materialized (
     )
     union all
     (
-        select
-            tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
-            ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
-            payee_wallet_id
+        select {entry_columns}
         from bo.traced_entries
         where
             related_id = %(id)s
@@ -78,29 +87,31 @@ page as materialized (
     limit %(limit)s::integer + 1
 ),
 
-audited as (
-    insert into bo.admin_audit_logs (
-        actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
-        request_query, ip, user_agent, correlation_id, result_count, duration_ms
-    )
+outcome as (
     select
-        %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s,
-        case when outcome.found then 'FOUND' else 'NOT_FOUND' end,
-        case when outcome.found then 200 else 404 end,
-        %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
-        case when outcome.found then least(outcome.entries, %(limit)s::integer) else 0 end,
-        %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
+        case when found then 'FOUND' else 'NOT_FOUND' end as result,
+        case when found then 200 else 404 end as status_code,
+        case when found then least(entries, %(limit)s::integer) else 0 end as result_count
     from (
         select
             exists (select from payment_order) as found,
             (select count(*) from page) as entries
-    ) as outcome
-    where bo.require_open_session(%(session)s) is not false
+    ) as counts
+),
+
+audited as (
+    {audited}
 )
 
 select
-    payment_order.order_id, payment_order.user_id, payment_order.merchant_name, payment_order.amount,
-    payment_order.status, payment_order.created_at, payment_order.is_paired, payment_order.has_entries,
+    payment_order.order_id as po_order_id,
+    payment_order.user_id as po_user_id,
+    payment_order.merchant_name as po_merchant_name,
+    payment_order.amount as po_amount,
+    payment_order.status as po_status,
+    payment_order.created_at as po_created_at,
+    payment_order.is_paired as po_is_paired,
+    payment_order.has_entries as po_has_entries,
     page.*
 from payment_order
 left join page on true
@@ -109,10 +120,7 @@ order by page.event_time desc, page.tx_id
 -- name: wallet
 with page as materialized (
     (
-        select
-            tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
-            ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
-            payee_wallet_id
+        select {entry_columns}
         from bo.traced_entries
         where
             wallet_id = %(id)s
@@ -125,10 +133,7 @@ with page as materialized (
     )
     union all
     (
-        select
-            tx_id, event_time, entry_type, amount, amount_signed, wallet_id, related_id, related_type, updated_at,
-            ingested_at, order_id, order_status, merchant_name, has_pair, payment_tx_id, receive_tx_id, payer_wallet_id,
-            payee_wallet_id
+        select {entry_columns}
         from bo.traced_entries
         where
             wallet_id = %(id)s
@@ -142,20 +147,16 @@ with page as materialized (
     limit %(limit)s::integer + 1
 ),
 
-audited as (
-    insert into bo.admin_audit_logs (
-        actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
-        request_query, ip, user_agent, correlation_id, result_count, duration_ms
-    )
+outcome as (
     select
-        %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s,
-        case when outcome.entries > 0 then 'FOUND' else 'EMPTY' end,
-        200,
-        %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
-        least(outcome.entries, %(limit)s::integer),
-        %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
-    from (select count(*) as entries from page) as outcome
-    where bo.require_open_session(%(session)s) is not false
+        case when entries > 0 then 'FOUND' else 'EMPTY' end as result,
+        200 as status_code,
+        least(entries, %(limit)s::integer) as result_count
+    from (select count(*) as entries from page) as counts
+),
+
+audited as (
+    {audited}
 )
 
 select * from page
@@ -174,44 +175,33 @@ with hits as materialized (
     where (select true from bo.ledger_entries where wallet_id = %(id)s order by event_time desc, tx_id limit 1)
 ),
 
-audited as (
-    insert into bo.admin_audit_logs (
-        actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
-        request_query, ip, user_agent, correlation_id, result_count, duration_ms
-    )
+outcome as (
     select
-        %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s,
-        case when outcome.found > 0 then 'FOUND' else 'EMPTY' end,
-        200,
-        %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
-        outcome.found,
-        %(elapsed_ms)s::integer + extract(epoch from clock_timestamp() - statement_timestamp())::numeric * 1000
-    from (select count(*) as found from hits) as outcome
-    where bo.require_open_session(%(session)s) is not false
+        case when found > 0 then 'FOUND' else 'EMPTY' end as result,
+        200 as status_code,
+        found as result_count
+    from (select count(*) as found from hits) as counts
+),
+
+audited as (
+    {audited}
 )
 
 select kind from hits
 
 -- name: record
--- A request that read nothing: refused, invalid, or a look at the audit itself.
-insert into bo.admin_audit_logs (
-    actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
-    request_query, ip, user_agent, correlation_id, result_count, duration_ms, occurrences
-)
+-- A request that read nothing: denied, invalid, or a lookup of the audit itself.
+insert into bo.admin_audit_logs ({request_columns}, result, status_code, result_count, duration_ms, occurrences)
 select
-    %(actor_id)s, %(actor_roles)s, %(action)s, %(resource_type)s, %(id)s, %(result)s, %(status_code)s::integer,
-    %(request_method)s, %(request_path)s, %(request_query)s, %(ip)s, %(user_agent)s, %(correlation_id)s,
-    %(result_count)s::integer, %(elapsed_ms)s::integer, %(occurrences)s::integer
+    {request_values}, %(result)s, %(status_code)s::integer, %(result_count)s::integer, %(elapsed_ms)s::integer,
+    %(occurrences)s::integer
 where bo.require_open_session(%(session)s) is not false
 returning true
 
 -- name: record_nothing
 -- Fails where no lookup could be recorded: on a read-only server, without the right, while the table is locked.
-insert into bo.admin_audit_logs (
-    actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,
-    request_query, ip, user_agent, correlation_id, result_count, duration_ms, occurrences
-)
-select null, null, '', '', null, '', 0, '', '', null, null, null, null, null, null, 1
+insert into bo.admin_audit_logs ({request_columns}, result, status_code, result_count, duration_ms, occurrences)
+select null, null, '', '', null, '', '', null, null, null, null, '', 0, null, null, 1
 where false
 returning true
 
@@ -243,7 +233,7 @@ select number, digest from bo.schema_migrations
 order by number
 
 -- name: consumers
--- Seconds that the stored data are behind, 0 while a consumer is caught up and at work.
+-- Seconds that the stored data lag, 0 while a consumer is caught up and running.
 select
     topic,
     max(
@@ -253,7 +243,7 @@ select
                 extract(epoch from clock_timestamp() - coalesce(oldest_uncommitted_at, polled_at)), 0
             )
         end
-    )::float8 as freshness,
+    )::float8 as freshness_seconds,
     max(polled_at) as polled_at
 from bo.consumer_state
 group by topic

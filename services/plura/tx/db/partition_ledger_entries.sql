@@ -1,5 +1,5 @@
--- Spreads bo.ledger_entries over hash partitions of tx_id: plura tx migrate --ledger-partitions N. Ranges of time are no
--- choice, because a unique key has to hold the partition key and tx_id alone is the key. The table is locked while its
+-- Spreads bo.ledger_entries over hash partitions of tx_id: plura tx migrate --ledger-partitions N. Time ranges are not
+-- possible: a unique key has to contain the partition key, and the key is tx_id alone. The table is locked while its
 -- rows are copied; the number is read from the setting plura.ledger_partitions.
 
 do $$

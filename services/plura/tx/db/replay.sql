@@ -1,7 +1,7 @@
 -- Statements that replay bad events.
 
 -- name: dead_letters
--- The next events, as many as have some number of bytes together, but at least one.
+-- The next events, up to a total number of bytes, but at least one event.
 with candidates as (
     select
         dlq_id,

@@ -1,7 +1,7 @@
--- Statements of the consumer beside its batches.
+-- Statements of the consumer besides its batches.
 
 -- name: keep_state
--- Ages are measured by the consumer and turned into times here: only the clock of this server is compared with itself.
+-- The consumer measures ages; times are computed here, so that all of them come from the clock of this server.
 insert into bo.consumer_state (
     group_id, topic, partition, member, position, end_offset, oldest_uncommitted_at, polled_at
 ) values (
@@ -17,13 +17,13 @@ on conflict (group_id, topic, partition) do update set
     polled_at = excluded.polled_at
 
 -- name: add_partition
--- A partition that nobody has read yet: from now on its age shows if nobody reads it.
+-- A partition that nobody has read yet: if nobody reads it, its age grows from now on.
 insert into bo.consumer_state (group_id, topic, partition, member, position, end_offset, polled_at)
 values (%(group_id)s, %(topic)s, %(partition)s, %(member)s, null, %(end_offset)s, clock_timestamp())
 on conflict do nothing
 
 -- name: end_partitions
--- Partitions that a recreated topic no longer has: nothing of them will ever be stored.
+-- Partitions that a recreated topic no longer has: their messages can never be stored.
 update bo.consumer_state
 set position = end_offset, oldest_uncommitted_at = null, polled_at = clock_timestamp()
 where group_id = %(group_id)s and topic = %(topic)s and partition >= %(partitions)s

@@ -1,1 +1,1 @@
-"""Who looked at what."""
+"""Lookups of the audit: who looked up what."""

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from plura.tx.api.audit.schemas import AdminAuditResponse
-from plura.tx.api.documented import answers
-from plura.tx.api.gate import AUDITORS, Gate
+from plura.tx.api.audit_context import AuditContext, Subject
+from plura.tx.api.authorize import AUDITORS, Authorize
 from plura.tx.api.parameters import PLAIN_DIGITS, Cursor, Filter, From, To, limit_query
+from plura.tx.api.responses import lookup_responses
 from plura.tx.api.schemas import answer
 from plura.tx.api.services import services_of
-from plura.tx.api.visit import Subject, Visit
 
 SUBJECT = Subject(action="ADMIN_AUDIT_LOOKUP", resource_type="AUDIT")
 ROWS = 100
@@ -24,11 +24,11 @@ router = APIRouter()
 @router.get(
     "/admin/audit",
     response_model=AdminAuditResponse,
-    responses=answers(),
-    summary="List who looked at what",
+    responses=lookup_responses(),
+    summary="List who looked up what",
 )
 async def list_audit(
-    visit: Annotated[Visit, Depends(Gate(SUBJECT, roles=AUDITORS))],
+    context: Annotated[AuditContext, Depends(Authorize(SUBJECT, roles=AUDITORS))],
     request: Request,
     actor_id: Filter = None,
     resource_id: Filter = None,
@@ -37,9 +37,9 @@ async def list_audit(
     limit: Annotated[int, limit_query(ROWS), PLAIN_DIGITS] = ROWS,
     cursor: Cursor = None,
 ) -> Response:
-    """Tell lookups and refusals, the newest first; needs the role ADMIN_AUDIT. This look is recorded as well."""
+    """Return lookups and denied requests, the newest first; needs the role ADMIN_AUDIT. Is recorded as well."""
     found = await services_of(request).audit.find(
-        visit,
+        context,
         actor_id=actor_id,
         resource_id=resource_id,
         start=start,

@@ -1,16 +1,15 @@
-"""Rows of the audit as the API tells them."""
+"""Rows of the audit in responses."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
-from psycopg.rows import TupleRow
 from pydantic import BaseModel, Field
 
 
 class AuditEntry(BaseModel):
-    """One lookup, or refused requests of one address counted together."""
+    """A lookup, or denied requests from one address counted together."""
 
     audit_id: int
     requested_at: datetime
@@ -23,7 +22,7 @@ class AuditEntry(BaseModel):
     status_code: int
     result_count: int | None
     duration_ms: int | None
-    occurrences: int = Field(description="Requests that this row stands for; more than 1 for refused ones only.")
+    occurrences: int = Field(description="Number of requests; above 1 for denied requests only.")
     request_method: str
     request_path: str
     request_query: str | None
@@ -31,18 +30,13 @@ class AuditEntry(BaseModel):
     user_agent: str | None
     correlation_id: str | None
 
-    @classmethod
-    def of(cls, row: TupleRow) -> Self:
-        """Return the entry of a row of the statement ``audit``."""
-        return cls(**dict(zip(cls.model_fields, row, strict=True)))
-
 
 class AdminAuditResponse(BaseModel):
     """Rows of the audit, the newest first."""
 
     entries: list[AuditEntry]
-    count: int = Field(description="Rows of this page.")
-    next_cursor: str | None = Field(description="Where the next page begins; null at the end.")
+    count: int = Field(description="Number of rows of this page.")
+    next_cursor: str | None = Field(description="Cursor of the next page; null on the last page.")
 
 
 EXAMPLE: dict[str, Any] = {

@@ -1,30 +1,32 @@
-"""A look at the audit."""
+"""Lookups of the audit."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from psycopg.rows import class_row
+
 from plura.tx.api import cursors
 from plura.tx.api.audit.schemas import AdminAuditResponse, AuditEntry
+from plura.tx.api.audit_context import AuditContext
 from plura.tx.api.cursors import Position
 from plura.tx.api.errors import InvalidRequestError
 from plura.tx.api.parameters import LAST, checked_range
 from plura.tx.api.statements import Statements
-from plura.tx.api.visit import Visit
 from plura.tx.db import AUDIT_ROLE
 
 _HIGHEST = 2**63 - 1
 
 
 class AuditService:
-    """Tells who looked at what."""
+    """Finds audit rows."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     async def find(
         self,
-        visit: Visit,
+        context: AuditContext,
         *,
         actor_id: str | None,
         resource_id: str | None,
@@ -33,11 +35,11 @@ class AuditService:
         limit: int,
         cursor: str | None,
     ) -> AdminAuditResponse:
-        """Return a page of audit rows, and record that: a look at the audit is a lookup as well.
+        """Return a page of audit rows, and record this lookup as well.
 
         Raises:
             InvalidRequestError: the range ends before it begins, or the cursor belongs to another list.
-            UnavailableError: it could not be looked up and recorded.
+            UnavailableError: the lookup could not be made and recorded.
         """
         first, last = checked_range(start, end)
         scope = ("audit", actor_id, resource_id, first, last)
@@ -54,9 +56,9 @@ class AuditService:
             "before": before,
             "before_id": before_id,
         }
-        record = {**visit.audited(), "id": resource_id, "status_code": 200, "occurrences": 1}
-        rows = await self._statements.read_as(AUDIT_ROLE, "audit", parameters, record)
-        entries = [AuditEntry.of(row) for row in rows[:limit]]
+        record = {**context.audit_row(), "id": resource_id, "status_code": 200, "occurrences": 1}
+        rows = await self._statements.read_as(AUDIT_ROLE, "audit", class_row(AuditEntry), parameters, record)
+        entries = list(rows[:limit])
         following = None
         if len(rows) > limit:
             position = Position(time=entries[-1].requested_at, tie=str(entries[-1].audit_id))

@@ -1,1 +1,1 @@
-"""Pages for people: the same lookups, rights and audit without a line of script."""
+"""Pages for people: the same lookups, authorization and audit, without scripts."""

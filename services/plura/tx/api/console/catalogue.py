@@ -35,19 +35,19 @@ class Texts:
         self.language = language
 
     def __call__(self, key: str, **values: object) -> Markup:
-        """Return the text of ``key`` with ``values`` in its placeholders; values are escaped unless they are markup.
+        """Return the text of ``key`` with ``values`` in its placeholders; values that are not ``Markup`` are escaped.
 
         Raises:
-            KeyError: there is no such text, or a placeholder has no value.
+            KeyError: the text does not exist, or a placeholder has no value.
         """
         return Markup(catalogue()[key][self.language]).format(**values)  # noqa: S704  # the catalogue is ours
 
     def of(self, language: Language) -> Texts:
-        """Return the texts of another language."""
+        """Return the texts of a language."""
         return Texts(language)
 
     def has(self, key: str) -> bool:
-        """Return whether there is a text with this key."""
+        """Return whether a text has this key."""
         return key in catalogue()
 
 
@@ -56,7 +56,7 @@ _LONGEST_HEADER = 1000
 
 
 def preferred(accept_language: str) -> Language:
-    """Return the language that a browser asks for in ``Accept-Language`` (RFC 9110), English if it asks for neither."""
+    """Return the language that ``Accept-Language`` (RFC 9110) prefers, English by default."""
     best, chosen = 0.0, Language.ENGLISH
     for item in accept_language[:_LONGEST_HEADER].split(","):
         tag, *parameters = (part.strip().lower() for part in item.split(";"))

@@ -1,4 +1,4 @@
-"""The pages under ``/console``. None needs a script; no other site can make a lookup in its reader's name."""
+"""The pages under ``/console``, without scripts. Other sites cannot make lookups in the name of a reader."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from plura.kit.auth.errors import KeysUnavailableError, UnauthenticatedError
 from plura.kit.auth.sign_in import SignIn
 from plura.tx.api.audit import endpoints as audit
+from plura.tx.api.audit_context import AuditContext, audit_context_of
+from plura.tx.api.authorize import AUDITORS
 from plura.tx.api.console.errors import SignInFailedError
 from plura.tx.api.console.formats import KST
 from plura.tx.api.console.pages import page, path_of, static
@@ -22,7 +24,7 @@ from plura.tx.api.console.session import (
     LOGIN,
     SESSION,
     START,
-    PageGate,
+    AuthorizePage,
     cookie_of,
     forget,
     keep_login,
@@ -38,13 +40,11 @@ from plura.tx.api.errors import (
     SessionEndedError,
     UnavailableError,
 )
-from plura.tx.api.gate import AUDITORS
 from plura.tx.api.order import endpoints as order
 from plura.tx.api.parameters import Cursor, OrderId, TxId, WalletId, in_utc, is_too_fine, lacks_plus
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.services import Services, services_of
 from plura.tx.api.tx import endpoints as tx
-from plura.tx.api.visit import Visit, visit_of
 from plura.tx.api.wallet import endpoints as wallet
 
 CALLBACK = "/console/callback"
@@ -64,9 +64,9 @@ async def start() -> Response:
 
 @router.get(START)
 async def home(request: Request) -> Response:
-    """Show the search, or the way to sign in."""
-    services, visit, reader = services_of(request), visit_of(request), reader_of(request)
-    session = session_of(services, visit)
+    """Show the search, or the sign-in page."""
+    services, context, reader = services_of(request), audit_context_of(request), reader_of(request)
+    session = session_of(services, context)
     if session is not None:
         try:
             await services.sessions.require_open(session)
@@ -91,7 +91,7 @@ async def icon() -> Response:
 async def login(request: Request, following: str = START) -> Response:
     """Send the reader to the identity provider."""
     services = services_of(request)
-    sign_in = _required(services)
+    sign_in = _require_sign_in(services)
     where, sealed = sign_in.begin(own_page(following))
     answer = RedirectResponse(where, status_code=303)
     keep_login(answer, sign_in.settings, sealed)
@@ -100,18 +100,18 @@ async def login(request: Request, following: str = START) -> Response:
 
 @router.get(CALLBACK)
 async def callback(request: Request, code: str = "", state: str = "") -> Response:
-    """Take the reader back from the identity provider."""
+    """Receive the reader from the identity provider, and start the session."""
     services = services_of(request)
-    visit = visit_of(request)
-    sign_in = _required(services)
-    sealed = cookie_of(visit, name_of(LOGIN, sign_in.settings))
+    context = audit_context_of(request)
+    sign_in = _require_sign_in(services)
+    sealed = cookie_of(context, name_of(LOGIN, sign_in.settings))
     try:
         session, seconds, following = await sign_in.finish(code=code, state=state, cookie=sealed)
     except UnauthenticatedError as error:
         raise SignInFailedError(str(error)) from None
     except KeysUnavailableError as error:
         raise UnavailableError(str(error)) from None
-    # A redirect would still be the provider's doing, and some browsers hold a new cookie back for it.
+    # a page instead of a redirect: browsers may not send a new cookie in a redirect chain from the provider
     answer = page("signed_in", reader_of(request), following=following)
     keep_session(answer, sign_in.settings, session, seconds)
     forget(answer, sign_in.settings, LOGIN)
@@ -120,13 +120,13 @@ async def callback(request: Request, code: str = "", state: str = "") -> Respons
 
 @router.post("/console/logout")
 async def logout(request: Request) -> Response:
-    """End the session, in this browser and for every copy of its cookie, if the form is ours."""
+    """End the session, in this browser and for every copy of its cookie, if the CSRF token is valid."""
     services = services_of(request)
-    visit = visit_of(request)
-    sign_in = _required(services)
-    session = session_of(services, visit)
-    given = parse_qs((await _form(request)).decode("utf-8", "replace")).get("csrf", [""])[0]
-    if session is None or not secrets.compare_digest(session.csrf.encode(), given.encode()):
+    context = audit_context_of(request)
+    sign_in = _require_sign_in(services)
+    session = session_of(services, context)
+    csrf = parse_qs((await _form(request)).decode("utf-8", "replace")).get("csrf", [""])[0]
+    if session is None or not secrets.compare_digest(session.csrf.encode(), csrf.encode()):
         raise ForbiddenError
     await services.sessions.end(session)
     answer = RedirectResponse(START, status_code=303)
@@ -136,15 +136,15 @@ async def logout(request: Request) -> Response:
 
 @router.get("/console/search")
 async def find(
-    visit: Annotated[Visit, Depends(PageGate(search.SUBJECT))],
+    context: Annotated[AuditContext, Depends(AuthorizePage(search.SUBJECT))],
     request: Request,
     q: Annotated[str, Query(max_length=LONGEST_PASTED)] = "",
 ) -> Response:
-    """Go to what a pasted id names, or show the choice."""
+    """Open the page of a pasted id, or show a choice if several objects have it."""
     services = services_of(request)
     ids = searched(q)
     for id_ in ids:
-        found = await services.search.find(visit, query=id_)
+        found = await services.search.find(context, query=id_)
         hits = [(hit.resource_type, path_of(hit.resource_type, id_)) for hit in found.results]
         if len(hits) == 1:
             return RedirectResponse(hits[0][1], status_code=303)
@@ -154,28 +154,30 @@ async def find(
 
 
 @router.get("/console/tx/{tx_id:text}")
-async def show_tx(tx_id: TxId, visit: Annotated[Visit, Depends(PageGate(tx.SUBJECT))], request: Request) -> Response:
+async def show_tx(
+    tx_id: TxId, context: Annotated[AuditContext, Depends(AuthorizePage(tx.SUBJECT))], request: Request
+) -> Response:
     """Show a transaction."""
-    entry = await services_of(request).tx.entry(visit)
+    entry = await services_of(request).tx.entry(context)
     return page("tx", reader_of(request), query=tx_id, entry=entry)
 
 
 @router.get("/console/payment-orders/{order_id:text}")
 async def show_order(
     order_id: OrderId,
-    visit: Annotated[Visit, Depends(PageGate(order.SUBJECT))],
+    context: Annotated[AuditContext, Depends(AuthorizePage(order.SUBJECT))],
     request: Request,
     cursor: Cursor = None,
 ) -> Response:
     """Show a payment order and its entries."""
-    found = await services_of(request).order.look_up(visit, limit=ROWS, cursor=cursor)
+    found = await services_of(request).order.look_up(context, limit=ROWS, cursor=cursor)
     return page("order", reader_of(request), query=order_id, found=found, cursor=cursor)
 
 
 @router.get("/console/wallets/{wallet_id:text}")
 async def show_wallet(
     wallet_id: WalletId,
-    visit: Annotated[Visit, Depends(PageGate(wallet.SUBJECT))],
+    context: Annotated[AuditContext, Depends(AuthorizePage(wallet.SUBJECT))],
     request: Request,
     start: str = "",
     end: str = "",
@@ -183,7 +185,7 @@ async def show_wallet(
 ) -> Response:
     """Show the entries of a wallet."""
     found = await services_of(request).wallet.page(
-        visit, wallet_id=wallet_id, start=_kst(start, "start"), end=_kst(end, "end"), limit=ROWS, cursor=cursor
+        context, wallet_id=wallet_id, start=_kst(start, "start"), end=_kst(end, "end"), limit=ROWS, cursor=cursor
     )
     reader = reader_of(request)
     return page(
@@ -193,15 +195,15 @@ async def show_wallet(
 
 @router.get("/console/audit")
 async def show_audit(
-    visit: Annotated[Visit, Depends(PageGate(audit.SUBJECT, roles=AUDITORS))],
+    context: Annotated[AuditContext, Depends(AuthorizePage(audit.SUBJECT, roles=AUDITORS))],
     request: Request,
     actor_id: PastedField = "",
     resource_id: PastedField = "",
     cursor: Cursor = None,
 ) -> Response:
-    """Show who looked at what."""
+    """Show who looked up what."""
     found = await services_of(request).audit.find(
-        visit,
+        context,
         actor_id=actor_id or None,
         resource_id=resource_id or None,
         start=None,
@@ -212,14 +214,14 @@ async def show_audit(
     return page("audit", reader_of(request), found=found, actor_id=actor_id, resource_id=resource_id, cursor=cursor)
 
 
-def _required(services: Services) -> SignIn:
+def _require_sign_in(services: Services) -> SignIn:
     if services.sign_in is None:
         raise NotFoundError
     return services.sign_in
 
 
 def _kst(text: str, name: str) -> datetime | None:
-    """Read a time of a form, KST unless it names a zone."""
+    """Read a time of a form, in KST unless it has a zone."""
     if not text:
         return None
     error: dict[str, Any] = {"type": "datetime", "loc": ["query", name], "msg": "not a time"}
@@ -235,7 +237,7 @@ def _kst(text: str, name: str) -> datetime | None:
 
 
 async def _form(request: Request) -> bytes:
-    """Return the body of a form, at most so much of it."""
+    """Return the body of a form, at most ``_LONGEST_FORM`` bytes."""
     body = b""
     async for chunk in request.stream():
         body += chunk

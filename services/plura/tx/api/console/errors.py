@@ -1,4 +1,4 @@
-"""Errors of the console only."""
+"""Errors of the console."""
 
 from __future__ import annotations
 

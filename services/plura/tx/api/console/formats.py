@@ -22,7 +22,7 @@ UNITS = {
     "minute": 60,
     "second": 1,
 }
-"""Seconds of the units of durations, the largest first; months and years are rounded ones."""
+"""Seconds of the units of durations, the largest first; a month is 30 days, a year 365."""
 
 
 def kst(value: datetime) -> str:
@@ -31,7 +31,7 @@ def kst(value: datetime) -> str:
 
 
 def kst_plain(value: datetime) -> str:
-    """Return what ``kst`` returns, without the name of the zone where it is KST: for columns that name it."""
+    """Return ``kst(value)`` without the zone if it is KST: for columns whose heading has the zone."""
     return kst(value).removesuffix(" KST")
 
 
@@ -41,7 +41,7 @@ def utc(value: datetime) -> str:
 
 
 def exact(value: datetime) -> str:
-    """Return an instant with all its digits, in Korean time and in UTC."""
+    """Return an instant with microseconds, in Korean time and in UTC."""
     in_utc = value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
     in_kst = _in_zone(value, "%Y-%m-%d %H:%M:%S.%f %Z")
     return in_utc if in_kst == in_utc else f"{in_kst} = {in_utc}"
@@ -55,7 +55,7 @@ def _in_zone(value: datetime, pattern: str) -> str:
 
 
 def ago(value: datetime, now: datetime, texts: Texts) -> str:
-    """Return how long before or after ``now`` an instant is, in whole units of the largest size that fits."""
+    """Return the distance of an instant from ``now``, in whole units of the largest size that fits."""
     seconds = (value - now).total_seconds()
     parts = _parts(int(abs(seconds)))
     if not parts:
@@ -65,7 +65,7 @@ def ago(value: datetime, now: datetime, texts: Texts) -> str:
 
 
 def duration(seconds: int, texts: Texts) -> str:
-    """Return a duration of whole seconds in its two largest units; what is smaller is left out."""
+    """Return a duration of whole seconds in its two largest units, without the smaller units."""
     parts = _parts(seconds)
     if not parts:
         return str(texts("time.under_a_second"))
@@ -76,7 +76,7 @@ def duration(seconds: int, texts: Texts) -> str:
 
 
 def _parts(seconds: int) -> list[tuple[str, int]]:
-    """Return how often each unit is in ``seconds``, without those that are not."""
+    """Return the units of ``seconds`` with their counts, without zeros."""
     found: list[tuple[str, int]] = []
     for unit, size in UNITS.items():
         count, seconds = divmod(seconds, size)
@@ -92,14 +92,14 @@ def _worded(unit: str, count: int, texts: Texts, *, add_direction: bool = False)
 
 
 def amount(value: Decimal) -> str:
-    """Return KRW with two decimals and separators of thousands."""
+    """Return KRW with two decimals and thousands separators."""
     return f"{value:,.2f}"
 
 
 def signed(entry: TracedEntry) -> str:
-    """Return the amount of an entry with the sign of its direction, without one where it has none.
+    """Return the amount of an entry with the sign of its direction, without a sign if it has no direction.
 
-    The minus is the one of the keyboard: the number can be pasted into a spreadsheet.
+    The minus is ASCII, so that the number can be pasted into a spreadsheet.
     """
     size = abs(entry.amount if entry.amount_signed is None else entry.amount_signed)
     return {-1: "-", 0: "", 1: "+"}[entry.sign] + amount(size)

@@ -1,4 +1,4 @@
-"""What all pages have in common: errors are pages too, and any address can change the language."""
+"""Middleware of all pages: errors are pages, and a parameter of any address changes the language."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from plura.tx.api.audit_context import audit_context_of
 from plura.tx.api.console.catalogue import Language
 from plura.tx.api.console.error_pages import error_page
 from plura.tx.api.console.reader import LANGUAGE_COOKIE, SWITCH, identify_reader
 from plura.tx.api.console.session import is_console_path
 from plura.tx.api.errors import ApiError
 from plura.tx.api.services import services_of
-from plura.tx.api.visit import visit_of
 
 _API = "/admin/"
 _YEAR_SECONDS = 365 * 86_400
 
 
 class PagesMiddleware:
-    """Serves errors as pages under ``/console``, and to browsers at every address outside the API."""
+    """Answers errors with pages under ``/console``, and for browsers at every address outside the API."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,13 +31,13 @@ class PagesMiddleware:
             return
         request = Request(scope)
         reader = await identify_reader(request)
-        visit = visit_of(request)
+        context = audit_context_of(request)
 
         def answer_error(error: ApiError, correlation_id: str) -> Response:
-            shown = reader.signed_out() if visit.session_ended else reader
-            return error_page(shown, visit, error, correlation_id)
+            shown = reader.signed_out() if context.session_ended else reader
+            return error_page(shown, context, error, correlation_id)
 
-        visit.answer_error = answer_error
+        context.answer_error = answer_error
         sign_in = services_of(request).sign_in
         is_secure = scope["scheme"] == "https" or (sign_in is not None and sign_in.settings.is_secure)
         switched = _switched(scope, is_secure=is_secure)
@@ -53,10 +53,10 @@ def _is_page(scope: Scope) -> bool:
 
 
 def _switched(scope: Scope, *, is_secure: bool) -> Response | None:
-    """Return the redirect to the same page in the language that the address asks for, None if it asks for none.
+    """Return the redirect to the same page in the requested language, None if the address requests none.
 
-    The choice is kept in a cookie. The redirect takes it out of the address: a link that is sent to somebody else does
-    not change the language there, and a lookup is not made and recorded twice.
+    The language is stored in a cookie and removed from the address: a shared link does not change the language of its
+    recipient, and the lookup is not made and recorded twice.
     """
     if scope["method"] != "GET" or not is_console_path(scope["path"]):
         return None

@@ -1,4 +1,4 @@
-"""Pages: templates, what they can use, and the headers that protect them."""
+"""Pages: templates with their filters and globals, and security headers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from plura.tx.api.console.reader import Reader
 from plura.tx.api.entries import status_group
 
 PATHS = {"TX": "/console/tx/", "PAYMENT_ORDER": "/console/payment-orders/", "WALLET": "/console/wallets/"}
-"""Paths of the pages of ids, by what the id names."""
+"""Paths of the pages of objects, by type."""
 
 _FOLDER = Path(__file__).parent / "templates"
 _POLICY = (
@@ -38,7 +38,7 @@ _TONES = {
     "INVALID": "open",
     "REFUND": "open",
 }
-"""Colours of states, by the API's code; all others are plain."""
+"""Colours of states, by the API's code; other states have none."""
 _LONG_WORD = re.compile(r"[^\s-]{13}")
 _SEPARATOR = re.compile(r"(?<=[_./:@?&=#+,;|~%])")
 _STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
@@ -49,25 +49,25 @@ _templates = Environment(
 
 
 def path_of(kind: str, id_: str) -> str:
-    """Return the path of the page of an id, whatever characters it has."""
+    """Return the path of the page of an object; any character of the id is escaped."""
     return PATHS[kind] + quote(id_, safe="")
 
 
 def address(path: str, **parameters: str) -> str:
-    """Return ``path`` with those of ``parameters`` that are not blank."""
+    """Return ``path`` with the non-blank ``parameters``."""
     query = urlencode({name: value for name, value in parameters.items() if value}, quote_via=quote)
     return f"{path}?{query}" if query else path
 
 
 def sign_in_address(following: str) -> str:
-    """Return the address that signs somebody in and leads to the page ``following``."""
+    """Return the address of the sign-in that continues at the page ``following``."""
     return f"/console/login?following={quote(following)}"
 
 
 def breakable(text: str) -> str:
-    """Return a text that may be wrapped after any separator in it, if it has a long word.
+    """Return a text with a line-break opportunity after each separator, if it has a long word.
 
-    Browsers wrap after hyphens by themselves.
+    Browsers break after hyphens without it.
     """
     if not _LONG_WORD.search(text):
         return text
@@ -101,7 +101,7 @@ _templates.globals.update(
 def page(
     name: str, reader: Reader, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any
 ) -> Response:
-    """Return the page of a template in the reader's language; everything in ``values`` is escaped."""
+    """Render a template in the reader's language; ``values`` are escaped."""
     texts = Texts(reader.language)
     shown = {
         "reader": reader,
@@ -121,5 +121,5 @@ def page(
 
 
 def static(name: str) -> Response:
-    """Return a file that pages load."""
+    """Return a static file of the pages."""
     return Response((_FOLDER / name).read_bytes(), media_type=_STATIC[name])

@@ -1,4 +1,4 @@
-"""Ids as people paste them: with blanks, invisible characters, line ends or quotes around them."""
+"""Pasted ids: with white space, invisible characters or quotes around them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from plura.tx.api.parameters import PLAIN
 from plura.tx.db import LONGEST_ID
 
 LONGEST_PASTED = 1024
-"""Characters of a pasted text at most: an id of the greatest length and what surrounds it."""
+"""Most characters of a pasted text: the longest id and its surroundings."""
 
 _INVISIBLE = (
     *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFEFF, 0xFFA0),
@@ -30,7 +30,7 @@ _SPACES = (
     *range(0x2000, 0x200B),
 )
 BLANKS = "".join(map(chr, _INVISIBLE + _SPACES))
-"""What is removed from both ends of a pasted id; inside an id it is kept."""
+"""Characters that are removed from both ends of a pasted id, but kept inside."""
 
 _QUOTES = {
     '"': '"',
@@ -45,15 +45,15 @@ _QUOTES = {
     "「": "」",
     "『": "』",
 }
-"""Opening quotes, and the quotes that close them."""
+"""Opening quotes with their closing quotes."""
 
 
 def candidates(text: str) -> list[str]:
-    """Return the ids that ``text`` may mean, the most likely one first.
+    """Return the ids that ``text`` may mean, the most likely first.
 
-    That is the text without blanks and without a pair of quotes around it. The text with its quotes, and the text with
-    the invisible characters around it, come next: an id may contain such characters. The consumer removes white space
-    around ids, so no id begins or ends with it.
+    The first is the text without blanks and quotes around it. The text with its quotes, and the text with the invisible
+    characters around it, follow: an id may contain such characters. The consumer removes white space around ids, so no
+    id starts or ends with it.
     """
     bare = text.strip(BLANKS)
     closing = _QUOTES.get(bare[:1], "")
@@ -62,16 +62,16 @@ def candidates(text: str) -> list[str]:
 
 
 def trimmed(text: str) -> str:
-    """Return the id that ``text`` most likely means, blank if there is none in it."""
+    """Return the id that ``text`` most likely means, blank if it has none."""
     return candidates(text)[0]
 
 
 PastedField = Annotated[str, BeforeValidator(trimmed), Query(max_length=LONGEST_ID, pattern=PLAIN.replace("+", "*"))]
-"""An id in a field of a form, which is sent blank where nothing was entered."""
+"""An id in a field of a form; blank if nothing was entered."""
 
 
 def searched(text: str) -> list[str]:
-    """Return the ids to look up for a pasted ``text``, the most likely one first.
+    """Return the ids to look up for a pasted ``text``, the most likely first.
 
     Raises:
         InvalidRequestError: the text cannot be an id: it is blank, too long, or has control characters.
@@ -86,7 +86,7 @@ def searched(text: str) -> list[str]:
         error = {"type": "string_pattern_mismatch", "msg": "an id has no control characters"}
     if error is not None:
         raise InvalidRequestError(errors=[{"loc": ["query", "q"], **error}])
-    return [first, *(one for one in others if _is_id(one))]
+    return [first, *(candidate for candidate in others if _is_id(candidate))]
 
 
 def _is_id(text: str) -> bool:

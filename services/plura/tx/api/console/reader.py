@@ -1,4 +1,4 @@
-"""Who reads a page, in which language, and which page it is."""
+"""The reader of a page: identity, language, and the page's address."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fastapi import Request
 from starlette.types import Scope
 
 from plura.kit.auth.principal import ADMIN_AUDIT
+from plura.tx.api.audit_context import audit_context_of
 from plura.tx.api.console.catalogue import Language, preferred
 from plura.tx.api.console.session import START, cookie_of, is_console_path, session_of
 from plura.tx.api.services import services_of
-from plura.tx.api.visit import visit_of
 
 LANGUAGE_COOKIE = "plura_language"
 SWITCH = "lang"
@@ -24,37 +24,37 @@ _KEY = "plura.reader"
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Somebody who reads a page."""
+    """The reader of a page."""
 
     language: Language
     now: datetime
     address: str
-    """Path and query of the page; that of the start page where the request was not for a page of the console."""
+    """Path and query of the page; of the start page if the request was not for a page of the console."""
     can_sign_in: bool
-    """Whether nobody is signed in and somebody could."""
+    """Whether sign-in is enabled and nobody is signed in."""
     actor: str | None
     csrf: str | None
     is_auditor: bool
 
     def signed_out(self) -> Reader:
-        """Return the same reader without the session, which was ended."""
+        """Return the same reader without the ended session."""
         return replace(self, can_sign_in=True, actor=None, csrf=None, is_auditor=False)
 
     def address_in(self, language: Language) -> str:
-        """Return the address that shows this page in another language and keeps to that language."""
+        """Return the address that shows this page in ``language`` and stores that choice."""
         return self.address + ("&" if "?" in self.address else "?") + f"{SWITCH}={language}"
 
 
 async def identify_reader(request: Request) -> Reader:
-    """Find out who reads the page of ``request``, and remember it for ``reader_of``."""
-    services, visit = services_of(request), visit_of(request)
-    session = session_of(services, visit)
-    # nobody signs in where authentication is disabled: the caller may name itself
+    """Identify the reader of ``request``, and store it for ``reader_of``."""
+    services, context = services_of(request), audit_context_of(request)
+    session = session_of(services, context)
+    # without sign-in, authentication is disabled and the caller may name itself
     principal = session.principal if session else None
     if services.sign_in is None:
-        principal = await services.authenticator.authenticate(visit.headers)
+        principal = await services.authenticator.authenticate(context.headers)
     reader = Reader(
-        language=_language(cookie_of(visit, LANGUAGE_COOKIE), visit.headers.get("accept-language", "")),
+        language=_language(cookie_of(context, LANGUAGE_COOKIE), context.headers.get("accept-language", "")),
         now=datetime.now(UTC),
         address=_address(request.scope),
         can_sign_in=services.sign_in is not None and session is None,
@@ -67,7 +67,7 @@ async def identify_reader(request: Request) -> Reader:
 
 
 def reader_of(request: Request) -> Reader:
-    """Return who reads the page of ``request``."""
+    """Return the reader of ``request``."""
     return cast("Reader", request.scope[_KEY])
 
 

@@ -1,1 +1,1 @@
-"""Whether the service is alive, able to answer, and how it is doing."""
+"""Liveness, readiness and metrics of the service."""

@@ -1,4 +1,4 @@
-"""``GET /healthz``, ``/readyz`` and ``/metrics``, for machines inside."""
+"""``GET /healthz``, ``/readyz`` and ``/metrics``, for probes and scrapers."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ async def healthz() -> Response:
 @router.get(
     "/readyz",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Something that answers depend on is missing."}},
+    responses={503: {"model": Readiness, "description": "A dependency is not available."}},
     summary="Can requests be answered?",
 )
 async def readyz(request: Request) -> Response:
-    """Tell whether database, migrations and keys are there, and how fresh the data are."""
+    """Return whether database, migrations and keys are available, and how fresh the data are."""
     readiness = await services_of(request).health.readiness()
     return Response(
         readiness.model_dump_json(),
@@ -41,13 +41,13 @@ async def readyz(request: Request) -> Response:
     responses={
         200: {"description": "Metrics of Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}
     },
-    summary="How is it doing?",
+    summary="Metrics of the service",
 )
 async def metrics(request: Request) -> Response:
-    """Tell all metrics in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format."""
     return Response(services_of(request).health.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
 
-# some balancers and monitors ask by HEAD; the server sends no body with the answer
+# some balancers and monitors use HEAD; the server sends no body then
 for _path, _endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
     router.add_api_route(_path, _endpoint, methods=["HEAD"], include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Whether the service can answer."""
+"""Liveness and readiness in responses."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class Alive(BaseModel):
 
 
 class Freshness(BaseModel):
-    """How far the stored data of a topic are behind; an idle source is not behind, a dead consumer is."""
+    """How far the stored data of a topic lag; an idle source does not lag, a dead consumer does."""
 
     topic: str
     freshness_seconds: float
-    polled_at: datetime = Field(description="When the consumer last asked the broker.")
+    polled_at: datetime = Field(description="When the consumer last polled the broker.")
 
 
 class Readiness(BaseModel):
-    """What answers depend on. Freshness is told and never makes the service unready: old data can be looked up."""
+    """State of the dependencies. Freshness never makes the service unready: old data can be looked up."""
 
     status: Literal["ready", "not_ready"]
     database: bool
-    recording: bool = Field(description="Lookups can be recorded; one that cannot is not answered.")
+    recording: bool = Field(description="Lookups can be recorded; a lookup that cannot be recorded is not answered.")
     migrations: bool = Field(description="The schema has all migrations of this version; later ones may follow.")
-    identity: bool = Field(description="The keys of the identity provider are known.")
+    identity: bool = Field(description="The keys of the identity provider are available.")
     freshness: list[Freshness]

@@ -1,4 +1,4 @@
-"""What can go wrong with the lookup of an order."""
+"""Errors of the lookup of an order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A payment order as the API tells it."""
+"""A payment order in responses."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from plura.tx.api.schemas import Money
 
 
 class OrderInfo(BaseModel):
-    """The order itself."""
+    """A payment order."""
 
     order_id: str
     user_id: str | None
     merchant_name: str | None
     amount: Money
-    status: str = Field(description="As its owner wrote it.")
+    status: str = Field(description="As its source wrote it.")
     status_group: StatusGroup
     created_at: datetime
 
@@ -29,8 +29,8 @@ class AdminOrderResponse(BaseModel):
     order: OrderInfo
     ledger_entries: list[LedgerEntryItem]
     pairing_status: PairingStatus
-    count: int = Field(description="Entries of this page.")
-    next_cursor: str | None = Field(description="Where the next page begins; null at the end.")
+    count: int = Field(description="Number of entries of this page.")
+    next_cursor: str | None = Field(description="Cursor of the next page; null on the last page.")
 
 
 EXAMPLE: dict[str, Any] = {

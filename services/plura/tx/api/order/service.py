@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
 
+from psycopg.rows import RowMaker
+
+from plura.kit.rows import row_of
+from plura.tx.api.audit_context import AuditContext
 from plura.tx.api.entries import PairingStatus, TracedEntry, item, status_group
 from plura.tx.api.order.errors import OrderNotFoundError
 from plura.tx.api.order.schemas import AdminOrderResponse, OrderInfo
 from plura.tx.api.pages import Page, after
 from plura.tx.api.statements import Statements
-from plura.tx.api.visit import Visit
 
-_ORDER_COLUMNS = 8
+_PREFIX = "po_"
+"""Prefix of the order's columns in rows of the statement ``order``."""
+
+
+class OrderRow(NamedTuple):
+    """A payment order as the statement ``order`` returns it."""
+
+    order_id: str
+    user_id: str | None
+    merchant_name: str | None
+    amount: Decimal
+    status: str
+    created_at: datetime
+    is_paired: bool
+    has_entries: bool
+
+
+class OrderEntryRow(NamedTuple):
+    """A row of the statement ``order``: the order, and an entry unless the page is empty."""
+
+    order: OrderRow
+    entry: TracedEntry | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +57,15 @@ class OrderService:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def find(self, visit: Visit, *, limit: int, cursor: str | None) -> AdminOrderResponse:
-        """Return the order that ``visit`` asks for with a page of its entries, and record that.
+    async def find(self, context: AuditContext, *, limit: int, cursor: str | None) -> AdminOrderResponse:
+        """Return the order with the request's id and a page of its entries, and record the lookup.
 
         Raises:
             InvalidRequestError: the cursor belongs to another list.
-            OrderNotFoundError: there is none; that is recorded too.
-            UnavailableError: it could not be looked up and recorded.
+            OrderNotFoundError: no order has the id; this is recorded too.
+            UnavailableError: the lookup could not be made and recorded.
         """
-        found = await self.look_up(visit, limit=limit, cursor=cursor)
+        found = await self.look_up(context, limit=limit, cursor=cursor)
         return AdminOrderResponse(
             order=found.order,
             ledger_entries=[item(entry) for entry in found.page.entries],
@@ -46,30 +74,40 @@ class OrderService:
             next_cursor=found.page.next_cursor,
         )
 
-    async def look_up(self, visit: Visit, *, limit: int, cursor: str | None) -> FoundOrder:
-        """Return the order that ``find`` makes its response from. Errors are those of ``find``."""
-        scope = ("order", visit.resource_id)
-        parameters = {**visit.audited(), "limit": limit, **after(cursor, *scope)}
-        rows = await self._statements.rows("order", "payment_orders", parameters)
+    async def look_up(self, context: AuditContext, *, limit: int, cursor: str | None) -> FoundOrder:
+        """Return the order that ``find`` makes its response of. Errors are those of ``find``."""
+        scope = ("order", context.resource_id)
+        parameters = {**context.audit_row(), "limit": limit, **after(cursor, *scope)}
+        rows = await self._statements.rows("order", "payment_orders", order_entry_row, parameters)
         if not rows:
             raise OrderNotFoundError
-        order_id, user_id, merchant_name, amount, status, created_at, is_paired, has_entries = rows[0][:_ORDER_COLUMNS]
-        entries = [TracedEntry._make(row[_ORDER_COLUMNS:]) for row in rows if row[_ORDER_COLUMNS] is not None]
-        page = Page.of(entries, limit, *scope)
-        if is_paired or any(one.pairing_status is PairingStatus.COMPLETE for one in page.entries):
+        order = rows[0].order
+        page = Page.of([row.entry for row in rows if row.entry is not None], limit, *scope)
+        if order.is_paired or any(entry.pairing_status is PairingStatus.COMPLETE for entry in page.entries):
             pairing = PairingStatus.COMPLETE
         else:
-            pairing = PairingStatus.INCOMPLETE if has_entries else PairingStatus.UNKNOWN
+            pairing = PairingStatus.INCOMPLETE if order.has_entries else PairingStatus.UNKNOWN
         return FoundOrder(
             order=OrderInfo(
-                order_id=order_id,
-                user_id=user_id,
-                merchant_name=merchant_name,
-                amount=amount,
-                status=status,
-                status_group=status_group(status),
-                created_at=created_at,
+                order_id=order.order_id,
+                user_id=order.user_id,
+                merchant_name=order.merchant_name,
+                amount=order.amount,
+                status=order.status,
+                status_group=status_group(order.status),
+                created_at=order.created_at,
             ),
             pairing_status=pairing,
             page=page,
         )
+
+
+def order_entry_row(cursor: Any) -> RowMaker[OrderEntryRow]:
+    """Make rows of the statement ``order``, by the names of their columns."""
+    make_order, make_entry = row_of(OrderRow, prefix=_PREFIX)(cursor), row_of(TracedEntry)(cursor)
+
+    def make(values: Sequence[Any]) -> OrderEntryRow:
+        entry = make_entry(values)
+        return OrderEntryRow(make_order(values), None if entry.tx_id is None else entry)
+
+    return make

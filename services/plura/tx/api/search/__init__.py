@@ -1,1 +1,1 @@
-"""Find out what an id names."""
+"""Find what has an id."""

@@ -1,4 +1,4 @@
-"""What an id names."""
+"""Results of a search by id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 
 class Hit(BaseModel):
-    """One thing with the id."""
+    """An object with the id."""
 
     resource_type: Literal["TX", "PAYMENT_ORDER", "WALLET"]
     id: str
@@ -16,7 +16,7 @@ class Hit(BaseModel):
 
 
 class AdminSearchResponse(BaseModel):
-    """All things with the id; none is an answer too."""
+    """All objects with the id; the list may be empty."""
 
     query: str
     results: list[Hit]

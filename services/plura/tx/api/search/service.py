@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from psycopg.rows import scalar_row
+
+from plura.tx.api.audit_context import AuditContext
 from plura.tx.api.search.schemas import AdminSearchResponse, Hit
 from plura.tx.api.statements import Statements
-from plura.tx.api.visit import Visit
 
 _PATHS = {
     "TX": "/admin/tx/{}",
@@ -16,17 +18,18 @@ _PATHS = {
 
 
 class SearchService:
-    """Tells what an id names."""
+    """Finds what has an id."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def find(self, visit: Visit, *, query: str) -> AdminSearchResponse:
-        """Return all things whose id is ``query``, and record the search.
+    async def find(self, context: AuditContext, *, query: str) -> AdminSearchResponse:
+        """Return all objects whose id is ``query``, and record the search.
 
         Raises:
-            UnavailableError: it could not be looked up and recorded.
+            UnavailableError: the search could not be made and recorded.
         """
-        rows = await self._statements.rows("search", "ledger_entries", {**visit.audited(), "id": query})
-        hits = [Hit(resource_type=kind, id=query, href=_PATHS[kind].format(quote(query, safe=""))) for (kind,) in rows]
+        parameters = {**context.audit_row(), "id": query}
+        kinds = await self._statements.rows("search", "ledger_entries", scalar_row, parameters)
+        hits = [Hit(resource_type=kind, id=query, href=_PATHS[kind].format(quote(query, safe=""))) for kind in kinds]
         return AdminSearchResponse(query=query, results=hits, count=len(hits))

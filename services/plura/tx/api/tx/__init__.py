@@ -1,1 +1,1 @@
-"""Look up one transaction."""
+"""Look up a transaction."""

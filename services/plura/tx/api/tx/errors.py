@@ -1,4 +1,4 @@
-"""What can go wrong with the lookup of a transaction."""
+"""Errors of the lookup of a transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transaction as the API tells it."""
+"""A transaction in responses."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from plura.tx.api.schemas import Money
 
 
 class Related(BaseModel):
-    """What a transaction belongs to."""
+    """The object that a transaction belongs to."""
 
     related_id: str
     related_type: str
 
 
 class AdminTxResponse(BaseModel):
-    """One ledger entry with its payment: when, from whom, to whom, and how it stands."""
+    """A ledger entry with its payment: time, sender, receiver and status."""
 
     tx_id: str
     event_time: datetime
     entry_type: str
     amount: Money
     amount_signed: Money | None
-    status: str | None = Field(description="Status of the payment order, as its owner wrote it.")
+    status: str | None = Field(description="Status of the payment order, as its source wrote it.")
     status_group: StatusGroup
     sender_wallet_id: str | None
     receiver_wallet_id: str | None
     related: Related | None
-    paired_tx_id: str | None = Field(description="The entry on the other side of the payment.")
+    paired_tx_id: str | None = Field(description="Id of the entry on the other side of the payment.")
     merchant_name: str | None
     pairing_status: PairingStatus
-    data_lag_sec: int | None = Field(description="Seconds from the last change at the source to the row here.")
+    data_lag_sec: int | None = Field(description="Seconds from the last change at the source until it was stored.")
 
 
 EXAMPLE: dict[str, Any] = {

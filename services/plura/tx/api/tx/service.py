@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from plura.kit.rows import row_of
+from plura.tx.api.audit_context import AuditContext
 from plura.tx.api.entries import TracedEntry, status_group
 from plura.tx.api.statements import Statements
 from plura.tx.api.tx.errors import TxNotFoundError
 from plura.tx.api.tx.schemas import AdminTxResponse, Related
-from plura.tx.api.visit import Visit
 
 
 class TxService:
@@ -15,24 +16,24 @@ class TxService:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def find(self, visit: Visit) -> AdminTxResponse:
-        """Return the transaction that ``visit`` asks for, and record that.
+    async def find(self, context: AuditContext) -> AdminTxResponse:
+        """Return the transaction with the request's id, and record the lookup.
 
         Raises:
-            TxNotFoundError: there is none; that is recorded too.
-            UnavailableError: it could not be looked up and recorded.
+            TxNotFoundError: no transaction has the id; this is recorded too.
+            UnavailableError: the lookup could not be made and recorded.
         """
-        return told(await self.entry(visit))
+        return response(await self.entry(context))
 
-    async def entry(self, visit: Visit) -> TracedEntry:
-        """Return the ledger entry that ``visit`` asks for, and record that. Errors are those of ``find``."""
-        rows = await self._statements.rows("tx", "ledger_entries", visit.audited())
+    async def entry(self, context: AuditContext) -> TracedEntry:
+        """Return the ledger entry with the request's id, and record the lookup. Errors are those of ``find``."""
+        rows = await self._statements.rows("tx", "ledger_entries", row_of(TracedEntry), context.audit_row())
         if not rows:
             raise TxNotFoundError
-        return TracedEntry._make(rows[0])
+        return rows[0]
 
 
-def told(entry: TracedEntry) -> AdminTxResponse:
+def response(entry: TracedEntry) -> AdminTxResponse:
     """Return the API's response for ``entry``."""
     sender, receiver = entry.sides
     return AdminTxResponse(

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from plura.tx.api.documented import answers
-from plura.tx.api.gate import Gate
+from plura.tx.api.audit_context import AuditContext, Subject
+from plura.tx.api.authorize import Authorize
 from plura.tx.api.parameters import PLAIN_DIGITS, Cursor, From, To, WalletId, limit_query
+from plura.tx.api.responses import lookup_responses
 from plura.tx.api.schemas import answer
 from plura.tx.api.services import services_of
-from plura.tx.api.visit import Subject, Visit
 from plura.tx.api.wallet.schemas import AdminWalletTxResponse
 
 SUBJECT = Subject(action="ADMIN_WALLET_TX_LOOKUP", resource_type="WALLET", parameter="wallet_id")
@@ -24,20 +24,20 @@ router = APIRouter()
 @router.get(
     "/admin/wallets/{wallet_id:text}/tx",
     response_model=AdminWalletTxResponse,
-    responses=answers(),
+    responses=lookup_responses(),
     summary="List the entries of a wallet",
 )
 async def list_wallet_tx(
     wallet_id: WalletId,
-    visit: Annotated[Visit, Depends(Gate(SUBJECT))],
+    context: Annotated[AuditContext, Depends(Authorize(SUBJECT))],
     request: Request,
     start: From = None,
     end: To = None,
     limit: Annotated[int, limit_query(ROWS), PLAIN_DIGITS] = ROWS,
     cursor: Cursor = None,
 ) -> Response:
-    """Tell a wallet's entries, the newest first; a wallet that nobody knows has none. The lookup is recorded."""
+    """Return a wallet's entries, the newest first; an unknown wallet has none. The lookup is recorded."""
     found = await services_of(request).wallet.find(
-        visit, wallet_id=wallet_id, start=start, end=end, limit=limit, cursor=cursor
+        context, wallet_id=wallet_id, start=start, end=end, limit=limit, cursor=cursor
     )
     return answer(found)

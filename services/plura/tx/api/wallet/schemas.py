@@ -1,4 +1,4 @@
-"""The entries of a wallet as the API tells them."""
+"""The entries of a wallet in responses."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class AdminWalletTxResponse(BaseModel):
 
     wallet_id: str
     entries: list[LedgerEntryItem]
-    count: int = Field(description="Entries of this page.")
-    next_cursor: str | None = Field(description="Where the next page begins; null at the end.")
+    count: int = Field(description="Number of entries of this page.")
+    next_cursor: str | None = Field(description="Cursor of the next page; null on the last page.")
 
 
 EXAMPLE: dict[str, Any] = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from plura.kit.rows import row_of
+from plura.tx.api.audit_context import AuditContext
 from plura.tx.api.entries import TracedEntry, item
 from plura.tx.api.pages import Page, after
 from plura.tx.api.parameters import checked_range
 from plura.tx.api.statements import Statements
-from plura.tx.api.visit import Visit
 from plura.tx.api.wallet.schemas import AdminWalletTxResponse
 
 
@@ -20,7 +21,7 @@ class WalletService:
 
     async def find(
         self,
-        visit: Visit,
+        context: AuditContext,
         *,
         wallet_id: str,
         start: datetime | None,
@@ -28,13 +29,13 @@ class WalletService:
         limit: int,
         cursor: str | None,
     ) -> AdminWalletTxResponse:
-        """Return a page of the wallet's entries between two instants, both included, and record that.
+        """Return a page of the wallet's entries between two instants, both included, and record the lookup.
 
         Raises:
             InvalidRequestError: the range ends before it begins, or the cursor belongs to another list.
-            UnavailableError: it could not be looked up and recorded.
+            UnavailableError: the lookup could not be made and recorded.
         """
-        page = await self.page(visit, wallet_id=wallet_id, start=start, end=end, limit=limit, cursor=cursor)
+        page = await self.page(context, wallet_id=wallet_id, start=start, end=end, limit=limit, cursor=cursor)
         return AdminWalletTxResponse(
             wallet_id=wallet_id,
             entries=[item(entry) for entry in page.entries],
@@ -44,7 +45,7 @@ class WalletService:
 
     async def page(
         self,
-        visit: Visit,
+        context: AuditContext,
         *,
         wallet_id: str,
         start: datetime | None,
@@ -52,9 +53,9 @@ class WalletService:
         limit: int,
         cursor: str | None,
     ) -> Page:
-        """Return the page that ``find`` makes its response from. Errors are those of ``find``."""
+        """Return the page that ``find`` makes its response of. Errors are those of ``find``."""
         first, last = checked_range(start, end)
         scope = ("wallet", wallet_id, first, last)
-        parameters = {**visit.audited(), "from": first, "to": last, "limit": limit, **after(cursor, *scope)}
-        rows = await self._statements.rows("wallet", "ledger_entries", parameters)
-        return Page.of([TracedEntry._make(row) for row in rows], limit, *scope)
+        parameters = {**context.audit_row(), "from": first, "to": last, "limit": limit, **after(cursor, *scope)}
+        rows = await self._statements.rows("wallet", "ledger_entries", row_of(TracedEntry), parameters)
+        return Page.of(rows, limit, *scope)

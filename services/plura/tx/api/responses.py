@@ -1,4 +1,4 @@
-"""Answers of routes as OpenAPI tells them, with an example each."""
+"""Responses of routes for OpenAPI, each with an example."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from plura.tx.api.errors import (
 )
 from plura.tx.api.problems import MEDIA_TYPE, Problem
 
-Answers = dict[int | str, dict[str, Any]]
+Responses = dict[int | str, dict[str, Any]]
 
 _HEADERS = {
     "X-Correlation-ID": {
-        "description": "The id that logs and audit know this request by.",
+        "description": "Id of this request in logs and audit.",
         "schema": {"type": "string"},
     }
 }
 _DESCRIPTIONS = {
-    401: "No token, or one that is not believed.",
+    401: "The token is missing or not valid.",
     403: "The token carries none of the roles.",
-    404: "There is no such thing.",
+    404: "Nothing has this id.",
     422: "A parameter is not valid.",
-    503: "The lookup could not be made and recorded, or tokens cannot be judged now.",
+    503: "The lookup could not be made and recorded, or tokens cannot be verified now.",
 }
 
 
-def answers(*more: ApiError) -> Answers:
-    """Return the answers of a lookup: 200, the usual errors, and ``more``."""
+def lookup_responses(*more: ApiError) -> Responses:
+    """Return the responses of a lookup: 200, the errors of every lookup, and ``more``."""
     invalid = InvalidRequestError(
         errors=[
             {
@@ -43,17 +43,17 @@ def answers(*more: ApiError) -> Answers:
         ]
     )
     errors = (UnauthorizedError(), ForbiddenError(), *more, invalid, UnavailableError())
-    found: Answers = {200: {"description": "Found.", "headers": _HEADERS}}
+    found: Responses = {200: {"description": "Found.", "headers": _HEADERS}}
     for error in errors:
-        found[error.status_code] = _refusal(error)
+        found[error.status_code] = _error_response(error)
     found[401]["headers"] = {
         **_HEADERS,
-        "WWW-Authenticate": {"description": "How to identify oneself.", "schema": {"type": "string"}},
+        "WWW-Authenticate": {"description": "How to authenticate.", "schema": {"type": "string"}},
     }
     return found
 
 
-def _refusal(error: ApiError) -> dict[str, Any]:
+def _error_response(error: ApiError) -> dict[str, Any]:
     example = Problem(
         type=f"urn:plura:problem:{error.code.replace('_', '-')}",
         title=error.title,

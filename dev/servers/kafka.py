@@ -27,7 +27,7 @@ CACHE_VARIABLE = "PLURA_TEST_CACHE"
 _START_SECONDS = 60
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
-  <groupId>plura.harness</groupId><artifactId>kafka</artifactId><version>1</version>
+  <groupId>plura.dev</groupId><artifactId>kafka</artifactId><version>1</version>
   <dependencies>
     <dependency>
       <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version>
@@ -56,7 +56,7 @@ broker.session.timeout.ms=2000
 
 
 class MissingPartError(Exception):
-    """Something that the broker needs is not on this machine."""
+    """A program or package that the broker needs is missing on this machine."""
 
 
 Message = tuple[bytes | None, bytes | None]
@@ -65,13 +65,13 @@ Message = tuple[bytes | None, bytes | None]
 
 @dataclass(kw_only=True)
 class Broker:
-    """A broker whose data lie below ``work``; it keeps its ports and its data over ``kill`` and ``start``."""
+    """A broker with its data under ``work``; ports and data survive ``kill`` and ``start``."""
 
     work: Path
     jars: Path
     port: int = 0
     creates_topics: bool = False
-    """Whether it makes a topic that a client asks for, as brokers do unless they are told not to."""
+    """Whether it creates topics that clients request, as brokers do by default."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -107,7 +107,7 @@ class Broker:
             )
 
     def start(self) -> None:
-        """Start the broker and wait until it takes connections."""
+        """Start the broker and wait until it accepts connections."""
         with (self.work / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._java, "kafka.Kafka", self._properties], stdout=log, stderr=subprocess.STDOUT
@@ -115,9 +115,9 @@ class Broker:
         deadline = time.monotonic() + _START_SECONDS
         while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                told = (self.work / "broker.log").read_text(errors="replace")[-2000:]
+                log_end = (self.work / "broker.log").read_text(errors="replace")[-2000:]
                 self.kill()
-                raise RuntimeError(f"the broker did not start: {told}")
+                raise RuntimeError(f"the broker did not start: {log_end}")
             time.sleep(0.1)
 
     def answers(self) -> bool:
@@ -133,14 +133,14 @@ class Broker:
         return True
 
     def kill(self) -> None:
-        """End the broker at once, as a crash does."""
+        """Kill the broker, as a crash does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def stop(self) -> None:
-        """Ask the broker to end, and end it if it does not."""
+        """Terminate the broker, and kill it if it does not end."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -150,7 +150,7 @@ class Broker:
             self._process = None
 
     def remove(self) -> None:
-        """Remove the data of a broker that has ended."""
+        """Remove the data of a stopped broker."""
         shutil.rmtree(self.work)
 
     def restart(self) -> None:
@@ -159,7 +159,7 @@ class Broker:
         self.start()
 
     def create_topic(self, name: str | None = None, *, partitions: int = 1, **settings: str) -> str:
-        """Create a topic and return its name, a new one if none is given; ``_`` in settings stands for a dot."""
+        """Create a topic and return its name, by default a new name; ``_`` in settings stands for a dot."""
 
         topic = name or f"topic-{uuid4().hex[:12]}"
         client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
@@ -173,7 +173,7 @@ class Broker:
         return topic
 
     def delete_topic(self, topic: str) -> None:
-        """Delete a topic and wait until the broker knows it no more."""
+        """Delete a topic and wait until the broker has deleted it."""
 
         client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
@@ -187,7 +187,7 @@ class Broker:
             client.close()
 
     def add_partitions(self, topic: str, total: int) -> None:
-        """Let a topic have more partitions than before."""
+        """Raise the number of a topic's partitions."""
 
         client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
@@ -196,7 +196,7 @@ class Broker:
             client.close()
 
     def delete_records(self, topic: str, before: dict[int, int]) -> None:
-        """Remove the messages of partitions before an offset, as retention does."""
+        """Delete the messages of partitions before an offset, as retention does."""
 
         client = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
@@ -205,7 +205,7 @@ class Broker:
             client.close()
 
     def producer(self, **settings: Any) -> KafkaProducer:
-        """A producer that waits for the broker's word; the caller closes it."""
+        """Return a producer that waits for confirmations; the caller closes it."""
 
         return KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", **settings)
 
@@ -217,10 +217,10 @@ class Broker:
         try:
             sent = [producer.send(topic, key=key, value=value, partition=partition) for key, value in messages]
             producer.flush(30)
-            placed = [one.get(timeout=30) for one in sent]
+            stored = [confirmation.get(timeout=30) for confirmation in sent]
         finally:
             producer.close()
-        return [(one.partition, one.offset) for one in placed]
+        return [(record.partition, record.offset) for record in stored]
 
     @property
     def _properties(self) -> Path:
@@ -236,7 +236,7 @@ def kafka_jars() -> Path:
     """Return the folder with the broker's jars, fetched once by Maven.
 
     Raises:
-        MissingPartError: they are not there and cannot be fetched.
+        MissingPartError: they are missing and cannot be fetched.
     """
     cache = Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "plura")
     jars = cache / f"kafka-{VERSION}"
@@ -265,11 +265,11 @@ def kafka_jars() -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at the moment."""
+    """Return ports that are free at the moment."""
     sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
+    for bound in sockets:
+        bound.bind(("127.0.0.1", 0))
+    ports = [int(bound.getsockname()[1]) for bound in sockets]
+    for bound in sockets:
+        bound.close()
     return ports

@@ -1,4 +1,4 @@
-"""Audit rows of requests that were refused."""
+"""Audit rows of denied requests: 401, 403 and 422."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Protocol
 
 from plura.kit.observability.logs import fields
+from plura.tx.api.audit_context import AuditContext
 from plura.tx.api.errors import UnavailableError
-from plura.tx.api.visit import Visit
 
 _LOG = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 1.0
 MOST_ADDRESSES = 10_000
-"""Addresses that are told apart in a window; what comes from further ones is counted together."""
-_ELSEWHERE = None
+"""Addresses that are counted separately in a window; all further addresses share a single count."""
+_OTHER_ADDRESSES = None
 
 
-class Recorder(Protocol):
+class AuditRowWriter(Protocol):
     """Writes an audit row."""
 
     async def __call__(self, row: dict[str, Any]) -> None:
-        """Write ``row``, the parameters of the statement ``record``.
+        """Write ``row``: parameters of the statement ``record``.
 
         Raises:
-            UnavailableError: it was not written.
+            UnavailableError: the row was not written.
         """
         ...
 
@@ -41,55 +41,55 @@ class _Window:
     row: dict[str, Any] | None = None
 
 
-class Refusals:
-    """Records refused requests, one row each; 401s beyond so many a second from one address are one counted row.
+class DeniedRequestAudit:
+    """Records denied requests, each with its own row; of 401s to an address only N a second, the rest as a count.
 
-    Without a token anybody can send as many requests as the line carries, and must not fill the disk with them. The
-    count is written when its second is over, tried again while the database is down, and written at the end.
+    Anybody can send requests without a token at any rate, and must not be able to fill the disk. A count is written
+    when its second is over, retried while the database is unavailable, and written at shutdown.
     """
 
-    def __init__(self, record: Recorder, *, per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._record = record
+    def __init__(self, write: AuditRowWriter, *, per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._write = write
         self._per_second = per_second
         self._clock = clock
         self._windows: dict[str | None, _Window] = {}
-        self._opened = clock()
-        self._unwritten: list[dict[str, Any]] = []
+        self._window_started = clock()
+        self._pending: list[dict[str, Any]] = []
         self._background: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to write counts in the background."""
+        """Start to write counts in the background."""
         self._background = asyncio.create_task(self._keep_writing(), name="write merged refusals")
 
     async def close(self) -> None:
-        """Write what was counted and end."""
+        """Stop the background task and write the counts."""
         if self._background is not None:
             self._background.cancel()
             await asyncio.gather(self._background, return_exceptions=True)
         await self.flush()
 
-    async def refused(self, visit: Visit, *, status_code: int, result: str) -> None:
-        """Record a refusal.
+    async def record(self, context: AuditContext, *, status_code: int, result: str) -> None:
+        """Record a denied request.
 
         Raises:
             UnavailableError: the row was not written.
         """
         row = {
-            **visit.audited(),
+            **context.audit_row(),
             "status_code": status_code,
             "result": result,
             "result_count": None,
             "occurrences": 1,
         }
-        if visit.principal is None and not self._has_room(network_of(visit.ip), row):
+        if context.principal is None and not self._is_within_limit(network_of(context.ip), row):
             return
-        await self._record(row)
+        await self._write(row)
 
-    def _has_room(self, address: str | None, row: dict[str, Any]) -> bool:
-        if self._clock() - self._opened >= WINDOW_SECONDS:
-            self._turn()
+    def _is_within_limit(self, address: str | None, row: dict[str, Any]) -> bool:
+        if self._clock() - self._window_started >= WINDOW_SECONDS:
+            self._end_window()
         if address not in self._windows and len(self._windows) >= MOST_ADDRESSES:
-            address = _ELSEWHERE
+            address = _OTHER_ADDRESSES
         window = self._windows.setdefault(address, _Window())
         if window.written < self._per_second:
             window.written += 1
@@ -97,29 +97,29 @@ class Refusals:
         window.merged += 1
         if window.row is None:
             window.row = {**row, "id": None, "correlation_id": None, "request_query": None}
-            if address is _ELSEWHERE:
+            if address is _OTHER_ADDRESSES:
                 window.row["ip"] = None
         return False
 
-    def _turn(self) -> None:
-        """End the second: its counts become rows to write."""
+    def _end_window(self) -> None:
+        """End the second and turn its counts into rows to write."""
         for window in self._windows.values():
             if window.row is not None:
-                self._unwritten.append({**window.row, "occurrences": window.merged})
+                self._pending.append({**window.row, "occurrences": window.merged})
         self._windows = {}
-        self._opened = self._clock()
+        self._window_started = self._clock()
 
     async def flush(self) -> None:
-        """Write all counts; what is not written, also where the process ends meanwhile, is kept for the next time."""
-        self._turn()
-        while self._unwritten:
+        """Write all counts; a row that was not written, even because of cancellation, is kept for the next call."""
+        self._end_window()
+        while self._pending:
             try:
-                await self._record(self._unwritten[0])
+                await self._write(self._pending[0])
             except UnavailableError:
-                self._unwritten = _joined(self._unwritten)
-                _LOG.warning("merged refusals not written", extra=fields(rows=len(self._unwritten)))
+                self._pending = _merged_by_address(self._pending)
+                _LOG.warning("merged refusals not written", extra=fields(rows=len(self._pending)))
                 return
-            self._unwritten.pop(0)
+            self._pending.pop(0)
 
     async def _keep_writing(self) -> None:
         while True:
@@ -128,7 +128,7 @@ class Refusals:
 
 
 def network_of(address: str | None) -> str | None:
-    """Return what counts as one sender: an address, or the /64 that a site of IPv6 has at its command."""
+    """Return what counts as a single sender: an IPv4 address, or the /64 network of an IPv6 address."""
     if address is None:
         return None
     try:
@@ -138,11 +138,11 @@ def network_of(address: str | None) -> str | None:
     return str(ip_network((read, 64), strict=False)) if isinstance(read, IPv6Address) else address
 
 
-def _joined(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join the counts of one address, so that a long outage keeps no more rows than there are addresses."""
+def _merged_by_address(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Merge the counts of each address, so that a long outage keeps no more rows than there are addresses."""
     found: dict[str | None, dict[str, Any]] = {}
     for row in rows:
-        address = row["ip"] if row["ip"] in found or len(found) < MOST_ADDRESSES else _ELSEWHERE
+        address = row["ip"] if row["ip"] in found or len(found) < MOST_ADDRESSES else _OTHER_ADDRESSES
         known = found.setdefault(address, {**row, "ip": address, "occurrences": 0})
         known["occurrences"] += row["occurrences"]
     return list(found.values())

@@ -1,4 +1,4 @@
-"""The outermost layer: correlation id, metrics, headers of every answer, the last catch of errors."""
+"""The outermost middleware: correlation id, metrics, response headers, and the last handler of errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from plura.kit.observability.correlation import correlation_id
 from plura.kit.observability.logs import fields
 from plura.kit.observability.metrics import ApiMetrics
+from plura.tx.api.audit_context import AuditContext
 from plura.tx.api.errors import ApiError
 from plura.tx.api.problems import problem
 from plura.tx.api.settings import ApiSettings
-from plura.tx.api.visit import Visit
 
 _LOG = logging.getLogger(__name__)
 
 UNMATCHED = "unmatched"
-_OURS = 500
-"""Answers from here on are faults of ours; the others are logged for who asks for DEBUG, as the audit has them."""
+_SERVER_ERROR = 500
+"""Responses from this status on are logged as warnings; all others at DEBUG only, because the audit has them."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _HEADERS = (
     (b"cache-control", b"no-store"),
@@ -29,13 +29,13 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
 )
 _OVER_TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
-"""For a year, browsers use only TLS for this host."""
+"""Browsers use TLS only for this host, for a year."""
 
 
-class Frame:
-    """Wraps the application. ``route_of`` returns the template of a path, None if no route has it.
+class RequestMiddleware:
+    """Wraps the application.
 
-    ``is_secure`` says that browsers reach the service over TLS.
+    ``route_of`` returns the route template of a path, None if no route matches. ``is_secure``: browsers use TLS.
     """
 
     def __init__(
@@ -59,45 +59,45 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = Visit(scope, trusted=self._trusted, masked=self._masked)
-        token = correlation_id.set(visit.correlation_id)
+        context = AuditContext(scope, trusted=self._trusted, masked=self._masked)
+        token = correlation_id.set(context.correlation_id)
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         route = self._route_of(scope["path"]) or UNMATCHED
         inflight = self._metrics.inflight.labels(method, route)
         inflight.inc()
         status = 0
-        own = (b"x-correlation-id", visit.correlation_id.encode())
+        correlation_header = (b"x-correlation-id", context.correlation_id.encode())
 
-        async def send_framed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], own, *self._headers]
+                message["headers"] = [*message["headers"], correlation_header, *self._headers]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_framed)
+            await self._app(scope, receive, send_with_headers)
         except Exception:
             _LOG.exception("request failed", extra=fields(method=method, route=route))
             if status:
-                raise  # the answer is under way: only the connection can still tell
-            await _failure(visit)(scope, receive, send_framed)
+                raise  # the response has started: only closing the connection can report the error
+            await _error_response(context)(scope, receive, send_with_headers)
         finally:
             inflight.dec()
-            took = time.perf_counter() - visit.started
+            took = time.perf_counter() - context.started
             self._metrics.answered(method, route, str(status or 499), took)
-            level = logging.WARNING if status >= _OURS else logging.DEBUG
+            level = logging.WARNING if status >= _SERVER_ERROR else logging.DEBUG
             if _LOG.isEnabledFor(level):
-                told = fields(method=method, route=route, status_code=status, milliseconds=round(took * 1000, 1))
-                _LOG.log(level, "request answered", extra=told)
+                details = fields(method=method, route=route, status_code=status, milliseconds=round(took * 1000, 1))
+                _LOG.log(level, "request answered", extra=details)
             correlation_id.reset(token)
 
 
-def _failure(visit: Visit) -> Response:
-    """Return the answer to a request that failed; as a problem where its page fails too."""
+def _error_response(context: AuditContext) -> Response:
+    """Return the response to a request that failed; a problem if rendering its error page fails too."""
     error = ApiError("Internal Server Error")
     try:
-        return (visit.answer_error or problem)(error, visit.correlation_id)
-    except Exception:  # noqa: BLE001  # whatever fails in the error page, the second failure, has this answer
+        return (context.answer_error or problem)(error, context.correlation_id)
+    except Exception:  # noqa: BLE001  # any failure of the error page is answered in this way
         _LOG.exception("error page failed")
-        return problem(error, visit.correlation_id)
+        return problem(error, context.correlation_id)

@@ -1,4 +1,4 @@
-"""One request: who sent it from where, what it wants, and what the audit has to know of it."""
+"""What the audit records about a request: caller, address, subject, query and duration."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from plura.tx.api.errors import ApiError
 from plura.tx.db import LONGEST_ID
 
 LONGEST_QUERY = 32_768
-"""Bytes of a query; a longer one is not read. Two filters and a cursor of the longest ids are a quarter as long."""
-_KEY = "plura.visit"
+"""Bytes of a query; a longer query is not read. Two filters and a cursor of the longest ids take a quarter of it."""
+_KEY = "plura.audit_context"
 _MASK = "***"
 _LONGEST = 2000
-"""Bytes of a text from the request that the audit keeps."""
+"""Bytes of a text from the request that the audit stores."""
 _LONGEST_ID_BYTES = 4 * LONGEST_ID
-"""Bytes of an id that the audit keeps: any valid id, and far less than an index of PostgreSQL takes (2,704)."""
+"""Bytes of an id that the audit stores: any valid id, and far below the limit of a PostgreSQL index (2,704)."""
 _LONGEST_FORWARDED = 4096
-"""Characters of X-Forwarded-For that are read, from its end."""
+"""Characters of X-Forwarded-For that are read, counted from its end."""
 _LONGEST_ADDRESS = 64
 UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and halves of characters, which PostgreSQL cannot store."""
+"""Control characters and lone surrogates, which PostgreSQL cannot store."""
 _JOINED = {"authorization": ", ", "x-forwarded-for": ", ", "cookie": "; "}
-"""Headers whose repetitions are joined, and by what: two tokens must not look like one."""
+"""Headers whose repetitions are joined, with the separator: two tokens must not look like a single token."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a route is about, in the words of the audit."""
+    """Action and resource type of a route, as the audit records them."""
 
     action: str
     resource_type: str
     parameter: str | None = None
-    """Path parameter, or query parameter where the path has none, that holds the id."""
+    """Path parameter that holds the id, or query parameter if the path has none."""
 
 
-class Visit:
-    """A request at work. Made when it arrives; the gate adds subject and principal.
+class AuditContext:
+    """What the audit has to know about a request. ``authorize`` adds subject and principal.
 
-    What the framework would read in more than linear time, or without a limit, is taken out of the scope: the cookies,
+    Removes from the ASGI scope what the framework would parse in more than linear time or without a limit: the cookies,
     and a query that is too long.
     """
 
@@ -62,10 +62,10 @@ class Visit:
         self.resource_id: str | None = None
         self.principal: Principal | None = None
         self.session_id: str | None = None
-        """Of somebody who signed in; a statement refuses it once it was ended."""
+        """Id of the console session, if any; statements fail once the session was ended."""
         self.session_ended = False
         self.answer_error: Callable[[ApiError, str], Response] | None = None
-        """How an error is told where it is not told as a problem: people read pages."""
+        """Renders errors as pages; None renders them as problem details."""
         self._scope = scope
         self._masked = masked
         self._query: bytes = scope["query_string"]
@@ -78,12 +78,12 @@ class Visit:
         scope[_KEY] = self
 
     def end_session(self) -> None:
-        """Take the caller's name away: the session was ended."""
+        """Forget the caller, because the session was ended."""
         self.principal = self.session_id = None
         self.session_ended = True
 
-    def audited(self) -> dict[str, Any]:
-        """Return what every audit row of this request says."""
+    def audit_row(self) -> dict[str, Any]:
+        """Return the columns that every audit row of this request has."""
         subject, principal, scope = self.subject, self.principal, self._scope
         return {
             "actor_id": principal and principal.actor_id,
@@ -107,14 +107,14 @@ class Visit:
         return round((time.perf_counter() - self.started) * 1000)
 
 
-def visit_of(request: Request) -> Visit:
-    """Return the visit that a request is."""
-    visit: Visit = request.scope[_KEY]
-    return visit
+def audit_context_of(request: Request) -> AuditContext:
+    """Return the audit context of a request."""
+    context: AuditContext = request.scope[_KEY]
+    return context
 
 
 def storable(text: str | None, longest: int = _LONGEST) -> str | None:
-    """Return ``text`` as a row can hold it: ``longest`` bytes of UTF-8, without the characters that no id may have."""
+    """Return at most ``longest`` bytes of ``text`` as UTF-8, with unstorable characters replaced."""
     if text is None:
         return None
     clean = UNSTORABLE.sub("\ufffd", text[:longest])
@@ -122,7 +122,7 @@ def storable(text: str | None, longest: int = _LONGEST) -> str | None:
 
 
 def masked_query(query: bytes, masked: frozenset[str]) -> str | None:
-    """Return the query with the values of ``masked`` keys hidden, None if there is none."""
+    """Return the query with the values of ``masked`` keys hidden, None if it is empty."""
     if not query:
         return None
     pairs = parse_qsl(query[:_LONGEST].decode("latin-1"), keep_blank_values=True)
@@ -134,28 +134,28 @@ def client_address(
 ) -> str | None:
     """Return the address of the client.
 
-    ``forwarded`` is read from its end as long as the speaker is trusted: what stands before the word of the first
-    stranger was written by that stranger. Of a list beyond ``_LONGEST_FORWARDED`` characters only the end is read.
+    ``forwarded`` is read from its end while the current address is a trusted proxy: an untrusted client may have
+    written everything before its own address. Only the last ``_LONGEST_FORWARDED`` characters are read.
     """
     if peer is None:
         return None
-    speaker = _peer_address(peer[0])
-    if speaker is None or not forwarded:
-        return peer[0] if speaker is None else str(speaker)
+    address = _peer_address(peer[0])
+    if address is None or not forwarded:
+        return peer[0] if address is None else str(address)
     if len(forwarded) > _LONGEST_FORWARDED:
-        forwarded = forwarded[-_LONGEST_FORWARDED:].partition(",")[2]  # without the word that was cut
-    for word in reversed(forwarded.split(",")):
-        if not any(speaker in network for network in trusted):
+        forwarded = forwarded[-_LONGEST_FORWARDED:].partition(",")[2]  # without the entry that was cut
+    for entry in reversed(forwarded.split(",")):
+        if not any(address in network for network in trusted):
             break
-        named = _address(word.strip())
-        if named is None:
+        previous = _address(entry.strip())
+        if previous is None:
             break
-        speaker = named
-    return str(speaker)
+        address = previous
+    return str(address)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read an address, with a port perhaps; a zone means something on its own machine only and is left out."""
+    """Parse an address with an optional port; drop the zone, which has a meaning on its own machine only."""
     bare = text[: _LONGEST_ADDRESS + 1]
     if text.startswith("["):
         bare = bare[1:].partition("]")[0]
@@ -171,7 +171,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 @lru_cache(maxsize=1024)
 def _peer_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read the address at the other end of a connection, mostly one of a few."""
+    """Parse the address of a peer; cached, because connections come from few proxies."""
     return _address(text)
 
 

@@ -1,0 +1,1 @@
+"""Tools of developers; nothing that is deployed imports them."""

@@ -1,1 +1,0 @@
-"""What tests and benchmarks run the services against: a real Kafka broker, and an identity provider."""
