@@ -55,12 +55,17 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Outcome of a run: ``problems`` holds one line per failed node and is empty on success."""
+    """Outcome of a run.
+
+    ``problems`` holds one line per failed node and is empty on success. ``summary`` says in lines of text what the run
+    wrote; a lake adds it.
+    """
 
     run_id: str
     seconds: float
     problems: tuple[str, ...]
     node_seconds: dict[str, float]
+    summary: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:

@@ -56,7 +56,7 @@ class SparkReader:
     session: SparkSession
 
     def rows(self, sql: str, **values: Any) -> Rows:
-        """Run a query with named parameters, which stand in it as literals."""
+        """Run a query with named parameters, written into the text as literals."""
         return [row.asDict() for row in self.session.sql(bound(sql, values)).collect()]
 
     def has_table(self, schema: str, table: str) -> bool:

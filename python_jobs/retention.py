@@ -22,7 +22,7 @@ KST = ZoneInfo("Asia/Seoul")
 OLD_BAD_RECORDS = "detected_date_kst < $first_kept"
 """Condition of the rows of silver.bad_records that are past their retention."""
 
-# the standing day row of a tagged day is what suppresses the verdicts of that day: it stays
+# the current day row of a tagged day suppresses the verdicts of that day: it stays
 OLD_DQ_STATUS = """
     date_kst < $first_kept and status_id not in (
         select max_by(status_id, evaluation) from silver.dq_status

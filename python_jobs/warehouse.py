@@ -33,7 +33,7 @@ _NO_DATABASE_NAMES = {
 """Names that have another meaning for DuckDB; the database is named after the file."""
 
 _LAST_BMP = "\uffff"
-"""The last character that dbt can write into a Python model, where the name of the database stands, as one."""
+"""The last character that dbt can write as one character into a Python model, which holds the database's name."""
 
 _NO_DUCKDB_FILE = "{path} is not a DuckDB file: name another one with PLURA_DUCKDB_PATH"
 

@@ -19,7 +19,7 @@ def generate(request: GenerateRequest, progress: Callable[[int, int, str], None]
 
     Args:
         request: what to generate.
-        progress: told about the ledger entries written.
+        progress: called with the ledger entries written.
 
     Raises:
         LakeError: the request does not fit, a fault could not be planted, or the folder cannot be written.

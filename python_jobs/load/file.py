@@ -13,9 +13,9 @@ import duckdb
 from python_jobs.contracts import Table
 from python_jobs.instants import utc_naive
 from python_jobs.load import batches, bronze
+from python_jobs.load.file_format import binary_kind, spread_kind, text_kind
 from python_jobs.load.fit import known_keys, likely_tables
 from python_jobs.load.lines import content_sha256, head_of, read_lines
-from python_jobs.load.looks import binary_kind, spread_kind, text_kind
 from python_jobs.warehouse import LakeError, explain
 
 Progress = Callable[[int, int, str], None]
@@ -85,7 +85,7 @@ class NewFile:
     batch_id: str
 
 
-def look_at(context: LoadContext, path: Path, table: Table) -> FileOutcome | NewFile | batches.Batch:
+def inspect_file(context: LoadContext, path: Path, table: Table) -> FileOutcome | NewFile | batches.Batch:
     """Return the batch that already has the content of a file, the file if it is new, or why it is refused."""
     try:
         size = path.stat().st_size

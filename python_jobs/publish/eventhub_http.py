@@ -37,14 +37,14 @@ class _Answer:
 
 
 class HttpHub:
-    """Posts events to an EventHub; the receiver tells a repeated event by its id."""
+    """Posts events to an EventHub; the receiver recognizes a repeated event by its id."""
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 10.0) -> None:
         """Take the address and the token as the user gave them; nothing is connected yet.
 
         Args:
             url: http or https; without a path events go to ``/v1/eventhub/publish``.
-            token: sent as bearer token; stands in no message of this class.
+            token: sent as bearer token; never part of a message of this class.
             timeout: seconds that a whole exchange may take.
 
         Raises:

@@ -59,7 +59,7 @@ class PublisherRejectedError(LakeError):
 
 
 class Hub(Protocol):
-    """Takes events; the same event may come more than once and is told by its id."""
+    """Takes events; the same event may come more than once and is recognized by its id."""
 
     def send(self, event: OutboxEvent) -> None:
         """Return once the hub has confirmed the event.

@@ -16,7 +16,7 @@ from python_jobs.warehouse import LakeError, plain_errors
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedEvent:
-    """An event that the receiver will never take, with the exception it tells of in gold.exception_ledger."""
+    """An event that the receiver will never take, with its exception in gold.exception_ledger."""
 
     event_id: str
     exception_id: str
@@ -24,7 +24,7 @@ class RefusedEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class OutboxCounts:
     """How many events wait and how many are refused; ``examples`` are the oldest of the refused."""
 
     waiting: int
@@ -42,7 +42,7 @@ class Outbox(Protocol):
         that failed before come last, so that they keep nobody waiting.
         """
 
-    def standing(self, *, examples: int = 0) -> Standing:
+    def counts(self, *, examples: int = 0) -> OutboxCounts:
         """Count what waits and what is refused."""
 
     def retry_refused(self) -> int:
@@ -61,7 +61,7 @@ class Outbox(Protocol):
 
 @contextmanager
 def sole_publisher(warehouse: Path) -> Iterator[None]:
-    """Keep other publishers of the warehouse away: two would send everything twice. Loads and runs go on.
+    """Keep other publishers of the warehouse out: two would send everything twice. Loads and runs go on.
 
     Raises:
         LakeError: another one is at work.
@@ -121,10 +121,10 @@ class MemoryOutbox:
         untried = [row for row in heads.values() if row.last_attempt_at is None or row.last_attempt_at < tried_before]
         return [replace(row.event) for row in sorted(untried, key=lambda row: row.attempts)][:limit]
 
-    def standing(self, *, examples: int = 0) -> Standing:
+    def counts(self, *, examples: int = 0) -> OutboxCounts:
         """Count what waits and what is refused."""
         refused = [row for row in self.rows if row.state is State.REFUSED]
-        return Standing(
+        return OutboxCounts(
             waiting=sum(row.waits for row in self.rows),
             refused=len(refused),
             examples=tuple(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from python_jobs.instants import utc_naive
 from python_jobs.publish.events import Attempt, OutboxEvent
-from python_jobs.publish.outbox import Standing, not_refused
+from python_jobs.publish.outbox import OutboxCounts, not_refused
 from python_jobs.publish.outbox_tables import (
     DISMISS,
     RECORD,
     RETRY_REFUSED,
+    read_counts,
     read_heads,
-    read_standing,
     require_outbox,
 )
 from python_jobs.report import DuckDBReader
@@ -62,10 +62,10 @@ class DuckDBOutbox:
                 )
             return read_heads(DuckDBReader(connection), limit=limit, tried_before=tried_before) if limit else []
 
-    def standing(self, *, examples: int = 0) -> Standing:
+    def counts(self, *, examples: int = 0) -> OutboxCounts:
         """Count what waits and what is refused."""
         with self._open(self._wait, read_only=True) as connection:
-            return read_standing(DuckDBReader(connection), examples=examples)
+            return read_counts(DuckDBReader(connection), examples=examples)
 
     def retry_refused(self) -> int:
         """Let every refused event wait again."""

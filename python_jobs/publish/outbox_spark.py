@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from python_jobs.instants import epoch_us
 from python_jobs.publish.events import Attempt, OutboxEvent
-from python_jobs.publish.outbox import Standing, not_refused
+from python_jobs.publish.outbox import OutboxCounts, not_refused
 from python_jobs.publish.outbox_tables import (
     DISMISS,
     OUTBOX,
     RECORD,
     RETRY_REFUSED,
+    read_counts,
     read_heads,
-    read_standing,
     require_outbox,
 )
 from python_jobs.report import SparkReader
@@ -60,10 +60,10 @@ class SparkOutbox:
                 write(self._session, RECORD.format(given=_GIVEN), given=json.dumps(given))
             return read_heads(reader, limit=limit, tried_before=tried_before) if limit else []
 
-    def standing(self, *, examples: int = 0) -> Standing:
+    def counts(self, *, examples: int = 0) -> OutboxCounts:
         """Count what waits and what is refused."""
         with self._reader() as reader:
-            return read_standing(reader, examples=examples)
+            return read_counts(reader, examples=examples)
 
     def retry_refused(self) -> int:
         """Let every refused event wait again."""

@@ -20,7 +20,7 @@ from python_jobs.publish.events import (
 from python_jobs.publish.outbox import Outbox
 
 BATCH = 500
-"""Events read at once: so many may be delivered a second time when the publisher is killed."""
+"""Events read at once, and the most that are delivered a second time after the publisher is killed."""
 
 _GIVE_UP_AFTER = 3
 """Events in a row that could not be delivered; then it is the hub that is unwell, not an event."""
@@ -75,7 +75,7 @@ class Publisher:
     chance: Callable[[], float] = random.random
 
     def publish(self, *, progress: Callable[[int], None] | None = None) -> PassReport:
-        """Send every event that waits, each at most as often as ``patience`` says; ``progress`` is told how many were.
+        """Send every event that waits, each at most as often as ``patience`` says; ``progress`` gets how many were.
 
         Raises:
             LakeError: the warehouse cannot be read or written.

@@ -28,7 +28,7 @@ _CALENDAR_END = datetime(9999, 1, 1, tzinfo=UTC)
 """An open end is 9999-12-31."""
 _EXAMPLES = "2026-02-03 or 2026-02-03 00:00:00+09:00"
 
-# white space and the characters without width that pages and spreadsheets leave behind, as around ids (macro trimmed)
+# white space and the characters without width that pages and spreadsheets leave, as around ids (macro trimmed)
 _BLANKS = (
     r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]+"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from great_expectations.data_context import FileDataContext
 
 SAMPLE_LINES = 200_000
-"""Lines of a table that one load checks at most, the first ones of each file; the load itself judges every line."""
+"""Lines of a table that one load checks at most, the first ones of each file; the load itself checks every line."""
 
 KEPT_OUTCOMES = 30
 """Loads of a table whose outcome Data Docs keep, so that writing them costs the same for ever."""
@@ -50,7 +50,7 @@ class Validator:
 
         Args:
             files: the files with their tables, those of one table one after the other.
-            progress: told which table is being checked.
+            progress: called with the table that is being checked.
 
         Raises:
             LakeError: Data Docs cannot be written.

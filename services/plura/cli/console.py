@@ -37,14 +37,18 @@ def progress_bar(title: str, *, counts: bool = False) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[piece]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
     ]
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(title, total=None, piece="")
+    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    task = bar.add_task(title, total=None, piece="")
 
-        def advance(done: int, total: int, piece: str) -> None:
-            shown = piece if len(piece) <= _LONGEST_PIECE else f"{piece[:_LONGEST_PIECE]}…"
-            bar.update(task, completed=done, total=total, piece=shown)
+    def advance(done: int, total: int, piece: str) -> None:
+        shown = piece if len(piece) <= _LONGEST_PIECE else f"{piece[:_LONGEST_PIECE]}…"
+        bar.update(task, completed=done, total=total, piece=shown)
+        bar.start()  # not before: a Spark session that is being started has stderr for itself
 
+    try:
         yield advance
+    finally:
+        bar.stop()
 
 
 def say(text: str) -> None:

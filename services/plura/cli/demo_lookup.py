@@ -33,7 +33,7 @@ order by payment_order_id limit 1
 
 @dataclass(frozen=True, kw_only=True)
 class Lookup:
-    """What was stored and what one lookup told."""
+    """What was stored, and the answer of one lookup."""
 
     events: int
     failed: int

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from plura.cli import lake_bronze
 from plura.cli.console import fail, out, progress_bar, say, warn
 from plura.cli.next_run import LONGEST_RANGE_DAYS, say_next, say_next_run
-from plura.cli.options import Target, Validate, Wait, instant_of, lake_settings, validator_of
+from plura.cli.options import Target, Validate, Wait, instant_of, lake_of, lake_settings, validator_of
 from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
@@ -78,7 +77,14 @@ def load(
     """
     settings = lake_settings(target)
     instant = instant_of(extracted_at, "--extracted-at") if extracted_at else None
-    report = lake_bronze.load(settings, folder, instant, validator_of(settings, wanted=validate), wait)
+    with progress_bar("load") as advance:
+        report = lake_of(settings, wait).load(
+            folder,
+            now=datetime.now(UTC),
+            extracted_at=instant,
+            validator=validator_of(settings, wanted=validate),
+            progress=advance,
+        )
     for text in report.warnings:
         warn(text)
     for text in report.problems:
@@ -121,8 +127,7 @@ def run(
     One line is printed for each problem, and the exit code is 0 only if everything succeeded. After an interruption or
     a failure, run it again: it continues from what was finished.
     """
-    from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
-    from python_jobs.report import run_summary
+    from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id
 
     settings = lake_settings(target)
     now = instant_of(as_of, "--as-of") if as_of else datetime.now(UTC)
@@ -138,27 +143,25 @@ def run(
             f"unknown pipeline {', '.join(unknown) or pipeline!r}: choose among {', '.join(PIPELINES)}",
             param_hint="--pipeline",
         )
-    with lake_bronze.place_of_run(settings, wait) as place:
-        request = RunRequest(
-            project_dir=settings.project_dir,
-            warehouse=place.warehouse,
-            target=settings.target,
-            pipelines=names,
-            first_day=first_day,
-            last_day=last_day,
-            watch=watch,
-            as_of=now,
-            run_id=run_id or new_run_id(now),
-        )
-        with progress_bar("run", counts=True) as advance:
-            result = run_pipelines(request, progress=advance, reader=place.reader)
-        with place.reader() as reader:
-            written = run_summary(reader, result.run_id)
+    lake = lake_of(settings, wait)
+    request = RunRequest(
+        project_dir=settings.project_dir,
+        warehouse=lake.warehouse,
+        target=settings.target,
+        pipelines=names,
+        first_day=first_day,
+        last_day=last_day,
+        watch=watch,
+        as_of=now,
+        run_id=run_id or new_run_id(now),
+    )
+    with progress_bar("run", counts=True) as advance:
+        result = lake.run(request, progress=advance)
     for text in result.problems:
         fail(text)
     outcome = "succeeded" if result.succeeded else "failed"
     say(f"run {result.run_id} of {', '.join(names)} {outcome} in {result.seconds:.1f} s")
-    for text in written:
+    for text in result.summary:
         say(text)
     if not result.succeeded:
         raise typer.Exit(1)
@@ -180,7 +183,7 @@ def report(
 
     settings = lake_settings(target)
     wanted = _day(day, "--date") if day else None
-    with lake_bronze.reader(settings, wait) as reader:
+    with lake_of(settings, wait).read() as reader:
         print_report(out, day_report(reader, wanted, listed=None if everything else LISTED), settings)
 
 
@@ -214,12 +217,11 @@ def retention(
 
     What was removed never comes back. The tag that suppresses the verdicts of a day stays.
     """
-    removed = lake_bronze.retention(
-        lake_settings(target),
+    removed = lake_of(lake_settings(target), wait).retention(
+        now=datetime.now(UTC),
         apply=apply,
         bad_records_days=bad_records_days,
         dq_status_days=dq_status_days,
-        wait=wait,
     )
     verb = "removed" if apply else "would be removed (dry run; --apply removes them)"
     say(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from plura.cli import lake_bronze
-from plura.cli.console import print_table, say, warn
+from plura.cli.console import print_table, progress_bar, say, warn
 from plura.cli.next_run import say_next_run
-from plura.cli.options import Target, Validate, Wait, instant_of, lake_settings, validator_of
+from plura.cli.options import Target, Validate, Wait, instant_of, lake_of, lake_settings, validator_of
 
 Ids = Annotated[list[str], typer.Argument(help="Ids of batches, or their beginnings (plura lake batches).")]
 Reason = Annotated[str, typer.Option(help="Why, kept in the registry.")]
@@ -32,7 +32,7 @@ def batches(target: Target = None, wait: Wait = 0) -> None:
             f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
             batch.reason or "",
         )
-        for batch in lake_bronze.batches(lake_settings(target), wait)
+        for batch in lake_of(lake_settings(target), wait).batches()
     ]
     if not rows:
         say("no batch was loaded yet: plura lake load DIR")
@@ -79,15 +79,16 @@ def replace(
     """
     settings = lake_settings(target)
     why = _checked(reason)
-    report = lake_bronze.replace(
-        settings,
-        batch,
-        file,
-        reason=why,
-        extracted_at=instant_of(extracted_at, "--extracted-at") if extracted_at else None,
-        validator=validator_of(settings, wanted=validate),
-        wait=wait,
-    )
+    with progress_bar("replace") as advance:
+        report = lake_of(settings, wait).replace(
+            batch,
+            file,
+            reason=why,
+            now=datetime.now(UTC),
+            extracted_at=instant_of(extracted_at, "--extracted-at") if extracted_at else None,
+            validator=validator_of(settings, wanted=validate),
+            progress=advance,
+        )
     for text in report.warnings:
         warn(text)
     old, new = report.old, report.new
@@ -100,10 +101,11 @@ def replace(
 
 
 def _set_status(batches: list[str], status: str, reason: str, target: str | None, wait: float) -> None:
-    changed, days = lake_bronze.set_status(lake_settings(target), batches, status, _checked(reason), wait)
-    for batch in changed:
+    lake = lake_of(lake_settings(target), wait)
+    change = lake.set_status(batches, status, reason=_checked(reason), now=datetime.now(UTC))
+    for batch in change.batches:
         say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
-    say_next_run(days, target)
+    say_next_run(change.days, target)
 
 
 def _checked(reason: str) -> str:

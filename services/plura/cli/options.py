@@ -9,10 +9,12 @@ import typer
 from pydantic import ValidationError
 
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import EngineSettings, LakeSettings
+from plura.kit.settings import EngineSettings, LakeSettings, SparkSettings
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
+    from python_jobs.lakes.lake import Lake
+    from python_jobs.lakes.spark_lake import SparkLake
     from python_jobs.validate import Validator
 
 Target = Annotated[str | None, typer.Option(help="dbt target to work on; default: PLURA_TARGET, else duckdb.")]
@@ -41,6 +43,43 @@ def lake_settings(target: str | None) -> LakeSettings:
             f"unknown target {settings.target!r}: profiles/profiles.yml has {', '.join(targets)}", param_hint="--target"
         )
     return settings
+
+
+def lake_of(settings: LakeSettings, wait: float) -> Lake:
+    """Return the lake of a target; nothing is opened yet.
+
+    Args:
+        settings: the settings of the command.
+        wait: seconds to wait while another command holds the warehouse.
+
+    Raises:
+        LakeError: no engine is known for the target.
+    """
+    from python_jobs.lakes.databricks_lake import DatabricksLake
+    from python_jobs.lakes.duckdb_lake import DuckDBLake
+    from python_jobs.lakes.lake import unavailable
+
+    if settings.target == "duckdb":
+        return DuckDBLake(project_dir=settings.project_dir, warehouse=settings.warehouse, wait_seconds=wait)
+    if settings.target == "spark":
+        return spark_lake(settings, wait)
+    if settings.target == "databricks":
+        return DatabricksLake(project_dir=settings.project_dir)
+    raise unavailable(settings.target)
+
+
+def spark_lake(settings: LakeSettings, wait: float) -> SparkLake:
+    """Return the lake of target ``spark``; nothing is opened yet."""
+    from python_jobs.lakes.spark_lake import SparkLake
+
+    spark = SparkSettings()
+    return SparkLake(
+        project_dir=settings.project_dir,
+        warehouse=settings.resolved(spark.warehouse),
+        is_local=spark.is_local,
+        staging_dir=settings.resolved(spark.staging_dir) if spark.staging_dir else None,
+        wait_seconds=wait,
+    )
 
 
 def _refuse_engine_settings() -> None:

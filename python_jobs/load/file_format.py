@@ -36,8 +36,8 @@ _BEGINNINGS = {
     "<html": "an HTML page",
     "<": "an XML document",
     "version https://git-lfs": "a pointer of Git LFS: fetch the file with git lfs pull",
-    "data:": "server-sent events: take data: away from each line",
-    "\x1e": "a JSON text sequence (RFC 7464): take the record separators away",
+    "data:": "server-sent events: remove data: from each line",
+    "\x1e": "a JSON text sequence (RFC 7464): remove the record separators",
 }
 _OBJECT_LINE = "write each object on a line of its own, for example with jq -c"
 _BLANKS = " \t\r\n"
@@ -106,7 +106,7 @@ def _json_kind(first: str) -> str:
     if first.startswith("["):
         return f"a JSON array over several lines: {_OBJECT_LINE} '.[]'"
     if value is not None and rest.startswith(","):
-        return "JSON objects with a comma after each: take the commas away"
+        return "JSON objects with a comma after each: remove the commas"
     if value is not None and rest.startswith("{"):
         return f"several JSON objects on one line: {_OBJECT_LINE}"
     if re.match(r"\{\s*'", first):
