@@ -13,6 +13,8 @@ from typing import TextIO
 
 import duckdb
 
+from python_jobs.errors import PluraError
+
 MEMORY_LIMIT = "1GiB"
 """What DuckDB keeps in memory at most while files are loaded and reports are read; the pipelines set their own."""
 
@@ -52,7 +54,7 @@ _EXPLAINED = {
 }
 
 
-class LakeError(Exception):
+class LakeError(PluraError):
     """A lake command cannot do what it was asked; the text is one line that says why and what to do."""
 
 

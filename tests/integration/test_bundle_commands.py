@@ -175,7 +175,6 @@ def test_retention_counts_before_it_removes() -> None:
 
 def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The names are those that the settings read; nothing is locked, and folders lie on the volume that is created."""
-    from plura.cli.lake_stream import TOPICS_VARIABLE
     from plura.cli.options import spark_lake
     from plura.kit.kafka import KafkaSettings
 
@@ -214,7 +213,7 @@ def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch:
         "PLURA_SALT_SCOPE",
     }
     given = {*environment("stream"), *environment("publish")}
-    assert {name for name in given if name.startswith("PLURA_")} - settings == of_dbt | {TOPICS_VARIABLE}
+    assert {name for name in given if name.startswith("PLURA_")} - settings == of_dbt
 
 
 def test_the_jobs_set_the_variables_that_the_dbt_project_reads(manifest: Manifest) -> None:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from plura.cli.console import fail, progress_bar, say, warn
-from plura.cli.options import Target, Wait, kafka_settings, lake_of, lake_settings, required_kafka
+from plura.cli.options import Target, Wait, lake_of, lake_settings, required_kafka
 from plura.cli.own_process import in_own_process
+from plura.kit.environment import read_settings
+from plura.kit.kafka import KafkaSettings
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
@@ -202,7 +204,7 @@ def _hub(settings: LakeSettings, to: Way | None, timeout: float) -> tuple[Hub, s
     from python_jobs.publish import HttpHub, KafkaHub
 
     if to is None:
-        to = Way.HTTP if settings.eventhub_url or not kafka_settings().bootstrap else Way.KAFKA
+        to = Way.HTTP if settings.eventhub_url or not read_settings(KafkaSettings).bootstrap else Way.KAFKA
     if to is Way.KAFKA:
         kafka = required_kafka()
         # its log would mix with our one line for each problem

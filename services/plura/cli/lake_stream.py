@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import typer
 
 from plura.cli.console import say, warn
 from plura.cli.options import Wait, lake_settings, required_kafka, spark_lake
+from plura.kit.environment import read_settings
 from plura.kit.kafka import KafkaSettings
 from plura.kit.settings import LakeSettings, SparkSettings
 from python_jobs.contracts import Table, read_contracts
@@ -23,7 +23,6 @@ from python_jobs.warehouse import LakeError
 if TYPE_CHECKING:
     from python_jobs.stream import Feed
 
-TOPICS_VARIABLE = "PLURA_STREAM_TOPICS"
 _ANSWER_MS = 5000
 
 
@@ -61,8 +60,8 @@ def stream(
         raise LakeError(f"target {settings.target} does not stream: only spark does")
     kafka = required_kafka()
     tables = read_contracts(settings.project_dir)
-    feeds = _feeds(kafka, tables, topics or os.environ.get(TOPICS_VARIABLE, ""))
-    spark = SparkSettings()
+    feeds = _feeds(kafka, tables, topics or settings.stream_topics)
+    spark = read_settings(SparkSettings)
     if spark.remote:
         raise LakeError("a stream runs where its session is: submit it to the cluster, without PLURA_SPARK_REMOTE")
     request = streaming.StreamRequest(
