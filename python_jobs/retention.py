@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from python_jobs.instants import utc_naive
+from python_jobs.instants import kst_day, utc_naive
 from python_jobs.report import DuckDBReader, Reader
 from python_jobs.warehouse import LakeError
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 BAD_RECORDS_DAYS = 180
 DQ_STATUS_DAYS = 400
-
-KST = ZoneInfo("Asia/Seoul")
 
 OLD_BAD_RECORDS = "detected_date_kst < $first_kept"
 """Condition of the rows of silver.bad_records that are past their retention."""
@@ -51,7 +48,7 @@ def past_retention(reader: Reader, *, now: datetime, bad_records_days: int, dq_s
     """
     if not all(reader.has_table("silver", table) for table in ("bad_records", "dq_status")):
         raise LakeError("there is nothing to remove: the pipelines have never run on this warehouse (plura lake run)")
-    today = now.astimezone(KST).date()
+    today = kst_day(now)
     bad_records_from = today - timedelta(days=bad_records_days)
     dq_status_from = today - timedelta(days=dq_status_days)
     return RetentionReport(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from python_jobs.load import LoadReport, load_folder
-from python_jobs.pipelines import PIPELINES, RunRequest, RunResult, run_pipelines
+from python_jobs.pipeline_names import PIPELINES
+from python_jobs.pipelines import RunRequest, RunResult, run_pipelines
 from tests.dbt_runs import PROJECT
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 from python_jobs.lakes.lake import unavailable
 
 if TYPE_CHECKING:
-    from python_jobs.load.file import Progress
     from python_jobs.pipelines import RunRequest, RunResult
+    from python_jobs.progress import Progress
     from python_jobs.report import Reader
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from python_jobs.contracts import Table, read_contracts
-from python_jobs.instants import KST, utc_naive
+from python_jobs.instants import kst_day, utc_naive
 from python_jobs.lakes.lake import StatusChange
 from python_jobs.load.batches import Batch, batch_id_of, match_batch, only_match, reason_of_new, reason_of_old
 from python_jobs.load.file import FileOutcome, LoadReport
@@ -25,7 +25,7 @@ from python_jobs.retention import RetentionReport
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
-    from python_jobs.load.file import Progress
+    from python_jobs.progress import Progress
     from python_jobs.validate import Validator
 
 
@@ -149,7 +149,7 @@ class MemoryLake:
     ) -> RetentionReport:
         """Count nothing: no row is older than the twin."""
         self.batches()
-        today = _kst_day(now)
+        today = kst_day(now)
         return RetentionReport(
             bad_records=0,
             bad_records_from=today - timedelta(days=bad_records_days),
@@ -198,18 +198,13 @@ class MemoryLake:
             loaded_at=utc_naive(now),
         )
         instants = [row[name] for row in objects for name in table.dated_by if row.get(name)]
-        self._days[batch_id] = {_kst_day(datetime.fromisoformat(text)) for text in instants}
+        self._days[batch_id] = {_day_of(text) for text in instants}
         return FileOutcome(
             path=path, table=table.name, outcome="loaded", rows=len(objects), malformed=malformed, batch_id=batch_id
         )
 
     def _days_of(self, ids: Sequence[str] | dict[str, Batch]) -> set[date]:
         return {day for one in ids for day in self._days[one]}
-
-
-def _kst_day(instant: datetime) -> date:
-    """The KST day of an instant; without an offset it is UTC."""
-    return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC) + KST).date()
 
 
 def _object(text: str | None) -> dict[str, Any] | None:
@@ -219,3 +214,9 @@ def _object(text: str | None) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _day_of(text: str) -> date:
+    """The KST day of an instant of a line; without an offset it is UTC."""
+    instant = datetime.fromisoformat(text)
+    return kst_day(instant if instant.tzinfo else instant.replace(tzinfo=UTC))

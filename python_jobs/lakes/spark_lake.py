@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from python_jobs.load import Batch, LoadReport
     from python_jobs.load.delta import DeltaBronze
-    from python_jobs.load.file import Progress
     from python_jobs.load.replace import ReplaceReport
     from python_jobs.pipelines import RunRequest, RunResult
+    from python_jobs.progress import Progress
     from python_jobs.publish import Outbox
     from python_jobs.retention import RetentionReport
     from python_jobs.validate import Validator

@@ -19,7 +19,7 @@ from python_jobs.instants import epoch_us
 from python_jobs.load import bronze
 from python_jobs.load.batches import Batch, copy_batches, list_batches, match_batch, reason_of_new
 from python_jobs.load.delta import MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
-from python_jobs.load.file import LoadContext, LoadReport, NewFile, Progress, bytes_of, load_file, no_progress
+from python_jobs.load.file import LoadContext, LoadReport, NewFile, bytes_of, load_file
 from python_jobs.load.findings import add_findings
 from python_jobs.load.folder import load_listing
 from python_jobs.load.names import list_folder
@@ -32,6 +32,7 @@ from python_jobs.load.replace import (
     refusal,
     refuse_withdrawn,
 )
+from python_jobs.progress import Progress, no_progress
 from python_jobs.report import SparkReader
 from python_jobs.warehouse import LakeError, open_duckdb
 

@@ -13,16 +13,15 @@ from python_jobs.load.file import (
     LoadContext,
     LoadReport,
     NewFile,
-    Progress,
     bytes_of,
     inspect_file,
     load_file,
     malformed_warning,
-    no_progress,
 )
 from python_jobs.load.findings import add_findings
 from python_jobs.load.names import Listing, list_folder
 from python_jobs.load.repeated import held_in
+from python_jobs.progress import Progress, no_progress
 from python_jobs.report import DuckDBReader
 from python_jobs.warehouse import open_duckdb
 

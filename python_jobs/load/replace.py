@@ -19,13 +19,12 @@ from python_jobs.load.file import (
     FileOutcome,
     LoadContext,
     NewFile,
-    Progress,
     bytes_of,
     insert_file,
     inspect_file,
     malformed_warning,
-    no_progress,
 )
+from python_jobs.progress import Progress, no_progress
 from python_jobs.report import DuckDBReader, Reader
 from python_jobs.warehouse import LakeError, explain, open_duckdb
 

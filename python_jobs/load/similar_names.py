@@ -6,15 +6,12 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from python_jobs.contracts import Table
+from python_jobs.spelling import closest
 
 _NO_WORDS = {"raw", "bronze"}
 """Words that do not distinguish one table from another."""
-
-_SIMILAR = 0.8
-"""Similarity (difflib's ratio, 0 to 1) from which a name counts as misspelt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +48,8 @@ def match_table(name: str, by_name: Mapping[str, Table]) -> TableMatch | None:
     part_of = [table for own, table in words.values() if set(letters) <= set(own)]
     if len(part_of) == 1:
         return TableMatch(table=part_of[0], is_whole_name=letters == given)
-    if similar := get_close_matches("".join(letters), joined, n=1, cutoff=_SIMILAR):
-        return TableMatch(table=joined[similar[0]], is_whole_name=letters == given)
+    if similar := closest("".join(letters), joined):
+        return TableMatch(table=joined[similar], is_whole_name=letters == given)
     sharing = [table for own, table in words.values() if set(letters) & set(own)]
     return TableMatch(table=sharing[0], is_whole_name=False, is_guess=True) if len(sharing) == 1 else None
 

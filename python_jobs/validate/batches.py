@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ import duckdb
 from python_jobs.contracts import Column, Table, read_contracts
 from python_jobs.load import bronze
 from python_jobs.load.lines import Lines, read_lines
+from python_jobs.progress import Progress
 from python_jobs.validate.suites import expectations, fits_column
 from python_jobs.warehouse import LakeError
 
@@ -43,9 +44,7 @@ class Validator:
     docs_dir: Path
     index_page: Path | None = None
 
-    def __call__(
-        self, files: list[tuple[Path, Table]], progress: Callable[[int, int, str], None] | None = None
-    ) -> dict[str, list[str]]:
+    def __call__(self, files: list[tuple[Path, Table]], progress: Progress | None = None) -> dict[str, list[str]]:
         """Check files and return, by table, one line per expectation that is not met.
 
         Args:

@@ -21,7 +21,7 @@ import yaml
 
 from plura.cli.main import app
 from plura.kit.settings import LakeSettings, SparkSettings
-from python_jobs.pipelines import PIPELINES
+from python_jobs.pipeline_names import PIPELINES
 from tests.bundle import (
     FOLDER,
     GIVEN,

@@ -1,8 +1,8 @@
-"""What every command prints with: results on stdout, progress and problems on stderr."""
+"""Output of all commands: results on stdout, progress and problems on stderr."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
+
+from python_jobs.progress import Progress as Report
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,12 +22,9 @@ err = Console(stderr=True, soft_wrap=True)
 _LONGEST_PIECE = 32
 """Characters of a piece's name beside the bar, so that a line of 80 holds both."""
 
-Advance = Callable[[int, int, str], None]
-"""Called with what is done, what there is in all, and the name of the piece at hand."""
-
 
 @contextmanager
-def progress_bar(title: str, *, counts: bool = False) -> Iterator[Advance]:
+def progress_bar(title: str, *, counts: bool = False) -> Iterator[Report]:
     """Show a bar while the block runs, if stderr is a terminal; ``counts`` shows numbers of pieces instead of per cent.
 
     The bar is gone afterwards, so that stderr holds warnings and errors only.

@@ -11,6 +11,7 @@ import typer
 from plura.cli.console import fail, out, progress_bar, say, warn
 from plura.cli.next_run import LONGEST_RANGE_DAYS, say_next, say_next_run
 from plura.cli.options import Target, Validate, Wait, instant_of, lake_of, lake_settings, validator_of
+from python_jobs.instants import kst_day
 from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
@@ -127,7 +128,8 @@ def run(
     One line is printed for each problem, and the exit code is 0 only if everything succeeded. After an interruption or
     a failure, run it again: it continues from what was finished.
     """
-    from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id
+    from python_jobs.pipeline_names import PIPELINES
+    from python_jobs.pipelines import RunRequest, new_run_id
 
     settings = lake_settings(target)
     now = instant_of(as_of, "--as-of") if as_of else datetime.now(UTC)
@@ -251,7 +253,7 @@ def _days(day: str | None, first: str | None, last: str | None, now: datetime) -
         raise typer.BadParameter(f"{last_day} lies before {first_day}", param_hint="--to")
     if last_day - first_day > timedelta(days=LONGEST_RANGE_DAYS):
         raise typer.BadParameter(f"more than {LONGEST_RANGE_DAYS} days; split the range", param_hint="--from")
-    today = (now + timedelta(hours=9)).astimezone(UTC).date()
+    today = kst_day(now)
     if last_day >= today:
         raise LakeError(
             f"the KST day {last_day} is still open: it can be computed from {last_day + timedelta(days=1)} 00:00 KST on"

@@ -11,6 +11,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from python_jobs.pipeline_names import TITLES
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,12 +31,6 @@ _COLOURS = {
     "UNRECONCILED": "yellow",
     "NO_DATA": "yellow",
     "NO_BASELINE": "yellow",
-}
-_PIPELINES = {
-    "pipeline_a": "A guardrail",
-    "pipeline_silver": "Silver",
-    "pipeline_b": "B controls",
-    "pipeline_c": "C analytics",
 }
 _NAMED_DAYS = 5
 """Other days that a line names; the rest is counted."""
@@ -133,7 +129,7 @@ def _print_pipelines(console: Console, report: DayReport) -> None:
     rows = [
         row
         | {
-            "pipeline": _PIPELINES.get(row["pipeline_name"], row["pipeline_name"]),
+            "pipeline": TITLES.get(row["pipeline_name"], row["pipeline_name"]),
             "computed": "yes" if row["day_run_id"] else "" if row["pipeline_name"] == "pipeline_silver" else "no",
         }
         for row in report.pipelines

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
+
+from python_jobs.spelling import closest, suggestion
 
 PREFIXES = ("PLURA_", "ANON_USER_")
 
@@ -46,8 +47,6 @@ PLURA_STREAM_KILLS PLURA_TEST_CACHE
 OF_TESTS = frozenset(_OF_TESTS.split())
 """What tests and benchmarks read."""
 
-_SIMILAR = 0.8
-
 
 def unknown_settings(environ: Mapping[str, str]) -> list[str]:
     """Return one line for each variable that has one of our prefixes and is not a setting."""
@@ -55,7 +54,7 @@ def unknown_settings(environ: Mapping[str, str]) -> list[str]:
     for name in sorted(name for name in environ if name.startswith(PREFIXES)):
         if name in KNOWN or name in OF_TESTS:
             continue
-        meant = [known for known in KNOWN if known.startswith(name) or name.startswith(known)]
-        meant = [max(meant, key=len)] if meant else get_close_matches(name, KNOWN, n=1, cutoff=_SIMILAR)
-        lines.append(f"{name} is not a setting and has no effect{f'; did you mean {meant[0]}?' if meant else ''}")
+        related = [known for known in KNOWN if known.startswith(name) or name.startswith(known)]
+        similar = max(related, key=len) if related else closest(name, KNOWN)
+        lines.append(f"{name} is not a setting and has no effect{suggestion(similar)}")
     return lines
