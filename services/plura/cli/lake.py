@@ -35,7 +35,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     first_day: Annotated[str, typer.Option(help="First KST day, YYYY-MM-DD.")] = "2026-02-01",
 ) -> None:
-    """Write realistic Bronze JSON lines, one folder per table, and truth.json with what the controls must find."""
+    """Write realistic Bronze JSON lines, one folder per table, and truth.json with the findings to expect."""
     from python_jobs.generate import GenerateRequest, read_faults
     from python_jobs.generate import generate as write
 
@@ -67,8 +67,8 @@ def load(
 ) -> None:
     """Load a folder of JSON lines into Bronze; a file that was loaded before changes nothing.
 
-    Files lie in a folder named by their table or source, or bear the source's name: transaction_ledger/2026-02-01.jsonl
-    or transaction_ledger.jsonl. Sources are user_wallets, transaction_ledger, payment_orders, orders, order_items and
+    Files lie in a folder named by their table or source, or are named after the source: transaction_ledger/day.jsonl or
+    transaction_ledger.jsonl. Sources are user_wallets, transaction_ledger, payment_orders, orders, order_items and
     products (plura lake schema SOURCE lists their keys). Hidden files are skipped; files with other names are reported
     with the name that they should have.
 
@@ -107,19 +107,20 @@ def load(
 def run(
     day: Annotated[str | None, typer.Option("--date", help="One KST day, YYYY-MM-DD; or --from and --to.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="First KST day of a range, YYYY-MM-DD.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last KST day of a range, itself included.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last KST day of a range, inclusive.")] = None,
     pipeline: Annotated[
         str, typer.Option(help="Pipelines to run, comma separated.")
     ] = "guardrail,silver,controls,analytics",
     watch: Annotated[
-        bool, typer.Option("--watch", help="For schedules: expect data up to now, so that a silent source is an alarm.")
+        bool,
+        typer.Option("--watch", help="For schedules: expect data up to now, so that a silent source raises an alarm."),
     ] = False,
     target: Target = None,
     as_of: Annotated[str | None, typer.Option(help="Instant of the run, ISO-8601; default: now.")] = None,
     run_id: Annotated[str | None, typer.Option(help="Id written on every row; default: a new one.")] = None,
     wait: Wait = 0,
 ) -> None:
-    """Run the pipelines for KST days; without days, for every closed day that is not done or is due again.
+    """Run the pipelines for KST days; without days, for every closed day that is not computed or is due again.
 
     A KST day is a calendar day in Korea and can be computed once it is over. Without --watch the last day is the last
     one with data: old files raise no alarm for the time since. With it the guardrail also writes a row for every day up
@@ -193,7 +194,7 @@ def report(
 def schema(
     source: Annotated[str, typer.Argument(help="Source or its Bronze table, for example transaction_ledger.")],
 ) -> None:
-    """Print the JSON Schema of one line of a source's files, for those who write them."""
+    """Print the JSON Schema of one line of a source's files, for their writers."""
     import json
 
     from python_jobs.contracts import json_schema, read_contracts
@@ -217,7 +218,7 @@ def retention(
 ) -> None:
     """Remove quarantined lines and data quality rows past their retention; a dry run unless --apply is given.
 
-    What was removed never comes back. The tag that suppresses the verdicts of a day stays.
+    Removed rows never return. The tag that suppresses the verdicts of a day is kept.
     """
     removed = lake_of(lake_settings(target), wait).retention(
         now=datetime.now(UTC),
@@ -240,7 +241,7 @@ def _day(text: str, option: str) -> date:
 
 
 def _days(day: str | None, first: str | None, last: str | None, now: datetime) -> tuple[date | None, date | None]:
-    """The days a run is asked for; none for all that are due."""
+    """The requested days; None for all days that are due."""
     if day and (first or last):
         raise typer.BadParameter("give either --date or --from and --to", param_hint="--date")
     if bool(first) != bool(last):

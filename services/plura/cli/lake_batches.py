@@ -13,7 +13,7 @@ from plura.cli.next_run import say_next_run
 from plura.cli.options import Target, Validate, Wait, instant_of, lake_of, lake_settings, validator_of
 
 Ids = Annotated[list[str], typer.Argument(help="Ids of batches, or their beginnings (plura lake batches).")]
-Reason = Annotated[str, typer.Option(help="Why, kept in the registry.")]
+Reason = Annotated[str, typer.Option(help="Reason, kept in the registry.")]
 
 
 def batches(target: Target = None, wait: Wait = 0) -> None:
@@ -46,15 +46,15 @@ def batches(target: Target = None, wait: Wait = 0) -> None:
 
 
 def withdraw(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0) -> None:
-    """Take wrongly loaded batches out of what Silver reads; the next run corrects Silver and Gold.
+    """Withdraw wrongly loaded batches: Silver no longer reads them, and the next run corrects Silver and Gold.
 
-    The lines stay in Bronze; plura lake reinstate, or loading the file again, brings a batch back. All batches or none.
+    The lines stay in Bronze; plura lake reinstate, or loading the file again, reinstates a batch. All batches or none.
     """
     _set_status(batches, "withdrawn", reason, target, wait)
 
 
 def reinstate(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0) -> None:
-    """Bring withdrawn batches back, all or none; the next run reads them again."""
+    """Reinstate withdrawn batches, all or none; the next run reads them again."""
     _set_status(batches, "loaded", reason, target, wait)
 
 
@@ -74,7 +74,7 @@ def replace(
 ) -> None:
     """Replace a batch with a corrected file: withdraw the batch and load the file, both or neither.
 
-    The file needs all lines of the batch, including the correct ones: keys that it lacks are reported. A file that was
+    The file needs all lines of the batch, including the correct ones; missing keys are reported. A file that was
     loaded before replaces the batch without being loaded again. After an interruption the same command continues.
     """
     settings = lake_settings(target)
@@ -115,5 +115,5 @@ def _checked(reason: str) -> str:
         typer.BadParameter: it is blank.
     """
     if not reason.strip():
-        raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
+        raise typer.BadParameter("give a reason in a few words; it is kept in the registry", param_hint="--reason")
     return reason.strip()

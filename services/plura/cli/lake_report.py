@@ -35,7 +35,7 @@ _COLOURS = {
 _NAMED_DAYS = 5
 """Other days that a line names; the rest is counted."""
 _NARROWEST = 100
-"""Columns of the page; narrower terminals wrap, so that no figure is ever cut."""
+"""Least columns of the page; narrower terminals wrap, so that no figure is cut."""
 
 
 def print_report(console: Console, report: DayReport, settings: LakeSettings) -> None:
@@ -53,7 +53,7 @@ def print_report(console: Console, report: DayReport, settings: LakeSettings) ->
 
 
 def _print_summary(console: Console, report: DayReport) -> None:
-    """What a controller looks at first: one line per control."""
+    """The first part for a controller: one line per control."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, verdict, text in summary(report):
         table.add_row(name, Text(verdict, style=_COLOURS.get(verdict, "")), text)

@@ -22,8 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 lake.app.command(short_help="List the batches that were loaded.")(lake_batches.batches)
-lake.app.command(short_help="Take wrongly loaded batches out.")(lake_batches.withdraw)
-lake.app.command(short_help="Bring withdrawn batches back.")(lake_batches.reinstate)
+lake.app.command(short_help="Withdraw wrongly loaded batches.")(lake_batches.withdraw)
+lake.app.command(short_help="Reinstate withdrawn batches.")(lake_batches.reinstate)
 lake.app.command(short_help="Replace a batch with a corrected file.")(lake_batches.replace)
 lake.app.command(short_help="Send CRITICAL exceptions to the EventHub.")(lake_publish.publish)
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
@@ -40,7 +40,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; a problem the user can solve is one line on stderr.
+    """Run the command line; a problem that the user can solve is one line on stderr.
 
     Exit codes: 0 done, 1 a problem with data, files or the warehouse, 2 wrong use of the command, 130 interrupted.
     """
