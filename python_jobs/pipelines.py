@@ -302,7 +302,7 @@ def _problem(node: Any) -> str | None:
 
 
 def _in_plain_words(problem: str, warehouse: Path) -> str:
-    """A problem with the DuckDB file said as the other commands say it, with the name of the node kept."""
+    """A problem with the DuckDB file in the words of the other commands, with the name of the node kept."""
     explained = explain_text(problem, warehouse)
     node = problem.split(": ", 1)[0]
     if explained is None:
@@ -347,7 +347,7 @@ def _duckdb_reader(warehouse: Path) -> Iterator[Reader]:
 
 
 def _record_failure(request: RunRequest) -> None:
-    """Record a run that dbt could not even start; one that started has left its mark already."""
+    """Record a run that dbt could not even start; one that started has recorded itself already."""
     try:
         with open_duckdb(request.warehouse) as connection:
             for name in request.pipelines:

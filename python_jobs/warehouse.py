@@ -176,9 +176,9 @@ def explain_text(text: str, path: Path) -> str | None:
         holder = re.search(r"PID (\d+)", text)
         who = f" (process {holder.group(1)})" if holder else ""
         return f"the warehouse {path} is in use by another program{who}: close it, or pass --wait SECONDS"
-    for words, said in _EXPLAINED.items():
+    for words, message in _EXPLAINED.items():
         if any(word in text for word in words):
-            return said.format(path=path)
+            return message.format(path=path)
     return None
 
 

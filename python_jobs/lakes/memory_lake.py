@@ -126,7 +126,7 @@ class MemoryLake:
         return ReplaceReport(old=old, new=new, days=self._days_of([old.batch_id, new.batch_id]))
 
     def run(self, request: RunRequest, progress: Progress | None = None) -> RunResult:
-        """Take note of a request, which succeeds."""
+        """Record a request, which succeeds."""
         self.batches()
         self.requests.append(request)
         if progress is not None:
@@ -165,7 +165,7 @@ class MemoryLake:
 
     @contextmanager
     def sole_publisher(self) -> Iterator[None]:
-        """Give the block its turn; there is nobody to keep out."""
+        """Enter the block; there is no other publisher."""
         self.batches()
         yield
 

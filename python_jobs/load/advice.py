@@ -31,7 +31,7 @@ _ENDING = re.compile(
 
 
 class Kind(Enum):
-    """What the ending of a file says about it."""
+    """The kind of a file by its ending."""
 
     LINES = "JSON lines under another ending"
     JSON = "anything that is JSON"

@@ -43,7 +43,7 @@ _NEW = (
 
 @dataclass(frozen=True, kw_only=True)
 class NewBatch:
-    """What is known of a batch before it is registered; instants are aware."""
+    """A batch before it is registered; instants are aware."""
 
     batch_id: str
     table_name: str
@@ -59,7 +59,7 @@ class NewBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredBatch(Batch):
-    """A row of the registry, with what the protocol needs of it besides; instants are UTC without a zone."""
+    """A row of the registry, with further columns for the protocol; instants are UTC without a zone."""
 
     content_sha256: str | None
     extracted_at: datetime | None

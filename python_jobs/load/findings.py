@@ -1,4 +1,4 @@
-"""What a load reports about its lines after they are in the warehouse: days, corrections, a wrong instant."""
+"""Findings of a load about its lines in the warehouse: their days, corrections, a wrong instant."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class SparkOutbox:
         self._session = session
 
     def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
-        """Record what became of events, then read the next ones."""
+        """Record the outcomes of events, then read the next ones."""
         with self._reader() as reader:
             if done:
                 given = [
@@ -61,7 +61,7 @@ class SparkOutbox:
             return read_heads(reader, limit=limit, tried_before=tried_before) if limit else []
 
     def counts(self, *, examples: int = 0) -> OutboxCounts:
-        """Count what waits and what is refused."""
+        """Count waiting and refused events."""
         with self._reader() as reader:
             return read_counts(reader, examples=examples)
 
@@ -71,13 +71,13 @@ class SparkOutbox:
             return write(self._session, RETRY_REFUSED)
 
     def dismiss(self, event_id: str) -> None:
-        """Take note that a refused event will not be delivered."""
+        """Record that a refused event will not be delivered."""
         with self._reader():
             if not write(self._session, DISMISS, event_id=event_id):
                 raise not_refused(event_id)
 
     def version(self) -> int:
-        """Say which commit of the outbox's table is the newest; what a publisher records is in the other table."""
+        """Return the newest commit of the outbox's table; a publisher writes to the other table."""
         with self._reader() as reader:
             return int(reader.rows(f"describe history gold.{OUTBOX} limit 1")[0]["version"])
 
@@ -90,5 +90,5 @@ class SparkOutbox:
 
 
 def version_on_disk(warehouse: Path) -> str | None:
-    """Say what ``SparkOutbox.version`` says, from the files of a warehouse on this machine; None without an outbox."""
+    """Return the newest commit as ``SparkOutbox.version`` does, from its files; None without an outbox."""
     return max((file.name for file in (warehouse / "gold.db" / OUTBOX / "_delta_log").glob("*.json")), default=None)

@@ -96,7 +96,7 @@ def read_heads(reader: Reader, *, limit: int, tried_before: datetime) -> list[Ou
 
 
 def read_counts(reader: Reader, *, examples: int) -> OutboxCounts:
-    """Count what waits and what is refused."""
+    """Count waiting and refused events."""
     (counts,) = reader.rows(COUNTS)
     rows = reader.rows(REFUSED, examples=examples)
     return OutboxCounts(

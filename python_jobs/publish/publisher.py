@@ -63,7 +63,7 @@ class Publisher:
 
     A batch holds at most one event of an exception, the oldest that waits; the next one is read only after the first is
     recorded as delivered or refused. So events of an exception keep their order through retries, failures and kills.
-    What was sent and not yet recorded when the publisher is killed is sent again.
+    Events that were sent but not recorded when the publisher is killed are sent again.
     """
 
     outbox: Outbox

@@ -109,12 +109,14 @@ def _check(context: FileDataContext, table: Table, frame: pd.DataFrame) -> dict[
 
 def _findings(table: Table, outcomes: Iterable[Any], checked: int) -> list[str]:
     """One line per kind of fault, in the order of the contract; two columns that read one key have one line."""
-    said: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for result in (result for outcome in outcomes for result in outcome.results if not result.success):
         what = result.expectation_config.meta["says"]
-        said[what] = max(said.get(what, 0), result.result.get("unexpected_count", 0))
+        counts[what] = max(counts.get(what, 0), result.result.get("unexpected_count", 0))
     order = dict.fromkeys(one.meta["says"] for one in expectations(table) if one.meta)
-    return [f"bronze.{table.name}: {said[what]} of {checked} checked lines: {what}" for what in order if what in said]
+    return [
+        f"bronze.{table.name}: {counts[what]} of {checked} checked lines: {what}" for what in order if what in counts
+    ]
 
 
 def _forget_old_outcomes(docs_dir: Path) -> None:
