@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 UNIT := $(TEST) tests/unit -p no:schemathesis
 
-.PHONY: help setup demo jars check style types unit test test-spark test-all lint format docs event-schemas pictures bench-lake bench-tx lock clean
+.PHONY: help setup demo jars check style types unit test test-spark test-all lint format docs settings event-schemas pictures bench-lake bench-tx lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ format: setup  ## format Python
 
 docs: setup  ## dbt docs as one page, target/static_index.html
 	$(BIN)/dbt docs generate --static --quiet
+
+settings: setup  ## write docs/settings.md: every environment variable, its default and its meaning
+	$(BIN)/python -m plura.cli.settings_page docs/settings.md
 
 event-schemas: setup  ## write docs/events: JSON Schema and AsyncAPI of the events that the tx service stores
 	$(BIN)/python -m plura.tx.consumer.schemas docs/events

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measuring import Measured, measure
-from python_jobs.pipelines import PIPELINES
+from python_jobs.pipeline_names import PIPELINES
 
 PLURA = str(Path(sys.executable).with_name("plura"))
 

@@ -13,7 +13,7 @@ import duckdb
 
 from bench.lake_commands import Run, Scratch
 from bench.measuring import Measured, measure
-from python_jobs.pipelines import PIPELINES
+from python_jobs.pipeline_names import PIPELINES
 
 DAY = date(2026, 2, 1)
 

@@ -1,4 +1,4 @@
-"""Python jobs of the lake: loading, generating, validating, retention, and the functions behind the Python models."""
+"""Python jobs of the lake: loading, generating, validating, retention, and the functions of the Python models."""
 
 import warnings
 

@@ -79,8 +79,8 @@ def open_warehouse(project_dir: Path) -> Iterator[DatabricksReader]:
         # the adapter writes values into its statements; here the warehouse binds them
         connection = sql.connect(**arguments | {"use_inline_params": False})
     except (DbtConfigError, DatabricksError, Error, ValueError) as error:
-        said = " ".join(str(error).split())[:400]
-        raise LakeError(f"Databricks cannot be reached: {said} (docs/databricks.md names the variables)") from error
+        message = " ".join(str(error).split())[:400]
+        raise LakeError(f"Databricks cannot be reached: {message} (docs/databricks.md names the variables)") from error
     try:
         yield DatabricksReader(connection, str(credentials.database))
     finally:

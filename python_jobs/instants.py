@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 EARLIEST = datetime(1990, 1, 1)  # noqa: DTZ001 - UTC without a zone
 """Instants before it are implausible, as by rule silver/earliest_instant."""
@@ -11,7 +11,7 @@ LATENESS = timedelta(days=1)
 """How far after its arrival an instant of a line may lie before it is implausible."""
 
 KST = timedelta(hours=9)
-"""Korea's offset from UTC."""
+"""Korea's offset from UTC; it has no daylight saving."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC without a zone
 _MICROSECOND = timedelta(microseconds=1)
@@ -20,6 +20,11 @@ _MICROSECOND = timedelta(microseconds=1)
 def utc_naive(instant: datetime) -> datetime:
     """Return an aware instant as the warehouse stores it: UTC without a zone."""
     return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def kst_day(instant: datetime) -> date:
+    """Return the KST day of an aware instant."""
+    return (instant.astimezone(UTC) + KST).date()
 
 
 def epoch_us(instant: datetime) -> int:

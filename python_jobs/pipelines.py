@@ -16,20 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from python_jobs.pipeline_names import PIPELINES
+from python_jobs.progress import Progress
 from python_jobs.report import DuckDBReader, Reader
 from python_jobs.rules import project_rules
 from python_jobs.warehouse import LakeError, explain_text, open_duckdb
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
-
-PIPELINES: dict[str, str] = {
-    "guardrail": "pipeline_a",
-    "silver": "pipeline_silver",
-    "controls": "pipeline_b",
-    "analytics": "pipeline_c",
-}
-"""Names of the pipelines on the command line and in gold.pipeline_state, in the order they run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +49,17 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Outcome of a run: ``problems`` holds one line per failed node and is empty on success."""
+    """Outcome of a run.
+
+    ``problems`` holds one line per failed node and is empty on success. ``summary`` says in lines of text what the run
+    wrote; a lake adds it.
+    """
 
     run_id: str
     seconds: float
     problems: tuple[str, ...]
     node_seconds: dict[str, float]
+    summary: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -70,10 +69,6 @@ class RunResult:
 
 _WAREHOUSE_VARIABLES = {"duckdb": "PLURA_DUCKDB_PATH", "spark": "PLURA_SPARK_WAREHOUSE"}
 """Environment variables by which the dbt profile learns where the warehouse lies; Databricks has its own."""
-
-Progress = Callable[[int, int, str], None]
-"""Called with the nodes done, the nodes in all and what goes on: the name of the node that ended, or ``running`` and
-the name of the one that began."""
 
 
 def new_run_id(now: datetime) -> str:
@@ -135,9 +130,9 @@ def run_pipelines(
         _variables(request),
         *_quiet(request.project_dir, request.target),
     ]
-    watch = _Watch(progress)
+    counter = _NodeCounter(progress)
     with _dbt_environment(request.project_dir, request.warehouse, request.target):
-        result = _invoke(arguments, manifest=manifest, callbacks=[watch])
+        result = _invoke(arguments, manifest=manifest, callbacks=[counter])
     problems = [line for node in (result.result or []) if (line := _problem(node))]
     if result.exception is not None:
         problems.append(_one_line(result.exception))
@@ -273,8 +268,12 @@ def _install_packages(project_dir: Path) -> None:
             raise LakeError(f"dbt packages of {project_dir} could not be installed: {_one_line(result.exception)}")
 
 
-class _Watch:
-    """Counts finished nodes in the event stream of dbt, and names the one that runs."""
+class _NodeCounter:
+    """Counts finished nodes in the event stream of dbt.
+
+    Progress gets the nodes done, the nodes in all, and a name: of the node that ended, or ``running`` and that of the
+    node that began.
+    """
 
     _FINISHED = frozenset({"LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult"})
 
@@ -303,7 +302,7 @@ def _problem(node: Any) -> str | None:
 
 
 def _in_plain_words(problem: str, warehouse: Path) -> str:
-    """A problem with the DuckDB file said as the other commands say it, with the name of the node kept."""
+    """A problem with the DuckDB file in the words of the other commands, with the name of the node kept."""
     explained = explain_text(problem, warehouse)
     node = problem.split(": ", 1)[0]
     if explained is None:
@@ -348,7 +347,7 @@ def _duckdb_reader(warehouse: Path) -> Iterator[Reader]:
 
 
 def _record_failure(request: RunRequest) -> None:
-    """Record a run that dbt could not even start; one that started has left its mark already."""
+    """Record a run that dbt could not even start; one that started has recorded itself already."""
     try:
         with open_duckdb(request.warehouse) as connection:
             for name in request.pipelines:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def target_settings(project_dir: Path, target: str) -> dict[str, Any]:
-    """Return the settings of a target as they stand in the profile, environment variables filled in."""
+    """Return the settings of a target from the profile, environment variables filled in."""
     import yaml
     from dbt.config.renderer import ProfileRenderer
     from dbt_common.context import set_invocation_context

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
+from python_jobs.pipeline_names import NAMES
 from python_jobs.spark import bound
 from python_jobs.warehouse import LakeError
 
@@ -56,21 +57,13 @@ class SparkReader:
     session: SparkSession
 
     def rows(self, sql: str, **values: Any) -> Rows:
-        """Run a query with named parameters, which stand in it as literals."""
+        """Run a query with named parameters, written into the text as literals."""
         return [row.asDict() for row in self.session.sql(bound(sql, values)).collect()]
 
     def has_table(self, schema: str, table: str) -> bool:
         """Whether the catalog has the table."""
         return bool(self.session.catalog.tableExists(f"{schema}.{table}"))
 
-
-PIPELINE_NAMES = {
-    "pipeline_a": "guardrail",
-    "pipeline_silver": "silver",
-    "pipeline_b": "controls",
-    "pipeline_c": "analytics",
-}
-"""Names of the pipelines for people, in the order they run."""
 
 LISTED = 10
 """Rows of a list that the report shows unless all are wanted; the counts beside it are complete."""
@@ -209,10 +202,9 @@ def run_summary(reader: Reader, run_id: str) -> list[str]:
         "select pipeline_name from gold.pipeline_state where status = 'failure' and last_run_id = $run_id",
         run_id=run_id,
     )
-    names = [name for key, name in PIPELINE_NAMES.items() if key in {row["pipeline_name"] for row in failed}]
+    names = [name for key, name in NAMES.items() if key in {row["pipeline_name"] for row in failed}]
     lines = [
-        f"{PIPELINE_NAMES[row['pipeline_name']]}: {_days(row['days'])} computed,"
-        f" {_span(row['first_day'], row['last_day'])}"
+        f"{NAMES[row['pipeline_name']]}: {_days(row['days'])} computed, {_span(row['first_day'], row['last_day'])}"
         for row in days
     ]
     lines += [f"exceptions opened: {row['opened']:,} {row['exception_type']} on {_days(row['days'])}" for row in opened]
@@ -236,7 +228,7 @@ def latest_day(reader: Reader) -> date:
         failed = reader.rows(
             "select pipeline_name, last_run_id from gold.pipeline_state where status = 'failure' order by pipeline_name"
         )
-        why = "".join(f"; {PIPELINE_NAMES[row['pipeline_name']]} failed in run {row['last_run_id']}" for row in failed)
+        why = "".join(f"; {NAMES[row['pipeline_name']]} failed in run {row['last_run_id']}" for row in failed)
         raise LakeError(f"no day has been computed yet{why}: plura lake run")
     return day
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from python_jobs.instants import utc_naive
+from python_jobs.instants import kst_day, utc_naive
 from python_jobs.report import DuckDBReader, Reader
 from python_jobs.warehouse import LakeError
 
@@ -17,12 +16,10 @@ if TYPE_CHECKING:
 BAD_RECORDS_DAYS = 180
 DQ_STATUS_DAYS = 400
 
-KST = ZoneInfo("Asia/Seoul")
-
 OLD_BAD_RECORDS = "detected_date_kst < $first_kept"
 """Condition of the rows of silver.bad_records that are past their retention."""
 
-# the standing day row of a tagged day is what suppresses the verdicts of that day: it stays
+# the current day row of a tagged day suppresses the verdicts of that day: it stays
 OLD_DQ_STATUS = """
     date_kst < $first_kept and status_id not in (
         select max_by(status_id, evaluation) from silver.dq_status
@@ -51,7 +48,7 @@ def past_retention(reader: Reader, *, now: datetime, bad_records_days: int, dq_s
     """
     if not all(reader.has_table("silver", table) for table in ("bad_records", "dq_status")):
         raise LakeError("there is nothing to remove: the pipelines have never run on this warehouse (plura lake run)")
-    today = now.astimezone(KST).date()
+    today = kst_day(now)
     bad_records_from = today - timedelta(days=bad_records_days)
     dq_status_from = today - timedelta(days=dq_status_days)
     return RetentionReport(

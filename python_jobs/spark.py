@@ -1,4 +1,4 @@
-"""The Spark session of the lake, statements with values, and what Spark and Delta say of failures."""
+"""The Spark session of the lake, statements with values, and errors of Spark and Delta in one line."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ def plain_spark_errors() -> Iterator[None]:
         yield
     except (PySparkException, Py4JError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = lines[0][:400] if lines else type(error).__name__  # without plan and stack
-        raise LakeError(f"Spark failed: {said}") from error
+        message = lines[0][:400] if lines else type(error).__name__  # without plan and stack
+        raise LakeError(f"Spark failed: {message}") from error

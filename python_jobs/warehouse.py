@@ -13,6 +13,8 @@ from typing import TextIO
 
 import duckdb
 
+from python_jobs.errors import PluraError
+
 MEMORY_LIMIT = "1GiB"
 """What DuckDB keeps in memory at most while files are loaded and reports are read; the pipelines set their own."""
 
@@ -33,7 +35,7 @@ _NO_DATABASE_NAMES = {
 """Names that have another meaning for DuckDB; the database is named after the file."""
 
 _LAST_BMP = "\uffff"
-"""The last character that dbt can write into a Python model, where the name of the database stands, as one."""
+"""The last character that dbt can write as one character into a Python model, which holds the database's name."""
 
 _NO_DUCKDB_FILE = "{path} is not a DuckDB file: name another one with PLURA_DUCKDB_PATH"
 
@@ -52,7 +54,7 @@ _EXPLAINED = {
 }
 
 
-class LakeError(Exception):
+class LakeError(PluraError):
     """A lake command cannot do what it was asked; the text is one line that says why and what to do."""
 
 
@@ -174,9 +176,9 @@ def explain_text(text: str, path: Path) -> str | None:
         holder = re.search(r"PID (\d+)", text)
         who = f" (process {holder.group(1)})" if holder else ""
         return f"the warehouse {path} is in use by another program{who}: close it, or pass --wait SECONDS"
-    for words, said in _EXPLAINED.items():
+    for words, message in _EXPLAINED.items():
         if any(word in text for word in words):
-            return said.format(path=path)
+            return message.format(path=path)
     return None
 
 

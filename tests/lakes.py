@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from python_jobs.load import LoadReport, load_folder
-from python_jobs.pipelines import PIPELINES, RunRequest, RunResult, parse_project, run_pipelines
+from python_jobs.pipeline_names import PIPELINES
+from python_jobs.pipelines import RunRequest, RunResult, parse_project, run_pipelines
 from tests.dbt_runs import PROJECT
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from dbt.adapters.sparksession.impl import SessionPythonJob
 from dbt.adapters.sparksession.session import Cursor
 from dbt_common.exceptions import DbtDatabaseError
 
-from python_jobs.pipelines import PIPELINES, RunRequest, RunResult, run_pipelines
+from python_jobs.pipeline_names import PIPELINES
+from python_jobs.pipelines import RunRequest, RunResult, run_pipelines
 from python_jobs.report import SparkReader
 from python_jobs.spark import open_session
 from tests.dbt_runs import PROJECT

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 
 from python_jobs.generate.deliveries import Deliveries
 from python_jobs.generate.platform import Platform
 from python_jobs.generate.request import KINDS, Fault, GenerateReport, GenerateRequest, read_faults
+from python_jobs.progress import Progress
 from python_jobs.warehouse import LakeError
 
 __all__ = ["KINDS", "Fault", "GenerateReport", "GenerateRequest", "generate", "read_faults"]
 
 
-def generate(request: GenerateRequest, progress: Callable[[int, int, str], None] | None = None) -> GenerateReport:
+def generate(request: GenerateRequest, progress: Progress | None = None) -> GenerateReport:
     """Write ``<out>/<bronze table>/<day>.jsonl`` and ``<out>/truth.json``; the folder appears when it is complete.
 
     Args:
         request: what to generate.
-        progress: told about the ledger entries written.
+        progress: called with the ledger entries written.
 
     Raises:
         LakeError: the request does not fit, a fault could not be planted, or the folder cannot be written.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from datetime import UTC, date, datetime, timedelta
 
+from python_jobs.instants import KST
+
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -42,7 +44,7 @@ class Formatter:
     """Instants as ISO text in UTC; fast for instants that come in order."""
 
     def __init__(self, first_day: date) -> None:
-        self._origin = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC) - timedelta(hours=9)
+        self._origin = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC) - KST
         self._first_day = first_day
         self._second = -1
         self._prefix = ""

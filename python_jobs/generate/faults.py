@@ -51,7 +51,7 @@ class _Armed:
 
 
 class Planter:
-    """Stands between the platform and its files; while ``next_at`` lies ahead it has nothing to do."""
+    """Sits between the platform and its files; while ``next_at`` lies ahead it has nothing to do."""
 
     def __init__(self, request: GenerateRequest, truth: Truth, files: Deliveries, line: Callable[..., str]) -> None:
         self._truth = truth
@@ -223,7 +223,7 @@ class Planter:
     def _conflicting_entry(self, entry: Entry) -> None:
         self._write(entry, self._text(entry), self._text(entry, amount=money(entry.cents + 100)))
         self._truth.repeats[LEDGER, entry.day] += 1
-        # the guardrail judges lines one by one: the conflict shows in Silver only
+        # the guardrail checks each line by itself: the conflict shows in Silver only
         self._truth.bad_lines.append(
             {"bronze_table": f"bronze.{LEDGER}", "source_table": SILVER_LEDGER, "reason": "conflicting_entry"}
         )

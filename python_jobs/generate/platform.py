@@ -18,6 +18,7 @@ from python_jobs.generate.deliveries import Deliveries, money
 from python_jobs.generate.faults import NEVER, Entry, Planter
 from python_jobs.generate.request import GenerateRequest
 from python_jobs.generate.truth import LEDGER, ORDERS, SIGNS, WALLETS, Truth
+from python_jobs.progress import Progress
 
 TREASURY = 0
 
@@ -67,9 +68,7 @@ def ledger_line(
 class Platform:
     """Runs the days of a request and writes what its systems deliver."""
 
-    def __init__(
-        self, request: GenerateRequest, files: Deliveries, progress: Callable[[int, int, str], None] | None
-    ) -> None:
+    def __init__(self, request: GenerateRequest, files: Deliveries, progress: Progress | None) -> None:
         self._request = request
         self._files = files
         self._progress = progress

@@ -116,9 +116,9 @@ class Truth:
 
     def _resolved(self) -> Iterator[dict[str, Any]]:
         """Exceptions of a run right after a day's delivery that the next delivery resolves."""
-        standing = [_identity(one) for one in self._exceptions(with_late=False)]
+        known = [_identity(one) for one in self._exceptions(with_late=False)]
         for one in self._exceptions(with_late=True):
-            if _identity(one) not in standing:
+            if _identity(one) not in known:
                 yield one
 
     def _exceptions(self, *, with_late: bool) -> Iterator[dict[str, Any]]:

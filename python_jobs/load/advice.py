@@ -9,10 +9,10 @@ from enum import Enum
 from pathlib import Path
 
 from python_jobs.contracts import Table
+from python_jobs.load.file_format import first_object
 from python_jobs.load.fit import likely_tables
 from python_jobs.load.lines import head_of
-from python_jobs.load.looks import first_object
-from python_jobs.load.meant import Meant, meant_table
+from python_jobs.load.similar_names import TableMatch, match_table
 from python_jobs.warehouse import LakeError
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -31,7 +31,7 @@ _ENDING = re.compile(
 
 
 class Kind(Enum):
-    """What the ending of a file says about it."""
+    """The kind of a file by its ending."""
 
     LINES = "JSON lines under another ending"
     JSON = "anything that is JSON"
@@ -128,21 +128,21 @@ def tables_of(path: Path, by_name: Mapping[str, Table]) -> list[Table]:
     return [tables[name] for name in likely_tables(set(found), tables.values())] if found else []
 
 
-def _meant(path: Path, name: str, by_name: Mapping[str, Table]) -> Meant | None:
+def _meant(path: Path, name: str, by_name: Mapping[str, Table]) -> TableMatch | None:
     """The table that a file is meant for: by its content where that is of one table only, else by a name."""
-    by_its_name = meant_table(name, by_name)
+    by_its_name = match_table(name, by_name)
     fitting = tables_of(path, by_name)
     if len(fitting) == 1 and (by_its_name is None or by_its_name.table.name != fitting[0].name):
-        return Meant(table=fitting[0], is_whole_name=False, is_by_content=True)
+        return TableMatch(table=fitting[0], is_whole_name=False, is_by_content=True)
     return by_its_name
 
 
-def _advice(meant: Meant, ending: Ending) -> str:
+def _advice(meant: TableMatch, ending: Ending) -> str:
     """What to do with a file outside the folders of tables that is meant for a table."""
     source = str(meant.table.source)
     return _why(meant) + ending.advice(source if meant.is_whole_name else f"{source}/{ending.stem}")
 
 
-def _why(meant: Meant) -> str:
+def _why(meant: TableMatch) -> str:
     """The reason for a suggestion that the name does not give."""
     return f"its first line looks like {meant.table.source}: " if meant.is_by_content else ""

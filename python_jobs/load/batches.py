@@ -1,4 +1,4 @@
-"""The registry of load batches: what was loaded, withdrawn and reinstated."""
+"""The registry of load batches: loaded, withdrawn and reinstated files."""
 
 from __future__ import annotations
 

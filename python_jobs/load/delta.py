@@ -4,7 +4,7 @@ Delta has no transaction over several tables, so that a batch is three steps: (1
 ``loading`` and the next ``batch_seq``; (2) its rows, appended at most once to each table by Delta's application
 transaction (``txnAppId`` the batch, ``txnVersion`` its number); (3) status ``loaded``. Only rows of loaded batches are
 read. Each step may be repeated, by whoever goes on with the batch. A batch that nobody finishes is ``abandoned``: its
-transactions are claimed by empty appends first, so that a late writer cannot add to what is being taken away.
+transactions are claimed by empty appends first, so that a late writer cannot add to what is being deleted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NEW = (
 
 @dataclass(frozen=True, kw_only=True)
 class NewBatch:
-    """What is known of a batch before it is registered; instants are aware."""
+    """A batch before it is registered; instants are aware."""
 
     batch_id: str
     table_name: str
@@ -59,7 +59,7 @@ class NewBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredBatch(Batch):
-    """A row of the registry, with what the protocol needs of it besides; instants are UTC without a zone."""
+    """A row of the registry, with further columns for the protocol; instants are UTC without a zone."""
 
     content_sha256: str | None
     extracted_at: datetime | None
@@ -256,7 +256,7 @@ class DeltaBronze:
 
         Safe against a writer that lives: once its transactions are claimed it can append nothing more, and what it has
         appended before is either all there is, or taken away. It may begin the batch again, under a new number, while
-        we are still at it: only rows of the number that we settle are taken away.
+        we are still at it: only rows of the number that we settle are deleted.
         """
         for table in (MALFORMED, batch.table_name):
             columns = [column for column in self.tables[table].columns if column.name != "ingest_seq"]

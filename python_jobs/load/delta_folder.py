@@ -17,21 +17,22 @@ from typing import TYPE_CHECKING
 from python_jobs.contracts import read_contracts
 from python_jobs.instants import epoch_us
 from python_jobs.load import bronze
-from python_jobs.load.after import look_back
 from python_jobs.load.batches import Batch, copy_batches, list_batches, match_batch, reason_of_new
 from python_jobs.load.delta import MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
-from python_jobs.load.file import LoadContext, LoadReport, NewFile, Progress, bytes_of, load_file, no_progress
+from python_jobs.load.file import LoadContext, LoadReport, NewFile, bytes_of, load_file
+from python_jobs.load.findings import add_findings
 from python_jobs.load.folder import load_listing
 from python_jobs.load.names import list_folder
 from python_jobs.load.replace import (
     ReplaceReport,
+    add_replacement_findings,
     findings_of,
+    inspect_replacement,
     is_done,
-    look_at_replacement,
-    look_back_at_both,
     refusal,
     refuse_withdrawn,
 )
+from python_jobs.progress import Progress, no_progress
 from python_jobs.report import SparkReader
 from python_jobs.warehouse import LakeError, open_duckdb
 
@@ -72,10 +73,10 @@ def load_folder_into_delta(
             by default one for temporary files, which does for a session of this machine.
         extracted_at: extraction instant of lines that carry none, aware.
         validator: checks the new files with Great Expectations first.
-        progress: told about the files looked at, the tables checked and the bytes loaded.
+        progress: called with the files inspected, the tables checked and the bytes loaded.
 
     Raises:
-        LakeError: as ``load_folder``; or another load keeps taking our batches away.
+        LakeError: as ``load_folder``; or another load keeps taking over our batches.
     """
     target = DeltaBronze(session, read_contracts(project_dir))
     listing = list_folder(folder, target.tables)
@@ -100,7 +101,7 @@ def load_folder_into_delta(
     again = [one for one in read if one.batch_id in known and known[one.batch_id].status != one.status]
     if again:
         target.set_status([one.batch_id for one in again], "loaded", reason="loaded again", now=now)
-    look_back(
+    add_findings(
         SparkReader(session),
         target.tables,
         target.batches(),
@@ -156,7 +157,7 @@ def replace_batch_in_delta(
             extracted_at=extracted_at,
             now=now,
         )
-        new = look_at_replacement(context, file, old)
+        new = inspect_replacement(context, file, old)
         if isinstance(new, Batch) and is_done(old, new):
             return ReplaceReport(old=old, new=new, is_new=False)
         refuse_withdrawn(old)
@@ -174,7 +175,7 @@ def replace_batch_in_delta(
         target.swap(new.batch_id, old.batch_id, reason=reason, now=now)
     both = {batch.batch_id: batch for batch in target.batches([old.batch_id, new.batch_id])}
     report = ReplaceReport(old=both[old.batch_id], new=both[new.batch_id], warnings=warnings)
-    look_back_at_both(SparkReader(session), target.tables, report, file)
+    add_replacement_findings(SparkReader(session), target.tables, report, file)
     return report
 
 

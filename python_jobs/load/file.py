@@ -13,13 +13,11 @@ import duckdb
 from python_jobs.contracts import Table
 from python_jobs.instants import utc_naive
 from python_jobs.load import batches, bronze
+from python_jobs.load.file_format import binary_kind, spread_kind, text_kind
 from python_jobs.load.fit import known_keys, likely_tables
 from python_jobs.load.lines import content_sha256, head_of, read_lines
-from python_jobs.load.looks import binary_kind, spread_kind, text_kind
+from python_jobs.progress import Progress
 from python_jobs.warehouse import LakeError, explain
-
-Progress = Callable[[int, int, str], None]
-"""Called with what is done, what there is in all (files, tables or bytes) and the name of the piece at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +83,7 @@ class NewFile:
     batch_id: str
 
 
-def look_at(context: LoadContext, path: Path, table: Table) -> FileOutcome | NewFile | batches.Batch:
+def inspect_file(context: LoadContext, path: Path, table: Table) -> FileOutcome | NewFile | batches.Batch:
     """Return the batch that already has the content of a file, the file if it is new, or why it is refused."""
     try:
         size = path.stat().st_size
@@ -100,10 +98,6 @@ def look_at(context: LoadContext, path: Path, table: Table) -> FileOutcome | New
     batch_id = batches.batch_id_of(table.name, digest, context.extracted_at)
     known = batches.find_batch(context.connection, batch_id)
     return known or NewFile(path=path, table=table, size=size, content_sha256=digest, batch_id=batch_id)
-
-
-def no_progress(_done: int, _total: int, _piece: str) -> None:
-    """No progress output."""
 
 
 def bytes_of(file: NewFile, progress: Progress, *, done: int, total: int) -> Callable[[int], None]:

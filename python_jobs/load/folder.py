@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 
 from python_jobs.contracts import read_contracts
 from python_jobs.load import batches, bronze
-from python_jobs.load.after import look_back
 from python_jobs.load.file import (
     FileOutcome,
     LoadContext,
     LoadReport,
     NewFile,
-    Progress,
     bytes_of,
+    inspect_file,
     load_file,
-    look_at,
     malformed_warning,
-    no_progress,
 )
+from python_jobs.load.findings import add_findings
 from python_jobs.load.names import Listing, list_folder
 from python_jobs.load.repeated import held_in
+from python_jobs.progress import Progress, no_progress
 from python_jobs.report import DuckDBReader
 from python_jobs.warehouse import open_duckdb
 
@@ -55,7 +54,7 @@ def load_folder(
         now: instant of the load, aware.
         extracted_at: extraction instant of lines that carry none, aware.
         validator: checks the new files with Great Expectations first; its findings become warnings.
-        progress: called with the files looked at, the tables checked and the bytes loaded.
+        progress: called with the files inspected, the tables checked and the bytes loaded.
 
     Raises:
         LakeError: no folder, no file in it, a file that belongs to no table, or the warehouse cannot be written.
@@ -73,7 +72,7 @@ def load_folder(
             now=now,
         )
         report = load_listing(context, listing, validator=validator, progress=progress)
-        look_back(
+        add_findings(
             DuckDBReader(connection),
             tables,
             batches.list_batches(connection),
@@ -96,8 +95,8 @@ def load_listing(
     new_files: dict[str, NewFile] = {}
     copies: list[NewFile] = []
     for number, (path, table) in enumerate(listing.files):
-        advance(number, len(listing.files), f"looking at {path.name}")
-        file = look_at(context, path, table)
+        advance(number, len(listing.files), f"reading {path.name}")
+        file = inspect_file(context, path, table)
         if isinstance(file, FileOutcome):
             report.files.append(file)
         elif isinstance(file, batches.Batch):
@@ -117,7 +116,7 @@ def load_listing(
         done += file.size
         advance(done, total, file.path.name)
     for copy in copies:
-        again = look_at(context, copy.path, copy.table)
+        again = inspect_file(context, copy.path, copy.table)
         if isinstance(again, NewFile):  # the first of the copies was refused, or has changed since
             report.files.append(load_file(context, again, bytes_of(copy, advance, done=done, total=total)))
         else:

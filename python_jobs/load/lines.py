@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from python_jobs.load.looks import HEAD_BYTES
+from python_jobs.load.file_format import HEAD_BYTES
 from python_jobs.warehouse import LakeError
 
 LONGEST_LINE = 16 * 1024 * 1024

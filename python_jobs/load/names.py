@@ -19,7 +19,7 @@ from python_jobs.load.advice import (
     advice_for_stray,
     advice_inside,
 )
-from python_jobs.load.meant import meant_table
+from python_jobs.load.similar_names import match_table
 from python_jobs.warehouse import LakeError
 
 _HIDDEN_NAMES = {
@@ -147,7 +147,7 @@ def _first_nested(inside: Path, by_name: dict[str, Table]) -> Path | None:
             path = Path(place) / name
             ending = Ending.of(name)
             # what ends in .json may be anything
-            is_named = any(meant_table(word, by_name) for word in (ending.stem, path.parent.name))
+            is_named = any(match_table(word, by_name) for word in (ending.stem, path.parent.name))
             if ending.kind is Kind.LINES or (ending.kind is Kind.JSON and is_named) or is_file_of_parts:
                 return path
     return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from python_jobs.contracts import Column, Table
 from python_jobs.load.batches import Batch
 from python_jobs.load.bronze import SEQ_PER_BATCH
-from python_jobs.load.touched import rows_of
+from python_jobs.load.days import rows_of
 from python_jobs.report import Reader
 
 if TYPE_CHECKING:

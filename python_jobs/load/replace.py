@@ -14,18 +14,17 @@ import duckdb
 from python_jobs.contracts import Table, read_contracts
 from python_jobs.load import batches, bronze
 from python_jobs.load.batches import Batch, reason_of_new, reason_of_old
+from python_jobs.load.days import days_of_batches, rows_of
 from python_jobs.load.file import (
     FileOutcome,
     LoadContext,
     NewFile,
-    Progress,
     bytes_of,
     insert_file,
-    look_at,
+    inspect_file,
     malformed_warning,
-    no_progress,
 )
-from python_jobs.load.touched import rows_of, touched_days
+from python_jobs.progress import Progress, no_progress
 from python_jobs.report import DuckDBReader, Reader
 from python_jobs.warehouse import LakeError, explain, open_duckdb
 
@@ -92,7 +91,7 @@ def replace_batch(
             extracted_at=extracted_at,
             now=now,
         )
-        new = look_at_replacement(context, file, old)
+        new = inspect_replacement(context, file, old)
         reader = DuckDBReader(connection)
         if isinstance(new, Batch) and is_done(old, new):
             return ReplaceReport(old=old, new=new, is_new=False)
@@ -114,11 +113,11 @@ def replace_batch(
             raise LakeError(f"{file} was not loaded: {explain(error, warehouse)}") from error
         known = {batch.batch_id: batch for batch in batches.list_batches(connection)}
         report = ReplaceReport(old=known[old.batch_id], new=known[new.batch_id], warnings=warnings)
-        look_back_at_both(reader, tables, report, file)
+        add_replacement_findings(reader, tables, report, file)
     return report
 
 
-def look_at_replacement(context: LoadContext, file: Path, old: Batch) -> NewFile | Batch:
+def inspect_replacement(context: LoadContext, file: Path, old: Batch) -> NewFile | Batch:
     """Return the file that is to replace a batch, or the batch that has its content already.
 
     Raises:
@@ -136,7 +135,7 @@ def look_at_replacement(context: LoadContext, file: Path, old: Batch) -> NewFile
             )
         if other:
             break
-    found = look_at(context, file, table)
+    found = inspect_file(context, file, table)
     if isinstance(found, FileOutcome):
         raise LakeError(found.problem)
     if found.batch_id == old.batch_id:
@@ -176,9 +175,9 @@ def refusal(outcome: FileOutcome, file: Path) -> str:
     return outcome.problem or f"{file} holds no line: nothing was replaced"
 
 
-def look_back_at_both(reader: Reader, tables: Mapping[str, Table], report: ReplaceReport, file: Path) -> None:
+def add_replacement_findings(reader: Reader, tables: Mapping[str, Table], report: ReplaceReport, file: Path) -> None:
     """Add to a report the days of both batches, and the keys that the new one lacks."""
-    report.days |= touched_days(reader, tables, [report.old, report.new])
+    report.days |= days_of_batches(reader, tables, [report.old, report.new])
     table = tables[report.old.table_name]
     keys = ", ".join(table.key)
     known = " and ".join(f"{column} is not null" for column in table.key)

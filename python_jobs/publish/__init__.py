@@ -5,7 +5,7 @@ from __future__ import annotations
 from python_jobs.publish.eventhub_http import HttpHub
 from python_jobs.publish.eventhub_kafka import KafkaHub
 from python_jobs.publish.events import Hub, HubUnavailableError, MemoryHub, OutboxEvent, PublisherRejectedError
-from python_jobs.publish.outbox import MemoryOutbox, Outbox, Standing, sole_publisher
+from python_jobs.publish.outbox import MemoryOutbox, Outbox, OutboxCounts, sole_publisher
 from python_jobs.publish.outbox_duckdb import DuckDBOutbox
 from python_jobs.publish.outbox_spark import SparkOutbox, version_on_disk
 from python_jobs.publish.outbox_tables import no_outbox
@@ -20,13 +20,13 @@ __all__ = [
     "MemoryHub",
     "MemoryOutbox",
     "Outbox",
+    "OutboxCounts",
     "OutboxEvent",
     "PassReport",
     "Patience",
     "Publisher",
     "PublisherRejectedError",
     "SparkOutbox",
-    "Standing",
     "no_outbox",
     "sole_publisher",
     "version_on_disk",

@@ -37,14 +37,14 @@ class _Answer:
 
 
 class HttpHub:
-    """Posts events to an EventHub; the receiver tells a repeated event by its id."""
+    """Posts events to an EventHub; the receiver recognizes a repeated event by its id."""
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 10.0) -> None:
         """Take the address and the token as the user gave them; nothing is connected yet.
 
         Args:
             url: http or https; without a path events go to ``/v1/eventhub/publish``.
-            token: sent as bearer token; stands in no message of this class.
+            token: sent as bearer token; never part of a message of this class.
             timeout: seconds that a whole exchange may take.
 
         Raises:
@@ -76,7 +76,7 @@ class HttpHub:
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody on the way can read what is sent."""
+        """Whether the connection is encrypted or stays on this machine."""
         return self._secure or self._host in {"localhost", "127.0.0.1", "::1"}
 
     def send(self, event: OutboxEvent) -> None:
@@ -133,8 +133,8 @@ class HttpHub:
         except (OSError, http.client.HTTPException, ValueError) as error:
             if deadline.is_set() or isinstance(error, TimeoutError):
                 raise HubUnavailableError(f"no answer from {self._host} within {self._timeout:g} s") from None
-            said = getattr(error, "strerror", None) or type(error).__name__
-            raise HubUnavailableError(f"no answer from {self._host}: {said}") from None
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise HubUnavailableError(f"no answer from {self._host}: {reason}") from None
 
     def _exchange(self, body: bytes, headers: dict[str, str], deadline: threading.Event) -> _Answer:
         """Send and read on the kept connection or a new one, which is kept only after a whole answer."""

@@ -33,13 +33,13 @@ class Sent(Protocol):
 
 
 class Producer(Protocol):
-    """What is used of a producer of kafka-python."""
+    """The used part of a producer of kafka-python."""
 
     def send(self, topic: str, value: bytes, key: bytes, headers: Sequence[tuple[str, bytes]]) -> Sent:
         """Put a record on its way."""
 
     def close(self, timeout: float) -> None:
-        """Give up what is on its way after some seconds."""
+        """Give up undelivered events after some seconds."""
 
 
 class KafkaHub:
@@ -79,7 +79,7 @@ class KafkaHub:
         """Write the event and wait until it is confirmed.
 
         Raises:
-            HubUnavailableError: it was not confirmed in time, or a broker said so.
+            HubUnavailableError: it was not confirmed in time, or a broker reported an error.
             EventRefusedError: the event is larger than the brokers allow, or no valid record.
             PublisherRejectedError: we may not write to the topic, or it cannot exist.
         """
@@ -96,12 +96,12 @@ class KafkaHub:
             # an idempotent producer that lost a record meets every later one with the same error, and one that still
             # holds a record might send it too late
             self.close()
-            said = " ".join(str(error).split())[:300]
+            message = " ".join(str(error).split())[:300]
             if self._is_one(error, _REFUSING):
-                raise EventRefusedError(said) from None
+                raise EventRefusedError(message) from None
             if self._is_one(error, _REJECTING):
-                raise PublisherRejectedError(f"Kafka takes no event for {self._topic}: {said}") from None
-            raise HubUnavailableError(said) from None
+                raise PublisherRejectedError(f"Kafka takes no event for {self._topic}: {message}") from None
+            raise HubUnavailableError(message) from None
 
     def close(self) -> None:
         """Give the connection up, with whatever is still on its way.

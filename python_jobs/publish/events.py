@@ -11,7 +11,7 @@ from python_jobs.warehouse import LakeError
 
 
 class State(StrEnum):
-    """What became of an event; an event that was never tried has no state."""
+    """The state of an event; an event that was never sent has none."""
 
     WAITING = "waiting"
     """It could not be delivered yet and is tried again."""
@@ -33,7 +33,7 @@ class OutboxEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What became of an event: ``count`` times sent, the last time at ``at`` (aware)."""
+    """The outcome of an event: ``count`` times sent, the last time at ``at`` (aware)."""
 
     event_id: str
     state: State
@@ -59,7 +59,7 @@ class PublisherRejectedError(LakeError):
 
 
 class Hub(Protocol):
-    """Takes events; the same event may come more than once and is told by its id."""
+    """Takes events; the same event may come more than once and is recognized by its id."""
 
     def send(self, event: OutboxEvent) -> None:
         """Return once the hub has confirmed the event.
@@ -75,7 +75,7 @@ class Hub(Protocol):
 
 
 class MemoryHub:
-    """The twin of the real hubs: keeps what it took, in the order it came."""
+    """The twin of the real hubs: keeps the events in the order they arrived."""
 
     def __init__(self) -> None:
         self.taken: list[OutboxEvent] = []

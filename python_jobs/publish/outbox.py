@@ -16,7 +16,7 @@ from python_jobs.warehouse import LakeError, plain_errors
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedEvent:
-    """An event that the receiver will never take, with the exception it tells of in gold.exception_ledger."""
+    """An event that the receiver will never take, with its exception in gold.exception_ledger."""
 
     event_id: str
     exception_id: str
@@ -24,7 +24,7 @@ class RefusedEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class OutboxCounts:
     """How many events wait and how many are refused; ``examples`` are the oldest of the refused."""
 
     waiting: int
@@ -33,35 +33,35 @@ class Standing:
 
 
 class Outbox(Protocol):
-    """Events in the order they were written, and what became of each."""
+    """Events in the order they were written, with their outcomes."""
 
     def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
-        """Record what became of events, then read the next ones.
+        """Record the outcomes of events, then read the next ones.
 
         These are the oldest waiting event of each exception, unless it was tried at ``tried_before`` or later. Those
         that failed before come last, so that they keep nobody waiting.
         """
 
-    def standing(self, *, examples: int = 0) -> Standing:
-        """Count what waits and what is refused."""
+    def counts(self, *, examples: int = 0) -> OutboxCounts:
+        """Count waiting and refused events."""
 
     def retry_refused(self) -> int:
         """Let every refused event wait again; returns how many there were."""
 
     def dismiss(self, event_id: str) -> None:
-        """Take note that a refused event will not be delivered.
+        """Record that a refused event will not be delivered.
 
         Raises:
             LakeError: no refused event has this id.
         """
 
     def version(self) -> Hashable:
-        """Say what changes whenever a run of the pipelines writes events; perhaps at other times as well."""
+        """Return a value that changes whenever a run of the pipelines writes events, and perhaps at other times."""
 
 
 @contextmanager
 def sole_publisher(warehouse: Path) -> Iterator[None]:
-    """Keep other publishers of the warehouse away: two would send everything twice. Loads and runs go on.
+    """Keep other publishers of the warehouse out: two would send everything twice. Loads and runs go on.
 
     Raises:
         LakeError: another one is at work.
@@ -99,7 +99,7 @@ class _Row:
 
 @dataclass(kw_only=True)
 class MemoryOutbox:
-    """The twin of the real outbox: the same answers from lists."""
+    """The twin of the real outbox in memory."""
 
     rows: list[_Row] = field(default_factory=list)
 
@@ -108,7 +108,7 @@ class MemoryOutbox:
         self.rows.append(_Row(event=event, exception_id=exception_id))
 
     def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
-        """Record what became of events, then read the next ones."""
+        """Record the outcomes of events, then read the next ones."""
         by_id = {row.event.event_id: row for row in self.rows}
         for attempt in done:
             row = by_id[attempt.event_id]
@@ -121,10 +121,10 @@ class MemoryOutbox:
         untried = [row for row in heads.values() if row.last_attempt_at is None or row.last_attempt_at < tried_before]
         return [replace(row.event) for row in sorted(untried, key=lambda row: row.attempts)][:limit]
 
-    def standing(self, *, examples: int = 0) -> Standing:
-        """Count what waits and what is refused."""
+    def counts(self, *, examples: int = 0) -> OutboxCounts:
+        """Count waiting and refused events."""
         refused = [row for row in self.rows if row.state is State.REFUSED]
-        return Standing(
+        return OutboxCounts(
             waiting=sum(row.waits for row in self.rows),
             refused=len(refused),
             examples=tuple(
@@ -141,7 +141,7 @@ class MemoryOutbox:
         return len(refused)
 
     def dismiss(self, event_id: str) -> None:
-        """Take note that a refused event will not be delivered."""
+        """Record that a refused event will not be delivered."""
         for row in self.rows:
             if row.event.event_id == event_id and row.state is State.REFUSED:
                 row.state = State.DISMISSED
@@ -149,5 +149,5 @@ class MemoryOutbox:
         raise not_refused(event_id)
 
     def version(self) -> int:
-        """Say how many events there are."""
+        """Return the number of events."""
         return len(self.rows)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from python_jobs.instants import utc_naive
 from python_jobs.publish.events import Attempt, OutboxEvent
-from python_jobs.publish.outbox import Standing, not_refused
+from python_jobs.publish.outbox import OutboxCounts, not_refused
 from python_jobs.publish.outbox_tables import (
     DISMISS,
     RECORD,
     RETRY_REFUSED,
+    read_counts,
     read_heads,
-    read_standing,
     require_outbox,
 )
 from python_jobs.report import DuckDBReader
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _RECORDING_WAIT_SECONDS = 600.0
-"""How long to wait for the warehouse with deliveries in hand: what is not recorded is delivered again."""
+"""How long to wait for the warehouse with unrecorded deliveries: they would be delivered again."""
 
 _GIVEN = """
     select
@@ -46,7 +46,7 @@ class DuckDBOutbox:
         self._wait = wait_seconds
 
     def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
-        """Record what became of events, then read the next ones, under one lock."""
+        """Record the outcomes of events, then read the next ones, under one lock."""
         wait = max(self._wait, _RECORDING_WAIT_SECONDS) if done else self._wait
         with self._open(wait, read_only=not done) as connection:
             if done:
@@ -62,10 +62,10 @@ class DuckDBOutbox:
                 )
             return read_heads(DuckDBReader(connection), limit=limit, tried_before=tried_before) if limit else []
 
-    def standing(self, *, examples: int = 0) -> Standing:
-        """Count what waits and what is refused."""
+    def counts(self, *, examples: int = 0) -> OutboxCounts:
+        """Count waiting and refused events."""
         with self._open(self._wait, read_only=True) as connection:
-            return read_standing(DuckDBReader(connection), examples=examples)
+            return read_counts(DuckDBReader(connection), examples=examples)
 
     def retry_refused(self) -> int:
         """Let every refused event wait again."""
@@ -73,14 +73,14 @@ class DuckDBOutbox:
             return len(connection.execute(f"{RETRY_REFUSED} returning event_id").fetchall())
 
     def dismiss(self, event_id: str) -> None:
-        """Take note that a refused event will not be delivered."""
+        """Record that a refused event will not be delivered."""
         with self._open(self._wait, read_only=False) as connection:
             changed = connection.execute(f"{DISMISS} returning event_id", {"event_id": event_id}).fetchall()
         if not changed:
             raise not_refused(event_id)
 
     def version(self) -> tuple[int, int]:
-        """Say what changes whenever somebody writes to the warehouse; nothing is opened for it."""
+        """Return a value that changes with every write to the warehouse; nothing is opened."""
         files = (self._warehouse, self._warehouse.with_name(self._warehouse.name + ".wal"))
         stamps = [file.stat() for file in files if file.exists()]
         return max((stamp.st_mtime_ns for stamp in stamps), default=0), sum(stamp.st_size for stamp in stamps)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from python_jobs.instants import epoch_us
 from python_jobs.publish.events import Attempt, OutboxEvent
-from python_jobs.publish.outbox import Standing, not_refused
+from python_jobs.publish.outbox import OutboxCounts, not_refused
 from python_jobs.publish.outbox_tables import (
     DISMISS,
     OUTBOX,
     RECORD,
     RETRY_REFUSED,
+    read_counts,
     read_heads,
-    read_standing,
     require_outbox,
 )
 from python_jobs.report import SparkReader
@@ -44,7 +44,7 @@ class SparkOutbox:
         self._session = session
 
     def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
-        """Record what became of events, then read the next ones."""
+        """Record the outcomes of events, then read the next ones."""
         with self._reader() as reader:
             if done:
                 given = [
@@ -60,10 +60,10 @@ class SparkOutbox:
                 write(self._session, RECORD.format(given=_GIVEN), given=json.dumps(given))
             return read_heads(reader, limit=limit, tried_before=tried_before) if limit else []
 
-    def standing(self, *, examples: int = 0) -> Standing:
-        """Count what waits and what is refused."""
+    def counts(self, *, examples: int = 0) -> OutboxCounts:
+        """Count waiting and refused events."""
         with self._reader() as reader:
-            return read_standing(reader, examples=examples)
+            return read_counts(reader, examples=examples)
 
     def retry_refused(self) -> int:
         """Let every refused event wait again."""
@@ -71,13 +71,13 @@ class SparkOutbox:
             return write(self._session, RETRY_REFUSED)
 
     def dismiss(self, event_id: str) -> None:
-        """Take note that a refused event will not be delivered."""
+        """Record that a refused event will not be delivered."""
         with self._reader():
             if not write(self._session, DISMISS, event_id=event_id):
                 raise not_refused(event_id)
 
     def version(self) -> int:
-        """Say which commit of the outbox's table is the newest; what a publisher records is in the other table."""
+        """Return the newest commit of the outbox's table; a publisher writes to the other table."""
         with self._reader() as reader:
             return int(reader.rows(f"describe history gold.{OUTBOX} limit 1")[0]["version"])
 
@@ -90,5 +90,5 @@ class SparkOutbox:
 
 
 def version_on_disk(warehouse: Path) -> str | None:
-    """Say what ``SparkOutbox.version`` says, from the files of a warehouse on this machine; None without an outbox."""
+    """Return the newest commit as ``SparkOutbox.version`` does, from its files; None without an outbox."""
     return max((file.name for file in (warehouse / "gold.db" / OUTBOX / "_delta_log").glob("*.json")), default=None)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from python_jobs.instants import utc_naive
 from python_jobs.publish.events import OutboxEvent
-from python_jobs.publish.outbox import RefusedEvent, Standing
+from python_jobs.publish.outbox import OutboxCounts, RefusedEvent
 from python_jobs.report import Reader
 from python_jobs.warehouse import LakeError
 
@@ -34,7 +34,7 @@ HEADS = """
     limit $limit
 """
 
-STANDING = """
+COUNTS = """
     select
         count(*) filter (where delivery.state is null or delivery.state = 'waiting') as waiting,
         count(*) filter (where delivery.state = 'refused') as refused
@@ -95,11 +95,11 @@ def read_heads(reader: Reader, *, limit: int, tried_before: datetime) -> list[Ou
     ]
 
 
-def read_standing(reader: Reader, *, examples: int) -> Standing:
-    """Count what waits and what is refused."""
-    (counts,) = reader.rows(STANDING)
+def read_counts(reader: Reader, *, examples: int) -> OutboxCounts:
+    """Count waiting and refused events."""
+    (counts,) = reader.rows(COUNTS)
     rows = reader.rows(REFUSED, examples=examples)
-    return Standing(
+    return OutboxCounts(
         waiting=counts["waiting"],
         refused=counts["refused"],
         examples=tuple(

@@ -20,7 +20,7 @@ from python_jobs.publish.events import (
 from python_jobs.publish.outbox import Outbox
 
 BATCH = 500
-"""Events read at once: so many may be delivered a second time when the publisher is killed."""
+"""Events read at once, and the most that are delivered a second time after the publisher is killed."""
 
 _GIVE_UP_AFTER = 3
 """Events in a row that could not be delivered; then it is the hub that is unwell, not an event."""
@@ -63,7 +63,7 @@ class Publisher:
 
     A batch holds at most one event of an exception, the oldest that waits; the next one is read only after the first is
     recorded as delivered or refused. So events of an exception keep their order through retries, failures and kills.
-    What was sent and not yet recorded when the publisher is killed is sent again.
+    Events that were sent but not recorded when the publisher is killed are sent again.
     """
 
     outbox: Outbox
@@ -75,7 +75,7 @@ class Publisher:
     chance: Callable[[], float] = random.random
 
     def publish(self, *, progress: Callable[[int], None] | None = None) -> PassReport:
-        """Send every event that waits, each at most as often as ``patience`` says; ``progress`` is told how many were.
+        """Send every event that waits, each at most as often as ``patience`` says; ``progress`` gets how many were.
 
         Raises:
             LakeError: the warehouse cannot be read or written.

@@ -145,7 +145,7 @@ METRICS: Mapping[str, Mapping[str, Metric]] = {
         "supply_diff_abs": Metric(purpose="issued supply less wallet balances", numbers=_AMOUNT, severities=_DQ),
         "supply_opening": Metric(purpose="issued before the first loaded entry", numbers=_OPENING),
         "snapshot_tolerance_hours": Metric(
-            purpose="greatest distance of a snapshot from the day boundary that it stands for", numbers=_HOURS
+            purpose="greatest distance of a snapshot from its day boundary", numbers=_HOURS
         ),
         "payment_failed_status": Metric(purpose="statuses that count as failed", values=_TEXTS),
         "payment_refunded_status": Metric(purpose="statuses that count as refunded", values=_TEXTS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Collection, Iterable
@@ -12,6 +11,7 @@ from typing import Any
 
 from python_jobs.rules.catalog import Numbers, ValueKind, Values
 from python_jobs.rules.patterns import pattern_problem
+from python_jobs.spelling import closest, suggestion
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _MOST_DIGITS = 15
@@ -22,13 +22,14 @@ _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
 )
+
 CALENDAR_START = datetime(1970, 1, 1, tzinfo=UTC)
 """From this instant on there are rules; it is the start of a rule that names none."""
 _CALENDAR_END = datetime(9999, 1, 1, tzinfo=UTC)
 """An open end is 9999-12-31."""
 _EXAMPLES = "2026-02-03 or 2026-02-03 00:00:00+09:00"
 
-# white space and the characters without width that pages and spreadsheets leave behind, as around ids (macro trimmed)
+# white space and the characters without width that pages and spreadsheets leave, as around ids (macro trimmed)
 _BLANKS = (
     r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]+"
@@ -36,6 +37,8 @@ _BLANKS = (
 _AROUND = re.compile(rf"^{_BLANKS}|{_BLANKS}$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LONGEST_SHOWN = 40
+_SIMILAR = 0.6
+"""Least similarity of a cell with what it may have meant: a short list of allowed values needs less than a name."""
 
 
 class CellError(ValueError):
@@ -66,13 +69,13 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def meant(word: str, known: Collection[str]) -> str:
+def did_you_mean(word: str, known: Collection[str]) -> str:
     """Return a hint at the known name that is most similar to a word, with a leading separator; empty for none."""
     folded = {name.casefold(): name for name in known}
     # a table may be named without its schema
     folded |= {name.rsplit(".", 1)[-1].casefold(): name for name in known}
-    near = difflib.get_close_matches(trimmed(word).casefold(), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[near[0]]}?" if near else ""
+    near = closest(trimmed(word).casefold(), folded, similar=_SIMILAR)
+    return suggestion(folded[near] if near else None)
 
 
 def check_characters(text: str) -> None:
@@ -101,7 +104,7 @@ def read_name(text: str, known: Collection[str], within: str = "") -> str:
     if text in known:
         return text
     allowed = (listed(known) or "none, leave it empty") + within
-    raise CellError(f"{shown(text)} is read by nothing", allowed + meant(text, known))
+    raise CellError(f"{shown(text)} is read by nothing", allowed + did_you_mean(text, known))
 
 
 def read_number(text: str, numbers: Numbers) -> float:
@@ -133,7 +136,7 @@ def read_limits(text: str, severities: tuple[str, ...], numbers: Numbers) -> dic
     limits: dict[str, float] = {}
     for name, value in members:
         if name not in severities:
-            raise CellError(f"names {shown(name)}", listed(severities) + meant(name, severities))
+            raise CellError(f"names {shown(name)}", listed(severities) + did_you_mean(name, severities))
         if name in limits:
             raise CellError(f"names {name} twice", "once")
         if not isinstance(value, _NumberText):

@@ -12,8 +12,8 @@ from python_jobs.rules.cells import (
     CALENDAR_START,
     CellError,
     check_characters,
+    did_you_mean,
     listed,
-    meant,
     read_instant,
     read_limits,
     read_name,
@@ -89,7 +89,7 @@ def column_faults(columns: Sequence[str]) -> list[str]:
     missing = [name for name in COLUMNS if name not in columns]
     faults = [f"without column {listed(missing)} (allowed: all of {listed(COLUMNS)})"] if missing else []
     faults += [
-        f"column {shown(name)} is read by nothing (allowed: {listed(COLUMNS)}{meant(name, COLUMNS)})"
+        f"column {shown(name)} is read by nothing (allowed: {listed(COLUMNS)}{did_you_mean(name, COLUMNS)})"
         for name in columns
         if name not in COLUMNS
     ]

@@ -58,7 +58,7 @@ def _of_text(feed: Feed, key: bytes | None, text: str) -> Message:
 
 
 def wallet_line(text: str, key: bytes | None) -> dict[str, Any]:
-    """Return the line of user_wallets that a change event of the wallets' table stands for.
+    """Return the line of user_wallets for a change event of the wallets' table.
 
     The event is an object with ``op`` (c, u, r, d), ``before``, ``after``, ``ts_ms`` and ``source``, bare or below
     ``payload``. The instant of the snapshot is that of the change in the database (``source.ts_ms``), else that of the

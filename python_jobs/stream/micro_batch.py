@@ -39,7 +39,7 @@ class MicroBatchWriter:
         """Write micro-batch ``number`` and return it; a repetition that finds it whole changes nothing.
 
         Raises:
-            LakeError: others keep taking the batch away.
+            LakeError: others keep taking over the batch.
         """
         batch_id = batch_id_of(self.query_id(), self.feed.table, number)
         if any(batch.status in _ENDED for batch in self.bronze.batches([batch_id])):
@@ -59,7 +59,7 @@ class MicroBatchWriter:
             messages.unpersist()
 
     def _spans(self, messages: DataFrame) -> list[Span]:
-        """Where the messages of each partition stand in the batch, in order of partition and offset."""
+        """The line numbers of each partition's messages in the batch, in order of partition and offset."""
         from pyspark.sql import functions as F  # noqa: N812 - the name that PySpark's users know
 
         ranges = messages.groupBy("partition").agg(F.min("offset").alias("first"), F.max("offset").alias("last"))

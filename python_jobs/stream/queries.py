@@ -95,7 +95,7 @@ def stream(
     *,
     stopping: threading.Event,
     answers: Callable[[], bool],
-    told: Callable[[str], None],
+    notify: Callable[[str], None],
     written: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Stream topics into Bronze until everything is read (``once``) or ``stopping`` is set.
@@ -107,8 +107,8 @@ def stream(
         request: what to stream.
         stopping: set by another thread or a signal to end.
         answers: whether the brokers answer, with their topics.
-        told: told in one line of outages and their ends.
-        written: told in one line of each micro-batch that was written.
+        notify: gets one line for each outage and its end.
+        written: gets one line for each micro-batch that was written.
 
     Raises:
         LakeError: messages are gone from Kafka that were never read, or a query failed for another reason than an
@@ -122,7 +122,7 @@ def stream(
     try:
         while not stopping.is_set() and len(done) < len(queries):
             for query in queries:
-                if query.feed.topic not in done and _look_after(bronze, request, query, answers, told):
+                if query.feed.topic not in done and _look_after(bronze, request, query, answers, notify):
                     done.add(query.feed.topic)
             stopping.wait(_LOOK_SECONDS)
     finally:
@@ -136,7 +136,7 @@ def _look_after(
     request: StreamRequest,
     query: _Query,
     answers: Callable[[], bool],
-    told: Callable[[str], None],
+    notify: Callable[[str], None],
 ) -> bool:
     """Start a query that is to run, start it again after an outage, and return whether it has read everything."""
     if query.running is not None:
@@ -145,19 +145,19 @@ def _look_after(
         error = query.running.exception()
         if error is None:
             return True
-        _judge(query, f"{error} {query.error or ''}", answers, told)
+        _handle_failure(query, f"{error} {query.error or ''}", answers, notify)
     if time.monotonic() < query.not_before:
         return False
     if query.failures and not answers():
         query.not_before = time.monotonic() + _pause(query)
         return False
     if query.failures:
-        told(f"{query.feed.topic}: the brokers answer; going on")
+        notify(f"{query.feed.topic}: the brokers answer; going on")
     _start(bronze, request, query)
     return False
 
 
-def _judge(query: _Query, text: str, answers: Callable[[], bool], told: Callable[[str], None]) -> None:
+def _handle_failure(query: _Query, text: str, answers: Callable[[], bool], notify: Callable[[str], None]) -> None:
     """Let an outage of the brokers pass; everything else ends the stream.
 
     Raises:
@@ -174,7 +174,7 @@ def _judge(query: _Query, text: str, answers: Callable[[], bool], told: Callable
     if not any(word in text for word in _OUTAGE) and answers():
         raise LakeError(f"{topic}: {_reason(query, text)}")
     if not query.failures:
-        told(f"{topic}: the brokers do not answer; waiting for them")
+        notify(f"{topic}: the brokers do not answer; waiting for them")
     query.error = None
     query.failures += 1
     query.not_before = time.monotonic() + _pause(query)
@@ -235,7 +235,7 @@ def _stop(query: _Query) -> None:
     with query.at_work:
         pass
     if query.running is not None:
-        with suppress(Exception):  # it may have ended by itself, and what it failed of has been told
+        with suppress(Exception):  # it may have ended by itself, and its failure was reported
             query.running.stop()
 
 

@@ -28,7 +28,7 @@ _PIECE = 8 * 1024 * 1024
 class Span:
     """Offsets of a partition in a micro-batch; the message at ``first`` has the line number ``base``.
 
-    Offsets without a message (of transactions, or compacted away) leave their line numbers empty.
+    Offsets without a message (of transactions, or compacted) leave their line numbers empty.
     """
 
     topic: str

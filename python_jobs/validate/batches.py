@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ import duckdb
 from python_jobs.contracts import Column, Table, read_contracts
 from python_jobs.load import bronze
 from python_jobs.load.lines import Lines, read_lines
+from python_jobs.progress import Progress
 from python_jobs.validate.suites import expectations, fits_column
 from python_jobs.warehouse import LakeError
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from great_expectations.data_context import FileDataContext
 
 SAMPLE_LINES = 200_000
-"""Lines of a table that one load checks at most, the first ones of each file; the load itself judges every line."""
+"""Lines of a table that one load checks at most, the first ones of each file; the load itself checks every line."""
 
 KEPT_OUTCOMES = 30
 """Loads of a table whose outcome Data Docs keep, so that writing them costs the same for ever."""
@@ -43,14 +44,12 @@ class Validator:
     docs_dir: Path
     index_page: Path | None = None
 
-    def __call__(
-        self, files: list[tuple[Path, Table]], progress: Callable[[int, int, str], None] | None = None
-    ) -> dict[str, list[str]]:
+    def __call__(self, files: list[tuple[Path, Table]], progress: Progress | None = None) -> dict[str, list[str]]:
         """Check files and return, by table, one line per expectation that is not met.
 
         Args:
             files: the files with their tables, those of one table one after the other.
-            progress: told which table is being checked.
+            progress: called with the table that is being checked.
 
         Raises:
             LakeError: Data Docs cannot be written.
@@ -110,12 +109,14 @@ def _check(context: FileDataContext, table: Table, frame: pd.DataFrame) -> dict[
 
 def _findings(table: Table, outcomes: Iterable[Any], checked: int) -> list[str]:
     """One line per kind of fault, in the order of the contract; two columns that read one key have one line."""
-    said: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for result in (result for outcome in outcomes for result in outcome.results if not result.success):
         what = result.expectation_config.meta["says"]
-        said[what] = max(said.get(what, 0), result.result.get("unexpected_count", 0))
+        counts[what] = max(counts.get(what, 0), result.result.get("unexpected_count", 0))
     order = dict.fromkeys(one.meta["says"] for one in expectations(table) if one.meta)
-    return [f"bronze.{table.name}: {said[what]} of {checked} checked lines: {what}" for what in order if what in said]
+    return [
+        f"bronze.{table.name}: {counts[what]} of {checked} checked lines: {what}" for what in order if what in counts
+    ]
 
 
 def _forget_old_outcomes(docs_dir: Path) -> None:

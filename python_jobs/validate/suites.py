@@ -18,7 +18,7 @@ def fits_column(column: Column) -> str:
 def expectations(table: Table) -> list[Expectation]:
     """Return what the contract says about a batch of a table: keys, values present, types, ranges, allowed values.
 
-    ``meta["says"]`` of each tells in words what a value that does not meet it is.
+    ``meta["says"]`` of each describes a value that does not meet it.
     """
     import great_expectations.expectations as gxe
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from python_jobs.pipelines import PIPELINES, RunRequest, RunResult, parse_project, run_pipelines
+from python_jobs.pipeline_names import PIPELINES
+from python_jobs.pipelines import RunRequest, RunResult, parse_project, run_pipelines
 from tests.dbt_runs import PROJECT, invoke_dbt
 from tests.integration.lines import entry, instant, kst, snapshot
 from tests.lakes import Lake, dbt_flags

@@ -195,7 +195,7 @@ def test_what_a_line_lacks_is_a_warning_and_the_line_is_kept(plura: Plura, bytes
             ["retention", "--bad-records-days", "0"],
             "for '--bad-records-days': Input should be greater than ",
         ),
-        (["withdraw", "abc", "--reason", " "], "Invalid value for --reason: say why in a few words; they are kept in"),
+        (["withdraw", "abc", "--reason", " "], "Invalid value for --reason: give a reason in a few words; it is"),
         (["withdraw", "abc"], "Missing option '--reason' (see plura lake withdraw --help)"),
         (["wash"], "No such command 'wash' (see plura lake --help)"),
     ],

@@ -163,7 +163,7 @@ def test_a_killed_load_leaves_each_file_whole_or_out_and_loading_again_completes
         assert process.stdout is not None
         blocks = chance.randint(1, 18)
         for line in process.stdout:
-            if "looking at" not in line:
+            if "reading" not in line:
                 blocks -= 1
             if not blocks:
                 break

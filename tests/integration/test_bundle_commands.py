@@ -21,7 +21,7 @@ import yaml
 
 from plura.cli.main import app
 from plura.kit.settings import LakeSettings, SparkSettings
-from python_jobs.pipelines import PIPELINES
+from python_jobs.pipeline_names import PIPELINES
 from tests.bundle import (
     FOLDER,
     GIVEN,
@@ -175,8 +175,7 @@ def test_retention_counts_before_it_removes() -> None:
 
 def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The names are those that the settings read; nothing is locked, and folders lie on the volume that is created."""
-    from plura.cli.lake_spark import staging
-    from plura.cli.lake_stream import TOPICS_VARIABLE
+    from plura.cli.options import spark_lake
     from plura.kit.kafka import KafkaSettings
 
     for name, value in environment("stream").items():
@@ -185,7 +184,7 @@ def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch:
     assert not spark.is_local
     assert lake.project_dir == PROJECT
     work = "/Volumes/plura/bronze/work"
-    assert {str(staging(lake)), spark.checkpoint_dir, str(lake.data_docs_dir)} == {
+    assert {str(spark_lake(lake, 0).staging()), spark.checkpoint_dir, str(lake.data_docs_dir)} == {
         f"{work}/{folder}" for folder in ("staging", "checkpoints", "data_docs")
     }
     for name, value in environment("publish").items():
@@ -214,7 +213,7 @@ def test_on_the_cluster_plura_works_on_no_warehouse_of_this_machine(monkeypatch:
         "PLURA_SALT_SCOPE",
     }
     given = {*environment("stream"), *environment("publish")}
-    assert {name for name in given if name.startswith("PLURA_")} - settings == of_dbt | {TOPICS_VARIABLE}
+    assert {name for name in given if name.startswith("PLURA_")} - settings == of_dbt
 
 
 def test_the_jobs_set_the_variables_that_the_dbt_project_reads(manifest: Manifest) -> None:

@@ -340,7 +340,7 @@ def test_the_command_replaces_and_names_what_to_run(loaded: Bronze) -> None:
     old = ledger_batch(loaded)
     arguments = ("lake", "replace", old[:12], loaded.work / "right.jsonl")
     assert "Missing option '--reason'" in plura(*arguments).err
-    assert "say why in a few words" in plura(*arguments, "--reason", " ").err
+    assert "give a reason in a few words" in plura(*arguments, "--reason", " ").err
     outcome = plura(*arguments, "--reason", "wrong [amount]", "--target", "duckdb")
     assert (outcome.code, outcome.err) == (0, "")
     first, second, third = outcome.out.splitlines()

@@ -256,7 +256,7 @@ def test_a_file_that_grows_while_the_folder_is_loaded_is_refused(raw: Bronze) ->
     raw.write("products.jsonl", GOOD["products"])
 
     def write_on(_done: int, _total: int, piece: str) -> None:
-        if piece == "looking at products.jsonl":
+        if piece == "reading products.jsonl":
             path.write_bytes(content([GOOD["orders"]] * 2))
 
     assert raw.outcomes(progress=write_on) == {"orders.jsonl": "refused", "products.jsonl": "loaded"}

@@ -85,7 +85,7 @@ WRONG = {
         b'{\n"items": [\n{"tx_id": "tx_1"}\n]\n}\n',
         "JSON objects over several lines each",
     ),
-    "commas": (b'{"a": 1},\n{"a": 2},\n', "JSON objects with a comma after each: take the commas away"),
+    "commas": (b'{"a": 1},\n{"a": 2},\n', "JSON objects with a comma after each: remove the commas"),
     "concatenated": (b"{}{}", "several JSON objects on one line"),
     "concatenated with blanks": (json.dumps(LEDGER).encode() * 2, "several JSON objects on one line"),
     "old Mac line ends": (LINES.replace(b"\n", b"\r"), "several JSON objects on one line"),

@@ -95,7 +95,7 @@ def attempt(number: int, state: State, *, at: datetime = NOW, count: int = 1, er
 
 @with_tables
 def test_a_warehouse_without_an_outbox_is_told(warehouse: Warehouse) -> None:
-    for call in (warehouse.outbox.standing, warehouse.outbox.retry_refused):
+    for call in (warehouse.outbox.counts, warehouse.outbox.retry_refused):
         with pytest.raises(LakeError, match="there is no outbox in this warehouse yet"):
             call()
 
@@ -122,17 +122,17 @@ def test_refused_events_are_listed_until_they_are_sent_again_or_dismissed(wareho
     outbox = warehouse.outbox
     refused = [attempt(number, State.REFUSED, error=f"HTTP 42{number}") for number in (2, 1)]
     assert outbox.exchange(refused, limit=0, tried_before=NOW) == []
-    standing = outbox.standing(examples=1)
-    assert (standing.waiting, standing.refused) == (1, 2)
-    (listed,) = standing.examples
+    counts = outbox.counts(examples=1)
+    assert (counts.waiting, counts.refused) == (1, 2)
+    (listed,) = counts.examples
     assert (listed.event_id, listed.exception_id, listed.error) == (of(1), "a", "HTTP 421")
     outbox.dismiss(of(1))
     with pytest.raises(LakeError, match="no refused event has the id"):
         outbox.dismiss(of(1))
     assert outbox.retry_refused() == 1
     assert ids(outbox.exchange([], limit=9, tried_before=LATER)) == [of(3), of(2)]
-    standing = outbox.standing()
-    assert (standing.waiting, standing.refused) == (2, 0)
+    counts = outbox.counts()
+    assert (counts.waiting, counts.refused) == (2, 0)
 
 
 def test_the_version_changes_with_new_events_and_not_when_it_is_read(warehouse: Warehouse) -> None:
@@ -140,7 +140,7 @@ def test_the_version_changes_with_new_events_and_not_when_it_is_read(warehouse: 
     outbox = warehouse.outbox
     before = outbox.version()
     assert len(outbox.exchange([], limit=9, tried_before=NOW)) == 1
-    assert outbox.standing().waiting == 1
+    assert outbox.counts().waiting == 1
     assert outbox.version() == before
     warehouse.write(["b"], first=2)
     assert outbox.version() != before

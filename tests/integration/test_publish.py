@@ -60,7 +60,7 @@ def test_what_waits_is_delivered_once(plura: Plura, hub: StubHub) -> None:
     assert sorted(hub.taken) == ids
     assert {state for state, _, _ in deliveries(plura.warehouse).values()} == {"delivered"}
     again = plura("lake", "publish")
-    assert (again.code, again.out) == (0, "nothing to tell the EventHub 127.0.0.1\n")
+    assert (again.code, again.out) == (0, "nothing to deliver to the EventHub 127.0.0.1\n")
     assert len(hub.requests) == 3
 
 

@@ -67,7 +67,7 @@ def test_the_command_writes_every_event_to_the_topic(broker: Broker, tmp_path: P
     outcome = plura("lake", "publish")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out == f"7 events delivered to the Kafka topic {topic}\n"
-    assert plura("lake", "publish", "--to", "kafka").out == f"nothing to tell the Kafka topic {topic}\n"
+    assert plura("lake", "publish", "--to", "kafka").out == f"nothing to deliver to the Kafka topic {topic}\n"
     assert_all_in_order(broker, topic, ids)
     assert len(records(broker, topic)) == 7
 
@@ -88,7 +88,7 @@ def test_a_broker_that_dies_meanwhile_has_every_event_in_the_end(broker: Broker,
     report = Publisher(outbox=outbox, hub=dying, patience=once).publish()
     dying.close()
     assert (report.delivered, report.failed, report.is_stopped) == (1, 3, True)
-    assert outbox.standing().waiting == 6
+    assert outbox.counts().waiting == 6
     broker.start()
     hub = KafkaHub(options(broker), topic)
     assert Publisher(outbox=outbox, hub=hub).publish().is_complete

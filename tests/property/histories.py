@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from python_jobs.pipelines import PIPELINES
+from python_jobs.pipeline_names import PIPELINES
 from tests.oracle.clock import day_start
 from tests.property.arrivals import DAYS, FIELDS, SOURCES, SPELLINGS, Files, Line, arrivals, files_of
 from tests.property.rulebooks import CHANGES, FIRST_DAY

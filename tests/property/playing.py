@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from python_jobs.load.batches import set_batch_status
-from python_jobs.pipelines import PIPELINES
+from python_jobs.pipeline_names import PIPELINES
 from python_jobs.warehouse import open_duckdb
 from tests.dbt_runs import PROJECT
 from tests.lakes import Lake

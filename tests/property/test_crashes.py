@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from python_jobs.pipelines import PIPELINES
+from python_jobs.pipeline_names import PIPELINES
 from tests.lakes import Lake
 from tests.oracle.lake import TableRow
 from tests.property.comparing import changes, differences, published

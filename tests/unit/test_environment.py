@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
 
-from plura.kit.known_settings import KNOWN, OF_TESTS, unknown_settings
+from plura.cli import settings_page
+from plura.kit.environment import ServiceSettings, read_settings, remove_blanks
+from plura.kit.errors import ServiceError
+from plura.kit.known_settings import BLANK_IS_WRONG, KNOWN, OF_TESTS, PREFIXES, unknown_settings
 from plura.kit.settings import EngineSettings
 from python_jobs.environment import ENVIRONMENTS, environment_name
 from tests.commands import Plura
@@ -21,6 +22,9 @@ WRONG_ENVIRONMENTS = ["PROD", "Prod", " prod ", "prod\n", "production", "prd", "
 
 READERS = ("profiles/*.yml", "dbt_project.yml", "macros/**/*.sql", "models/**/*.sql", "models/**/*.py")
 SOURCES = ("python_jobs/**/*.py", "plugins/**/*.py", "services/**/*.py")
+EXAMPLES = {"PLURA_NAME", "PLURA_TOPIC", "PLURA_SIZE"}
+"""Names in tests that are no settings."""
+
 OF_REPOSITORY = ("tests/**/*.py", "bench/**/*.py", "dev/**/*.py", "deploy/**/*.*", "README.md", "docs/**/*.md")
 
 
@@ -54,35 +58,82 @@ def test_help_is_given_in_any_environment(tmp_path: Path) -> None:
     assert Plura(work=tmp_path, settings={"PLURA_ENV": "PROD"})("lake", "load", "--help").code == 0
 
 
-def of_classes() -> set[str]:
-    """Names of the variables that classes of settings read."""
+ASSIGNED = {"GX_ANALYTICS_ENABLED"}
+"""Variables of other programs that the code sets and does not read."""
+
+
+def of_dbt() -> set[str]:
+    """Names of the variables that the dbt project reads."""
+    return {name for text in texts(*READERS) for name in re.findall(r"env_var\(\s*'(\w+)'", text)}
+
+
+def of_code(*patterns: str) -> set[str]:
+    """Names of the variables that Python code reads or sets by itself, and of ours wherever they are texts."""
+    used = (
+        r"(?:environ(?:\.get|\.pop|\.setdefault)?[\[(]|getenv\(|setenv\()\s*[\"'](\w+)[\"']"
+        r"|[\"'](\w+)[\"'] (?:not )?in os\.environ"
+    )
+    ours = r'"((?:PLURA|ANON)_[A-Z_]+[A-Z])"'
+    found = {name for text in texts(*patterns) for match in re.findall(used, text) for name in match if name}
+    return found | {name for text in texts(*patterns) for name in re.findall(ours, text)}
+
+
+def test_every_variable_that_is_read_is_a_setting_and_every_setting_is_read() -> None:
+    """Classes of settings are on the page by themselves; here are the others."""
+    of_classes = {
+        f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+        for cls in settings_classes()
+        for field in cls.model_fields
+    }
+    bare = {name for cls in settings_classes() for name in cls.bare_names.values()}
+    read = of_dbt() | of_code(*SOURCES) | of_classes
+    own_tables = {setting.name for setting in settings_page.OF_TESTS}
+    assert read - bare - ASSIGNED - own_tables == settings_page.names() - own_tables
+    assert {name for name in settings_page.names() - own_tables if name.startswith(PREFIXES)} == KNOWN
+    assert own_tables == OF_TESTS
+
+
+def settings_classes() -> set[type[ServiceSettings]]:
+    """The classes of settings of the services and of the lake."""
     services = PROJECT / "services"
     for file in services.rglob("*.py"):
-        if re.search(r"^class \w+\((Base|Service)Settings\)", file.read_text(encoding="utf-8"), re.MULTILINE):
+        if re.search(r"^class \w+\(ServiceSettings\)", file.read_text(encoding="utf-8"), re.MULTILINE):
             importlib.import_module(".".join(file.relative_to(services).with_suffix("").parts))
-
-    def below(cls: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
-        for one in cls.__subclasses__():
-            yield one
-            yield from below(one)
-
-    classes = [cls for cls in below(BaseSettings) if cls.__module__.startswith("plura.")]
-    return {f"{cls.model_config.get('env_prefix', '')}{field}".upper() for cls in classes for field in cls.model_fields}
+    return {cls for cls in ServiceSettings.__subclasses__() if cls.__module__.startswith("plura.")}
 
 
-def test_all_names_that_are_read_are_known_and_no_other() -> None:
-    """What classes of settings, the dbt project and the code read."""
-    of_dbt = {name for text in texts(*READERS) for name in re.findall(r"env_var\('((?:PLURA|ANON)_\w+)'", text)}
-    of_code = {name for text in texts(*SOURCES) for name in re.findall(r'"((?:PLURA|ANON)_[A-Z_]+[A-Z])"', text)}
-    assert of_classes() | of_dbt | of_code == KNOWN
+def test_no_class_of_settings_has_another_base() -> None:
+    bases = {
+        base
+        for text in texts("services/**/*.py")
+        for base in re.findall(r"^class \w+Settings\((\w+)\)", text, re.MULTILINE)
+    }
+    assert bases == {"ServiceSettings", "BaseSettings"}
+    assert [text.count("(BaseSettings)") for text in texts("services/**/*.py") if "(BaseSettings)" in text] == [1]
+
+
+def test_the_variables_of_tests_and_benchmarks_are_on_the_page() -> None:
+    used = of_code("tests/**/*.py", "bench/**/*.py", "dev/**/*.py")
+    ours = {name for name in used if name.startswith("PLURA_")}
+    assert ours >= OF_TESTS
+    assert ours - KNOWN - OF_TESTS <= EXAMPLES
+
+
+def test_the_page_of_settings_is_the_one_that_the_code_writes() -> None:
+    assert (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8") == settings_page.page()
+
+
+def test_every_setting_has_a_meaning() -> None:
+    assert not [
+        setting.name for section in settings_page.sections() for setting in section.settings if not setting.meaning
+    ]
 
 
 def test_documents_tests_and_bundle_name_no_setting_that_is_unknown() -> None:
     # a name followed by _ or … is a prefix, and these are examples of what is unknown
-    named = {name for text in texts(*OF_REPOSITORY) for name in re.findall(r"PLURA_[A-Z_]*[A-Z](?![A-Z_…])", text)} - {
-        "PLURA_NAME",
-        "PLURA_TOPIC",
-    }
+    named = {
+        name for text in texts(*OF_REPOSITORY) for name in re.findall(r"PLURA_[A-Z_]*[A-Z](?![A-Z_…])", text)
+    } - EXAMPLES
     assert named <= KNOWN | OF_TESTS
 
 
@@ -125,12 +176,12 @@ GOOD_VALUES = {
     "PLURA_PYTHON_SUBMISSION": ["serverless_cluster", "job_cluster"],
 }
 WRONG_VALUES = {
-    "PLURA_DUCKDB_MEMORY": ["", "-1", "-2GB", "3", "3 gigs", "unlimited", "GB"],
-    "PLURA_SPARK_MEMORY": ["", "3", "3GiB", "-3g", "0g"],
-    "PLURA_SPARK_PARTITIONS": ["", "0", "-1", "eight", "1.5"],
-    "PLURA_SPARK_CATALOG": ["", "Hive", "derby"],
-    "PLURA_DATABRICKS_THREADS": ["", "0", "four"],
-    "PLURA_PYTHON_SUBMISSION": ["", "serverless", "Job_Cluster"],
+    "PLURA_DUCKDB_MEMORY": ["-1", "-2GB", "3", "3 gigs", "unlimited", "GB"],
+    "PLURA_SPARK_MEMORY": ["3", "3GiB", "-3g", "0g"],
+    "PLURA_SPARK_PARTITIONS": ["0", "-1", "eight", "1.5"],
+    "PLURA_SPARK_CATALOG": ["Hive", "derby"],
+    "PLURA_DATABRICKS_THREADS": ["0", "four"],
+    "PLURA_PYTHON_SUBMISSION": ["serverless", "Job_Cluster"],
 }
 
 
@@ -146,20 +197,41 @@ def test_values_that_engines_understand_are_taken(monkeypatch: pytest.MonkeyPatc
 def test_values_that_engines_misunderstand_stop_the_command(tmp_path: Path, name: str, value: str) -> None:
     outcome = Plura(work=tmp_path, settings={name: value})("lake", "batches")
     assert outcome.code == 1
-    assert outcome.error.startswith(f"{name} is {value!r}: ")
+    assert outcome.error.startswith(f"{name}: ")
 
 
-@pytest.mark.parametrize("name", GOOD_VALUES)
-def test_the_profile_has_the_same_default(name: str) -> None:
+@pytest.mark.parametrize("name", WRONG_VALUES)
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str, blank: str) -> None:
+    """By the classes, and for dbt, which reads the environment after blank settings were removed from it."""
+    monkeypatch.setenv(name, blank)
     field = name.removeprefix("PLURA_").lower()
-    found = {value for text in texts(*READERS) for value in re.findall(rf"env_var\('{name}', '([^']+)'\)", text)}
-    assert found == {str(EngineSettings.model_fields[field].default)}
+    assert getattr(read_settings(EngineSettings), field) == EngineSettings.model_fields[field].default
+    environ = {name: blank, "PLURA_ENV": blank, "PATH": blank}
+    remove_blanks(environ, KNOWN - BLANK_IS_WRONG)
+    assert environ == {"PLURA_ENV": blank, "PATH": blank}
+
+
+def test_a_command_takes_blank_settings_as_unset(tmp_path: Path) -> None:
+    blank = dict.fromkeys(KNOWN - BLANK_IS_WRONG - {"PLURA_DUCKDB_PATH", "PLURA_DATA_DOCS_DIR"}, " ")
+    outcome = Plura(work=tmp_path, settings=blank)("lake", "batches")
+    assert (
+        outcome.error == f"there is no warehouse at {tmp_path / 'plura.duckdb'}: load data first (plura lake load DIR)"
+    )
+
+
+@pytest.mark.parametrize("field", EngineSettings.model_fields)
+def test_the_dbt_project_has_the_same_default(field: str) -> None:
+    name = f"PLURA_{field}".upper()
+    found = {value for text in texts(*READERS) for value in re.findall(rf"env_var\('{name}', '([^']*)'\)", text)}
+    # without a value: whether a setting is given at all
+    assert found - {""} == {str(EngineSettings.model_fields[field].default)} - {""}
 
 
 def test_the_default_values_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in GOOD_VALUES:
         monkeypatch.delenv(name, raising=False)
     try:
-        EngineSettings()
-    except ValidationError as error:
+        read_settings(EngineSettings)
+    except ServiceError as error:
         pytest.fail(str(error))

@@ -37,5 +37,5 @@ def test_errors_of_the_lake_keep_their_kind_and_a_death_is_told() -> None:
         in_own_process(refused, LakeError("busy with process 1"))
     with pytest.raises(PublisherRejectedError, match="HTTP 401"):
         in_own_process(refused, PublisherRejectedError("HTTP 401"))
-    with pytest.raises(LakeError, match=r"was ended \(exit code -9\)"):
+    with pytest.raises(LakeError, match=r"was killed \(exit code -9\)"):
         in_own_process(killed)

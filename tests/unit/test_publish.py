@@ -110,7 +110,7 @@ def test_one_event_that_cannot_be_delivered_keeps_no_other_exception_waiting() -
     assert (report.failed, report.delivered, report.is_stopped, report.is_complete) == (1, 1, False, False)
     assert report.last_error == "HTTP 503"
     assert hub.asked == [of(1)] * 5 + [of(3)]
-    assert outbox.standing().waiting == 2
+    assert outbox.counts().waiting == 2
 
 
 def test_three_events_in_a_row_that_fail_end_the_pass() -> None:
@@ -141,8 +141,8 @@ def test_a_hub_that_takes_nothing_ends_the_pass_and_gives_no_event_up() -> None:
     with pytest.raises(PublisherRejectedError):
         publisher(outbox, hub).publish()
     assert hub.asked == [of(1), of(2)]
-    standing = outbox.standing()
-    assert (standing.waiting, standing.refused) == (2, 0)
+    counts = outbox.counts()
+    assert (counts.waiting, counts.refused) == (2, 0)
     assert [(row.attempts, row.last_error) for row in outbox.rows] == [(1, None), (1, "HTTP 401"), (0, None)]
 
 

@@ -110,7 +110,7 @@ def publish_until_nothing_waits(world: World, batch: int, tries: int) -> None:
             publisher.publish()
         except KilledError:
             continue
-        if not world.outbox.standing().waiting:
+        if not world.outbox.counts().waiting:
             return
     raise AssertionError("events wait for ever")
 
@@ -136,4 +136,4 @@ def test_any_schedule_of_failures_and_kills_delivers_every_event_in_order(
         assert of_one == sorted(of_one)  # repeated at most before the next one, never after it
     most = 1 + world.happened["killed"] + world.happened["lost"]
     assert max(Counter(came).values(), default=0) <= most
-    assert {row.event_id for row in world.outbox.standing(examples=99).examples} == world.refused
+    assert {row.event_id for row in world.outbox.counts(examples=99).examples} == world.refused

@@ -1,8 +1,8 @@
-"""What every command prints with: results on stdout, progress and problems on stderr."""
+"""Output of all commands: results on stdout, progress and problems on stderr."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
+
+from python_jobs.progress import Progress as Report
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,12 +22,9 @@ err = Console(stderr=True, soft_wrap=True)
 _LONGEST_PIECE = 32
 """Characters of a piece's name beside the bar, so that a line of 80 holds both."""
 
-Advance = Callable[[int, int, str], None]
-"""Called with what is done, what there is in all, and the name of the piece at hand."""
-
 
 @contextmanager
-def progress_bar(title: str, *, counts: bool = False) -> Iterator[Advance]:
+def progress_bar(title: str, *, counts: bool = False) -> Iterator[Report]:
     """Show a bar while the block runs, if stderr is a terminal; ``counts`` shows numbers of pieces instead of per cent.
 
     The bar is gone afterwards, so that stderr holds warnings and errors only.
@@ -37,14 +36,18 @@ def progress_bar(title: str, *, counts: bool = False) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[piece]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
     ]
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(title, total=None, piece="")
+    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    task = bar.add_task(title, total=None, piece="")
 
-        def advance(done: int, total: int, piece: str) -> None:
-            shown = piece if len(piece) <= _LONGEST_PIECE else f"{piece[:_LONGEST_PIECE]}…"
-            bar.update(task, completed=done, total=total, piece=shown)
+    def advance(done: int, total: int, piece: str) -> None:
+        shown = piece if len(piece) <= _LONGEST_PIECE else f"{piece[:_LONGEST_PIECE]}…"
+        bar.update(task, completed=done, total=total, piece=shown)
+        bar.start()  # not before: a Spark session that is being started has stderr for itself
 
+    try:
         yield advance
+    finally:
+        bar.stop()
 
 
 def say(text: str) -> None:

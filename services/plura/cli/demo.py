@@ -13,6 +13,7 @@ import typer
 from plura.cli.console import fail, out, progress_bar, say
 from plura.cli.demo_lookup import look_up_one
 from plura.cli.lake_report import print_report
+from plura.kit.environment import read_settings
 from plura.kit.settings import LakeSettings
 from python_jobs.warehouse import open_duckdb, refuse_name, warehouse_lock
 
@@ -37,7 +38,7 @@ def demo(
     from python_jobs.report import DuckDBReader, day_report
     from python_jobs.validate import Validator
 
-    settings = LakeSettings()
+    settings = read_settings(LakeSettings)
     room = settings.project_dir / "data" / "demo"
     warehouse, raw = room / "plura.duckdb", room / "raw"
     refuse_name(warehouse)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plura.cli.console import Advance
 from plura.kit.errors import ServiceError
+from python_jobs.progress import Progress
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -43,7 +43,7 @@ class Lookup:
     answer: dict[str, Any]
 
 
-def look_up_one(raw: Path, folder: Path, advance: Advance) -> Lookup:
+def look_up_one(raw: Path, folder: Path, advance: Progress) -> Lookup:
     """Store the ledger and the orders of raw files in an embedded PostgreSQL in ``folder``, and look up a payment.
 
     Raises:
@@ -79,7 +79,7 @@ def complete_payment(connection: Connection[TupleRow]) -> tuple[str, str, str]:
     return tx_id, order_id, wallet_id
 
 
-def _store(database: Database, raw: Path, advance: Advance) -> tuple[int, int]:
+def _store(database: Database, raw: Path, advance: Progress) -> tuple[int, int]:
     """Store all files; return the numbers of events and of bad events."""
     from plura.tx.consumer.backfill import Backfill
     from plura.tx.consumer.events import EventReader

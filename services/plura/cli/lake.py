@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from plura.cli import lake_bronze
 from plura.cli.console import fail, out, progress_bar, say, warn
 from plura.cli.next_run import LONGEST_RANGE_DAYS, say_next, say_next_run
-from plura.cli.options import Target, Validate, Wait, instant_of, lake_settings, validator_of
+from plura.cli.options import Target, Validate, Wait, instant_of, lake_of, lake_settings, validator_of
+from python_jobs.instants import kst_day
 from python_jobs.warehouse import LakeError
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     first_day: Annotated[str, typer.Option(help="First KST day, YYYY-MM-DD.")] = "2026-02-01",
 ) -> None:
-    """Write realistic Bronze JSON lines, one folder per table, and truth.json with what the controls must find."""
+    """Write realistic Bronze JSON lines, one folder per table, and truth.json with the findings to expect."""
     from python_jobs.generate import GenerateRequest, read_faults
     from python_jobs.generate import generate as write
 
@@ -67,8 +67,8 @@ def load(
 ) -> None:
     """Load a folder of JSON lines into Bronze; a file that was loaded before changes nothing.
 
-    Files lie in a folder named by their table or source, or bear the source's name: transaction_ledger/2026-02-01.jsonl
-    or transaction_ledger.jsonl. Sources are user_wallets, transaction_ledger, payment_orders, orders, order_items and
+    Files lie in a folder named by their table or source, or are named after the source: transaction_ledger/day.jsonl or
+    transaction_ledger.jsonl. Sources are user_wallets, transaction_ledger, payment_orders, orders, order_items and
     products (plura lake schema SOURCE lists their keys). Hidden files are skipped; files with other names are reported
     with the name that they should have.
 
@@ -78,7 +78,14 @@ def load(
     """
     settings = lake_settings(target)
     instant = instant_of(extracted_at, "--extracted-at") if extracted_at else None
-    report = lake_bronze.load(settings, folder, instant, validator_of(settings, wanted=validate), wait)
+    with progress_bar("load") as advance:
+        report = lake_of(settings, wait).load(
+            folder,
+            now=datetime.now(UTC),
+            extracted_at=instant,
+            validator=validator_of(settings, wanted=validate),
+            progress=advance,
+        )
     for text in report.warnings:
         warn(text)
     for text in report.problems:
@@ -100,19 +107,20 @@ def load(
 def run(
     day: Annotated[str | None, typer.Option("--date", help="One KST day, YYYY-MM-DD; or --from and --to.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="First KST day of a range, YYYY-MM-DD.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last KST day of a range, itself included.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last KST day of a range, inclusive.")] = None,
     pipeline: Annotated[
         str, typer.Option(help="Pipelines to run, comma separated.")
     ] = "guardrail,silver,controls,analytics",
     watch: Annotated[
-        bool, typer.Option("--watch", help="For schedules: expect data up to now, so that a silent source is an alarm.")
+        bool,
+        typer.Option("--watch", help="For schedules: expect data up to now, so that a silent source raises an alarm."),
     ] = False,
     target: Target = None,
     as_of: Annotated[str | None, typer.Option(help="Instant of the run, ISO-8601; default: now.")] = None,
     run_id: Annotated[str | None, typer.Option(help="Id written on every row; default: a new one.")] = None,
     wait: Wait = 0,
 ) -> None:
-    """Run the pipelines for KST days; without days, for every closed day that is not done or is due again.
+    """Run the pipelines for KST days; without days, for every closed day that is not computed or is due again.
 
     A KST day is a calendar day in Korea and can be computed once it is over. Without --watch the last day is the last
     one with data: old files raise no alarm for the time since. With it the guardrail also writes a row for every day up
@@ -121,8 +129,8 @@ def run(
     One line is printed for each problem, and the exit code is 0 only if everything succeeded. After an interruption or
     a failure, run it again: it continues from what was finished.
     """
-    from python_jobs.pipelines import PIPELINES, RunRequest, new_run_id, run_pipelines
-    from python_jobs.report import run_summary
+    from python_jobs.pipeline_names import PIPELINES
+    from python_jobs.pipelines import RunRequest, new_run_id
 
     settings = lake_settings(target)
     now = instant_of(as_of, "--as-of") if as_of else datetime.now(UTC)
@@ -138,27 +146,25 @@ def run(
             f"unknown pipeline {', '.join(unknown) or pipeline!r}: choose among {', '.join(PIPELINES)}",
             param_hint="--pipeline",
         )
-    with lake_bronze.place_of_run(settings, wait) as place:
-        request = RunRequest(
-            project_dir=settings.project_dir,
-            warehouse=place.warehouse,
-            target=settings.target,
-            pipelines=names,
-            first_day=first_day,
-            last_day=last_day,
-            watch=watch,
-            as_of=now,
-            run_id=run_id or new_run_id(now),
-        )
-        with progress_bar("run", counts=True) as advance:
-            result = run_pipelines(request, progress=advance, reader=place.reader)
-        with place.reader() as reader:
-            written = run_summary(reader, result.run_id)
+    lake = lake_of(settings, wait)
+    request = RunRequest(
+        project_dir=settings.project_dir,
+        warehouse=lake.warehouse,
+        target=settings.target,
+        pipelines=names,
+        first_day=first_day,
+        last_day=last_day,
+        watch=watch,
+        as_of=now,
+        run_id=run_id or new_run_id(now),
+    )
+    with progress_bar("run", counts=True) as advance:
+        result = lake.run(request, progress=advance)
     for text in result.problems:
         fail(text)
     outcome = "succeeded" if result.succeeded else "failed"
     say(f"run {result.run_id} of {', '.join(names)} {outcome} in {result.seconds:.1f} s")
-    for text in written:
+    for text in result.summary:
         say(text)
     if not result.succeeded:
         raise typer.Exit(1)
@@ -180,7 +186,7 @@ def report(
 
     settings = lake_settings(target)
     wanted = _day(day, "--date") if day else None
-    with lake_bronze.reader(settings, wait) as reader:
+    with lake_of(settings, wait).read() as reader:
         print_report(out, day_report(reader, wanted, listed=None if everything else LISTED), settings)
 
 
@@ -188,7 +194,7 @@ def report(
 def schema(
     source: Annotated[str, typer.Argument(help="Source or its Bronze table, for example transaction_ledger.")],
 ) -> None:
-    """Print the JSON Schema of one line of a source's files, for those who write them."""
+    """Print the JSON Schema of one line of a source's files, for their writers."""
     import json
 
     from python_jobs.contracts import json_schema, read_contracts
@@ -212,14 +218,13 @@ def retention(
 ) -> None:
     """Remove quarantined lines and data quality rows past their retention; a dry run unless --apply is given.
 
-    What was removed never comes back. The tag that suppresses the verdicts of a day stays.
+    Removed rows never return. The tag that suppresses the verdicts of a day is kept.
     """
-    removed = lake_bronze.retention(
-        lake_settings(target),
+    removed = lake_of(lake_settings(target), wait).retention(
+        now=datetime.now(UTC),
         apply=apply,
         bad_records_days=bad_records_days,
         dq_status_days=dq_status_days,
-        wait=wait,
     )
     verb = "removed" if apply else "would be removed (dry run; --apply removes them)"
     say(
@@ -236,7 +241,7 @@ def _day(text: str, option: str) -> date:
 
 
 def _days(day: str | None, first: str | None, last: str | None, now: datetime) -> tuple[date | None, date | None]:
-    """The days a run is asked for; none for all that are due."""
+    """The requested days; None for all days that are due."""
     if day and (first or last):
         raise typer.BadParameter("give either --date or --from and --to", param_hint="--date")
     if bool(first) != bool(last):
@@ -249,7 +254,7 @@ def _days(day: str | None, first: str | None, last: str | None, now: datetime) -
         raise typer.BadParameter(f"{last_day} lies before {first_day}", param_hint="--to")
     if last_day - first_day > timedelta(days=LONGEST_RANGE_DAYS):
         raise typer.BadParameter(f"more than {LONGEST_RANGE_DAYS} days; split the range", param_hint="--from")
-    today = (now + timedelta(hours=9)).astimezone(UTC).date()
+    today = kst_day(now)
     if last_day >= today:
         raise LakeError(
             f"the KST day {last_day} is still open: it can be computed from {last_day + timedelta(days=1)} 00:00 KST on"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from plura.cli import lake_bronze
-from plura.cli.console import print_table, say, warn
+from plura.cli.console import print_table, progress_bar, say, warn
 from plura.cli.next_run import say_next_run
-from plura.cli.options import Target, Validate, Wait, instant_of, lake_settings, validator_of
+from plura.cli.options import Target, Validate, Wait, instant_of, lake_of, lake_settings, validator_of
 
 Ids = Annotated[list[str], typer.Argument(help="Ids of batches, or their beginnings (plura lake batches).")]
-Reason = Annotated[str, typer.Option(help="Why, kept in the registry.")]
+Reason = Annotated[str, typer.Option(help="Reason, kept in the registry.")]
 
 
 def batches(target: Target = None, wait: Wait = 0) -> None:
@@ -32,7 +32,7 @@ def batches(target: Target = None, wait: Wait = 0) -> None:
             f"{batch.loaded_at:%Y-%m-%d %H:%M:%S}",
             batch.reason or "",
         )
-        for batch in lake_bronze.batches(lake_settings(target), wait)
+        for batch in lake_of(lake_settings(target), wait).batches()
     ]
     if not rows:
         say("no batch was loaded yet: plura lake load DIR")
@@ -46,15 +46,15 @@ def batches(target: Target = None, wait: Wait = 0) -> None:
 
 
 def withdraw(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0) -> None:
-    """Take wrongly loaded batches out of what Silver reads; the next run corrects Silver and Gold.
+    """Withdraw wrongly loaded batches: Silver no longer reads them, and the next run corrects Silver and Gold.
 
-    The lines stay in Bronze; plura lake reinstate, or loading the file again, brings a batch back. All batches or none.
+    The lines stay in Bronze; plura lake reinstate, or loading the file again, reinstates a batch. All batches or none.
     """
     _set_status(batches, "withdrawn", reason, target, wait)
 
 
 def reinstate(batches: Ids, reason: Reason, target: Target = None, wait: Wait = 0) -> None:
-    """Bring withdrawn batches back, all or none; the next run reads them again."""
+    """Reinstate withdrawn batches, all or none; the next run reads them again."""
     _set_status(batches, "loaded", reason, target, wait)
 
 
@@ -74,20 +74,21 @@ def replace(
 ) -> None:
     """Replace a batch with a corrected file: withdraw the batch and load the file, both or neither.
 
-    The file needs all lines of the batch, including the correct ones: keys that it lacks are reported. A file that was
+    The file needs all lines of the batch, including the correct ones; missing keys are reported. A file that was
     loaded before replaces the batch without being loaded again. After an interruption the same command continues.
     """
     settings = lake_settings(target)
     why = _checked(reason)
-    report = lake_bronze.replace(
-        settings,
-        batch,
-        file,
-        reason=why,
-        extracted_at=instant_of(extracted_at, "--extracted-at") if extracted_at else None,
-        validator=validator_of(settings, wanted=validate),
-        wait=wait,
-    )
+    with progress_bar("replace") as advance:
+        report = lake_of(settings, wait).replace(
+            batch,
+            file,
+            reason=why,
+            now=datetime.now(UTC),
+            extracted_at=instant_of(extracted_at, "--extracted-at") if extracted_at else None,
+            validator=validator_of(settings, wanted=validate),
+            progress=advance,
+        )
     for text in report.warnings:
         warn(text)
     old, new = report.old, report.new
@@ -100,10 +101,11 @@ def replace(
 
 
 def _set_status(batches: list[str], status: str, reason: str, target: str | None, wait: float) -> None:
-    changed, days = lake_bronze.set_status(lake_settings(target), batches, status, _checked(reason), wait)
-    for batch in changed:
+    lake = lake_of(lake_settings(target), wait)
+    change = lake.set_status(batches, status, reason=_checked(reason), now=datetime.now(UTC))
+    for batch in change.batches:
         say(f"batch {batch.batch_id} ({batch.table_name}, {batch.source_file}) is {batch.status} now")
-    say_next_run(days, target)
+    say_next_run(change.days, target)
 
 
 def _checked(reason: str) -> str:
@@ -113,5 +115,5 @@ def _checked(reason: str) -> str:
         typer.BadParameter: it is blank.
     """
     if not reason.strip():
-        raise typer.BadParameter("say why in a few words; they are kept in the registry", param_hint="--reason")
+        raise typer.BadParameter("give a reason in a few words; it is kept in the registry", param_hint="--reason")
     return reason.strip()

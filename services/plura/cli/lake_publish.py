@@ -1,4 +1,4 @@
-"""``plura lake publish``: tell the EventHub of CRITICAL exceptions."""
+"""``plura lake publish``: deliver the events of CRITICAL exceptions to the EventHub."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ import time
 from collections.abc import Callable, Hashable
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from plura.cli.console import fail, progress_bar, say, warn
-from plura.cli.options import Target, Wait, kafka_settings, lake_settings, required_kafka
+from plura.cli.options import Target, Wait, lake_of, lake_settings, required_kafka
 from plura.cli.own_process import in_own_process
+from plura.kit.environment import read_settings
+from plura.kit.kafka import KafkaSettings
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
     from plura.kit.settings import LakeSettings
+    from python_jobs.lakes.lake import Lake
     from python_jobs.publish import Hub, Outbox, PassReport, Publisher
 
 _SHOWN = 20
 """Refused events that are listed."""
 
 _FOLLOWING_WAIT_SECONDS = 600.0
-"""How long a publisher that follows waits for a run to end before it says so."""
+"""How long a publisher that follows waits for a run to end before it warns."""
 
 _SPARK_PAUSE_SECONDS = 60.0
-"""Least pause after a pass that left something on a Spark warehouse of this machine; others have their turn in it."""
+"""Least pause after an incomplete pass on a Spark warehouse of this machine, in which other commands use it."""
 
 _NEVER = object()
 
@@ -42,14 +44,14 @@ class Way(StrEnum):
 
 def publish(
     to: Annotated[
-        Way | None, typer.Option(help="Way to deliver; default: http where PLURA_EVENTHUB_URL is set, else kafka.")
+        Way | None, typer.Option(help="How to deliver; default: http where PLURA_EVENTHUB_URL is set, else kafka.")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Keep running, and send new events as they come.")] = False,
-    every: Annotated[float, typer.Option(help="Seconds between two looks with --follow.", min=0.1)] = 5,
+    every: Annotated[float, typer.Option(help="Seconds between two polls with --follow.", min=0.1)] = 5,
     timeout: Annotated[float, typer.Option(help="Seconds in which an event must be confirmed.", min=0.1)] = 10,
     retry_refused: Annotated[bool, typer.Option("--retry-refused", help="Send refused events once more.")] = False,
     dismiss: Annotated[
-        list[str] | None, typer.Option(help="Id of a refused event that is dealt with; may be repeated.")
+        list[str] | None, typer.Option(help="Id of a refused event that needs no delivery; may be repeated.")
     ] = None,
     target: Target = None,
     wait: Wait = 0,
@@ -57,29 +59,28 @@ def publish(
     """Deliver the events of CRITICAL exceptions to the EventHub, at least once and in order for each exception.
 
     Settings: PLURA_EVENTHUB_URL and PLURA_EVENTHUB_TOKEN, or PLURA_EVENTHUB_TOPIC, PLURA_KAFKA_BOOTSTRAP and the other
-    settings of Kafka (plura lake stream --help). The command can be killed and repeated: the EventHub tells a repeated
-    event by its id. Events that it refuses for good are kept and listed, and the exit code is 1 until they are sent
-    with --retry-refused or put away with --dismiss.
+    settings of Kafka (plura lake stream --help). The command can be killed and repeated: the EventHub
+    recognizes a repeated event by its id. Events that it refuses for good are kept and listed, and the exit code is 1
+    until they are sent with --retry-refused or dismissed with --dismiss.
 
     A Spark warehouse of this machine is held until the command ends. With --follow each pass over new events is a
     Spark session of its own and nothing is held between passes; give loads and runs --wait.
     """
-    from plura.cli.lake_outbox import local_spark_warehouse, one_publisher, outbox_of
-    from python_jobs.publish import Publisher, version_on_disk
+    from python_jobs.publish import Publisher
 
     settings = lake_settings(target)
     hub, name = _hub(settings, to, timeout)
     _warn_of_open_way(settings, hub)
-    patient = max(wait, _FOLLOWING_WAIT_SECONDS) if follow else wait
+    lake = lake_of(settings, max(wait, _FOLLOWING_WAIT_SECONDS) if follow else wait)
     try:
-        with one_publisher(settings):
-            if follow and (warehouse := local_spark_warehouse(settings)):
+        with lake.sole_publisher():
+            if follow and lake.publisher_is_exclusive:
                 if dismiss or retry_refused:
-                    in_own_process(_put_away_there, settings, patient, dismiss or [], retry_refused)
-                one_pass = partial(_pass_on_disk, warehouse, settings, to, timeout, patient)
-                _follow(one_pass, partial(version_on_disk, warehouse), name, every, after_failure=_SPARK_PAUSE_SECONDS)
-            with outbox_of(settings, patient) as outbox:
-                _put_away(outbox, dismiss or [], retry_refused)
+                    in_own_process(_update_refused_there, lake, dismiss or [], retry_refused)
+                one_pass = partial(_pass_in_own_process, lake, settings, to, timeout)
+                _follow(one_pass, lake.outbox_version, name, every, after_failure=_SPARK_PAUSE_SECONDS)
+            with lake.outbox() as outbox:
+                _update_refused(outbox, dismiss or [], retry_refused)
                 publisher = Publisher(outbox=outbox, hub=hub)
                 if follow:
                     _follow(publisher.publish, outbox.version, name, every)
@@ -89,8 +90,8 @@ def publish(
         hub.close()
 
 
-def _put_away(outbox: Outbox, dismissed: list[str], retry_refused: bool) -> None:
-    """Do to refused events what was asked for."""
+def _update_refused(outbox: Outbox, dismissed: list[str], retry_refused: bool) -> None:
+    """Dismiss refused events, or let them wait again."""
     for event_id in dismissed:
         outbox.dismiss(event_id)
         say(f"event {event_id} is dismissed")
@@ -99,20 +100,20 @@ def _put_away(outbox: Outbox, dismissed: list[str], retry_refused: bool) -> None
 
 
 def _once(publisher: Publisher, name: str) -> bool:
-    """Deliver what waits and say what became of it; whether nothing is left."""
+    """Deliver the waiting events and print the outcome; whether nothing is left."""
     outbox = publisher.outbox
-    total = outbox.standing().waiting
+    total = outbox.counts().waiting
     with progress_bar("publish", counts=True) as advance:
         report = publisher.publish(progress=lambda done: advance(done, max(total, done), ""))
-    standing = outbox.standing(examples=_SHOWN)
-    for event in standing.examples:
+    counts = outbox.counts(examples=_SHOWN)
+    for event in counts.examples:
         fail(f"event {event.event_id} of exception {event.exception_id} was refused: {event.error}")
-    if standing.refused > len(standing.examples):
-        fail(f"{_events(standing.refused - len(standing.examples))} more refused: see gold.event_delivery")
+    if counts.refused > len(counts.examples):
+        fail(f"{_events(counts.refused - len(counts.examples))} more refused: see gold.event_delivery")
     if report.failed:
-        fail(f"{_events(standing.waiting)} waiting for {name}: {report.last_error}")
-    say(_told(report, name))
-    return not standing.refused and report.is_complete
+        fail(f"{_events(counts.waiting)} waiting for {name}: {report.last_error}")
+    say(_delivered(report, name))
+    return not counts.refused and report.is_complete
 
 
 def _follow(
@@ -123,16 +124,16 @@ def _follow(
     *,
     after_failure: float = 0,
 ) -> NoReturn:
-    """Deliver for ever; a pass is made only after somebody wrote to the outbox or while something waits.
+    """Deliver until the process ends; a pass is made only after a write to the outbox or while events wait.
 
-    What may go by itself is warned of once: a long run, a hub that does not answer, an outbox that is not there yet.
+    A problem that may end by itself is warned of once: a long run, a hub that does not answer, a missing outbox.
 
     Args:
-        one_pass: delivers what waits.
-        version: says what changes whenever somebody writes.
-        name: what to call the hub.
-        every: seconds between two looks.
-        after_failure: seconds at least before the next look while something waits.
+        one_pass: delivers the waiting events.
+        version: returns a value that changes with every write.
+        name: name of the hub in messages.
+        every: seconds between two polls.
+        after_failure: seconds at least before the next poll while something waits.
     """
     from python_jobs.publish import PublisherRejectedError
 
@@ -148,7 +149,7 @@ def _follow(
                 pause = every if report.is_complete else max(every, after_failure, report.retry_after)
                 problem = report.last_error or report.last_refusal or ""
                 if report.delivered:
-                    say(_told(report, name))
+                    say(_delivered(report, name))
         except PublisherRejectedError:
             raise
         except LakeError as error:
@@ -159,37 +160,34 @@ def _follow(
         time.sleep(pause)
 
 
-def _pass_on_disk(warehouse: Path, settings: LakeSettings, to: Way | None, timeout: float, wait: float) -> PassReport:
-    """Deliver what waits on a Spark warehouse of this machine, whose catalog is free again when a process has ended."""
-    from python_jobs.publish import no_outbox, version_on_disk
+def _pass_in_own_process(lake: Lake, settings: LakeSettings, to: Way | None, timeout: float) -> PassReport:
+    """Deliver waiting events in a process of its own, after whose end the warehouse is free for other commands."""
+    from python_jobs.publish import no_outbox
 
-    if version_on_disk(warehouse) is None:
+    if lake.outbox_version() is None:
         raise no_outbox()
-    return in_own_process(_pass_there, settings, to, timeout, wait)
+    return in_own_process(_pass_there, lake, settings, to, timeout)
 
 
-def _pass_there(settings: LakeSettings, to: Way | None, timeout: float, wait: float) -> PassReport:
-    from plura.cli.lake_outbox import outbox_of
+def _pass_there(lake: Lake, settings: LakeSettings, to: Way | None, timeout: float) -> PassReport:
     from python_jobs.publish import Publisher
 
     hub, _ = _hub(settings, to, timeout)
     try:
-        with outbox_of(settings, wait) as outbox:
+        with lake.outbox() as outbox:
             return Publisher(outbox=outbox, hub=hub).publish()
     finally:
         hub.close()
 
 
-def _put_away_there(settings: LakeSettings, wait: float, dismissed: list[str], retry_refused: bool) -> None:
-    from plura.cli.lake_outbox import outbox_of
-
-    with outbox_of(settings, wait) as outbox:
-        _put_away(outbox, dismissed, retry_refused)
+def _update_refused_there(lake: Lake, dismissed: list[str], retry_refused: bool) -> None:
+    with lake.outbox() as outbox:
+        _update_refused(outbox, dismissed, retry_refused)
 
 
-def _told(report: PassReport, name: str) -> str:
+def _delivered(report: PassReport, name: str) -> str:
     if not (report.delivered or report.refused or report.failed):
-        return f"nothing to tell {name}"
+        return f"nothing to deliver to {name}"
     return f"{_events(report.delivered)} delivered to {name}"
 
 
@@ -206,7 +204,7 @@ def _hub(settings: LakeSettings, to: Way | None, timeout: float) -> tuple[Hub, s
     from python_jobs.publish import HttpHub, KafkaHub
 
     if to is None:
-        to = Way.HTTP if settings.eventhub_url or not kafka_settings().bootstrap else Way.KAFKA
+        to = Way.HTTP if settings.eventhub_url or not read_settings(KafkaSettings).bootstrap else Way.KAFKA
     if to is Way.KAFKA:
         kafka = required_kafka()
         # its log would mix with our one line for each problem

@@ -11,6 +11,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from python_jobs.pipeline_names import TITLES
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -30,16 +32,10 @@ _COLOURS = {
     "NO_DATA": "yellow",
     "NO_BASELINE": "yellow",
 }
-_PIPELINES = {
-    "pipeline_a": "A guardrail",
-    "pipeline_silver": "Silver",
-    "pipeline_b": "B controls",
-    "pipeline_c": "C analytics",
-}
 _NAMED_DAYS = 5
 """Other days that a line names; the rest is counted."""
 _NARROWEST = 100
-"""Columns of the page; narrower terminals wrap, so that no figure is ever cut."""
+"""Least columns of the page; narrower terminals wrap, so that no figure is cut."""
 
 
 def print_report(console: Console, report: DayReport, settings: LakeSettings) -> None:
@@ -57,7 +53,7 @@ def print_report(console: Console, report: DayReport, settings: LakeSettings) ->
 
 
 def _print_summary(console: Console, report: DayReport) -> None:
-    """What a controller looks at first: one line per control."""
+    """The first part for a controller: one line per control."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, verdict, text in summary(report):
         table.add_row(name, Text(verdict, style=_COLOURS.get(verdict, "")), text)
@@ -133,7 +129,7 @@ def _print_pipelines(console: Console, report: DayReport) -> None:
     rows = [
         row
         | {
-            "pipeline": _PIPELINES.get(row["pipeline_name"], row["pipeline_name"]),
+            "pipeline": TITLES.get(row["pipeline_name"], row["pipeline_name"]),
             "computed": "yes" if row["day_run_id"] else "" if row["pipeline_name"] == "pipeline_silver" else "no",
         }
         for row in report.pipelines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plura.cli.console import say, warn
-from plura.cli.options import Wait, lake_settings, required_kafka
+from plura.cli.options import Wait, lake_settings, required_kafka, spark_lake
+from plura.kit.environment import read_settings
 from plura.kit.kafka import KafkaSettings
 from plura.kit.settings import LakeSettings, SparkSettings
 from python_jobs.contracts import Table, read_contracts
@@ -23,12 +23,13 @@ from python_jobs.warehouse import LakeError
 if TYPE_CHECKING:
     from python_jobs.stream import Feed
 
-TOPICS_VARIABLE = "PLURA_STREAM_TOPICS"
 _ANSWER_MS = 5000
 
 
 def stream(
-    once: Annotated[bool, typer.Option("--once", help="Read what is there and end, instead of going on.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Read the messages that exist and end, instead of going on.")
+    ] = False,
     topics: Annotated[
         str | None,
         typer.Option(
@@ -49,10 +50,9 @@ def stream(
 
     Topics known by name are ledger.entry.upserted, payment.order.upserted, cdc.user_wallets, and raw.SOURCE for the
     lines of each source. Messages that cannot be read are kept in bronze.malformed_lines with topic, partition and
-    offset. SIGTERM and Ctrl-C end it after the micro-batches at work; it can be killed and started again at any moment.
-    While the brokers do not answer it waits.
+    offset. SIGTERM and Ctrl-C end it after the current micro-batches; it can be killed and restarted at any
+    moment. While the brokers do not answer it waits.
     """
-    from plura.cli.lake_spark import delta_bronze
     from python_jobs import stream as streaming
 
     settings = lake_settings(target)
@@ -60,8 +60,8 @@ def stream(
         raise LakeError(f"target {settings.target} does not stream: only spark does")
     kafka = required_kafka()
     tables = read_contracts(settings.project_dir)
-    feeds = _feeds(kafka, tables, topics or os.environ.get(TOPICS_VARIABLE, ""))
-    spark = SparkSettings()
+    feeds = _feeds(kafka, tables, topics or settings.stream_topics)
+    spark = read_settings(SparkSettings)
     if spark.remote:
         raise LakeError("a stream runs where its session is: submit it to the cluster, without PLURA_SPARK_REMOTE")
     request = streaming.StreamRequest(
@@ -74,10 +74,10 @@ def stream(
     )
     names = {feed.topic for feed in feeds}
     stopping = threading.Event()
-    with delta_bronze(settings, wait) as bronze, _set_by_signals(stopping):
+    with spark_lake(settings, wait).bronze() as bronze, _set_by_signals(stopping):
         say(f"streaming {', '.join(feed.topic for feed in feeds)}")
         streaming.stream(
-            bronze, request, stopping=stopping, answers=lambda: _topics_answer(kafka, names), told=warn, written=say
+            bronze, request, stopping=stopping, answers=lambda: _topics_answer(kafka, names), notify=warn, written=say
         )
     say("next: plura lake run --target spark")
 
@@ -88,7 +88,7 @@ def checkpoints(settings: LakeSettings, spark: SparkSettings) -> str:
 
 
 def _feeds(kafka: KafkaSettings, tables: dict[str, Table], words: str) -> list[Feed]:
-    """The feeds that are asked for, else the known ones whose topics exist.
+    """Return the requested feeds, else the known ones whose topics exist.
 
     Raises:
         LakeError: the brokers do not answer, or a topic does not exist.
@@ -96,10 +96,10 @@ def _feeds(kafka: KafkaSettings, tables: dict[str, Table], words: str) -> list[F
     from python_jobs.stream import default_feeds, read_feeds
 
     named = read_feeds([word.strip() for word in words.split(",") if word.strip()], tables)
-    there = existing_topics(kafka)
-    if missing := [feed.topic for feed in named if feed.topic not in there]:
+    existing = existing_topics(kafka)
+    if missing := [feed.topic for feed in named if feed.topic not in existing]:
         raise LakeError(f"there is no topic {', '.join(missing)} on {kafka.bootstrap}")
-    feeds = named or [feed for feed in default_feeds(tables) if feed.topic in there]
+    feeds = named or [feed for feed in default_feeds(tables) if feed.topic in existing]
     if not feeds:
         known = ", ".join(feed.topic for feed in default_feeds(tables))
         raise LakeError(f"no topic on {kafka.bootstrap} is one of {known}: name others with --topics")
@@ -110,12 +110,12 @@ def existing_topics(kafka: KafkaSettings) -> set[str]:
     """Return the names of the topics.
 
     Raises:
-        LakeError: the brokers do not answer, or refuse us.
+        LakeError: the brokers do not answer, or refuse the client.
     """
     from kafka import KafkaAdminClient  # type: ignore[import-untyped]
     from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what fails is said in one line
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # a failure is reported in one line
     try:
         client = KafkaAdminClient(**kafka.client_options(), bootstrap_timeout_ms=_ANSWER_MS)
         try:

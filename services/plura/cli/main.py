@@ -9,10 +9,10 @@ import typer
 
 from plura.cli import demo, lake, lake_batches, lake_publish, lake_stream, tx, tx_api, tx_consumer
 from plura.cli.console import fail, say, warn
-from plura.kit.errors import ServiceError
-from plura.kit.known_settings import unknown_settings
+from plura.kit.environment import remove_blanks
+from plura.kit.known_settings import BLANK_IS_WRONG, KNOWN, unknown_settings
 from python_jobs.environment import environment_name
-from python_jobs.warehouse import LakeError
+from python_jobs.errors import PluraError
 
 app = typer.Typer(
     help="Controls and analytics of a payment platform.",
@@ -22,8 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 lake.app.command(short_help="List the batches that were loaded.")(lake_batches.batches)
-lake.app.command(short_help="Take wrongly loaded batches out.")(lake_batches.withdraw)
-lake.app.command(short_help="Bring withdrawn batches back.")(lake_batches.reinstate)
+lake.app.command(short_help="Withdraw wrongly loaded batches.")(lake_batches.withdraw)
+lake.app.command(short_help="Reinstate withdrawn batches.")(lake_batches.reinstate)
 lake.app.command(short_help="Replace a batch with a corrected file.")(lake_batches.replace)
 lake.app.command(short_help="Send CRITICAL exceptions to the EventHub.")(lake_publish.publish)
 lake.app.command(short_help="Stream Kafka topics into Bronze on Delta Lake.")(lake_stream.stream)
@@ -40,7 +40,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line; a problem the user can solve is one line on stderr.
+    """Run the command line; a problem that the user can solve is one line on stderr.
 
     Exit codes: 0 done, 1 a problem with data, files or the warehouse, 2 wrong use of the command, 130 interrupted.
     """
@@ -48,7 +48,7 @@ def main() -> None:
         if "--help" not in sys.argv:
             _check_environment()
         code = app(prog_name="plura", standalone_mode=False)
-    except (LakeError, ServiceError) as error:
+    except PluraError as error:
         code = 1
         fail(str(error))
     except typer.TyperException as error:
@@ -65,21 +65,22 @@ def main() -> None:
 
 
 def _check_environment() -> None:
-    """Warn about variables that are not settings.
+    """Warn about variables that are not settings, and remove those that are blank.
 
     Raises:
-        LakeError: ``PLURA_ENV`` is not the name of an environment.
+        PluraError: ``PLURA_ENV`` is not the name of an environment.
     """
+    remove_blanks(os.environ, KNOWN - BLANK_IS_WRONG)
     for text in unknown_settings(os.environ):
         warn(text)
     try:
         environment_name()
     except ValueError as error:
-        raise LakeError(str(error)) from None
+        raise PluraError(str(error)) from None
 
 
 def _fail_usage(error: typer.TyperException) -> None:
-    """Say what is wrong with the arguments; a group without a command is answered with its help."""
+    """Print what is wrong with the arguments; for a group without a command print its help."""
     text = error.format_message()
     if text.startswith("Usage:"):
         say(text)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 
 from plura.cli.console import say
-from python_jobs.instants import KST
+from python_jobs.instants import kst_day
 
 LONGEST_RANGE_DAYS = 3_660
 """Days that one run may name."""
@@ -31,7 +31,7 @@ def say_next_run(days: Collection[date], target: str | None, now: datetime | Non
         target: the option of the command, if it was given.
         now: aware; for tests.
     """
-    today = ((now or datetime.now(UTC)) + KST).astimezone(UTC).date()
+    today = kst_day(now or datetime.now(UTC))
     closed = sorted(day for day in days if day < today)
     ranges = _ranges(closed)
     if ranges and len(ranges) <= _MOST_RANGES:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
+from plura.kit.environment import read_settings
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import EngineSettings, LakeSettings
+from plura.kit.settings import EngineSettings, LakeSettings, SparkSettings
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
+    from python_jobs.lakes.lake import Lake
+    from python_jobs.lakes.spark_lake import SparkLake
     from python_jobs.validate import Validator
 
 Target = Annotated[str | None, typer.Option(help="dbt target to work on; default: PLURA_TARGET, else duckdb.")]
@@ -24,13 +26,14 @@ def lake_settings(target: str | None) -> LakeSettings:
     """Return the settings of a command.
 
     Raises:
-        LakeError: there is no dbt project where the settings say, or a setting of an engine is wrong.
+        LakeError: there is no dbt project where the settings say.
+        ServiceError: a setting is wrong.
         typer.BadParameter: the dbt profile has no such target.
     """
     from python_jobs.pipelines import known_targets
 
-    settings = LakeSettings()
-    _refuse_engine_settings()
+    settings = read_settings(LakeSettings)
+    read_settings(EngineSettings)  # before dbt reads them
     if not (settings.project_dir / "dbt_project.yml").is_file():
         raise LakeError(f"there is no dbt project in {settings.project_dir}: name its folder with PLURA_PROJECT_DIR")
     if target:
@@ -43,18 +46,41 @@ def lake_settings(target: str | None) -> LakeSettings:
     return settings
 
 
-def _refuse_engine_settings() -> None:
-    """Refuse settings of the engines with wrong values, before dbt reads them.
+def lake_of(settings: LakeSettings, wait: float) -> Lake:
+    """Return the lake of a target; nothing is opened yet.
+
+    Args:
+        settings: the settings of the command.
+        wait: seconds to wait while another command holds the warehouse.
 
     Raises:
-        LakeError: the first wrong setting, by name.
+        LakeError: no engine is known for the target.
     """
-    try:
-        EngineSettings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = f"PLURA_{first['loc'][0]}".upper()
-        raise LakeError(f"{name} is {first['input']!r}: {first['msg']}") from None
+    from python_jobs.lakes.databricks_lake import DatabricksLake
+    from python_jobs.lakes.duckdb_lake import DuckDBLake
+    from python_jobs.lakes.lake import unavailable
+
+    if settings.target == "duckdb":
+        return DuckDBLake(project_dir=settings.project_dir, warehouse=settings.warehouse, wait_seconds=wait)
+    if settings.target == "spark":
+        return spark_lake(settings, wait)
+    if settings.target == "databricks":
+        return DatabricksLake(project_dir=settings.project_dir)
+    raise unavailable(settings.target)
+
+
+def spark_lake(settings: LakeSettings, wait: float) -> SparkLake:
+    """Return the lake of target ``spark``; nothing is opened yet."""
+    from python_jobs.lakes.spark_lake import SparkLake
+
+    spark = read_settings(SparkSettings)
+    return SparkLake(
+        project_dir=settings.project_dir,
+        warehouse=settings.resolved(spark.warehouse),
+        is_local=spark.is_local,
+        staging_dir=settings.resolved(spark.staging_dir) if spark.staging_dir else None,
+        wait_seconds=wait,
+    )
 
 
 def validator_of(settings: LakeSettings, *, wanted: bool) -> Validator | None:
@@ -81,27 +107,14 @@ def instant_of(text: str, option: str) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def kafka_settings() -> KafkaSettings:
-    """Return where the brokers are and how to sign in; perhaps no broker is named.
-
-    Raises:
-        LakeError: a setting is wrong.
-    """
-    try:
-        return KafkaSettings()
-    except ValidationError as error:
-        raise LakeError(f"settings of Kafka: {error.errors()[0]['msg']}") from None
-    except ValueError as error:
-        raise LakeError(f"settings of Kafka: {error}") from None
-
-
 def required_kafka() -> KafkaSettings:
     """Return where the brokers are and how to sign in.
 
     Raises:
-        LakeError: no broker is named, or a setting is wrong.
+        LakeError: no broker is named.
+        ServiceError: a setting is wrong.
     """
-    kafka = kafka_settings()
+    kafka = read_settings(KafkaSettings)
     if not kafka.bootstrap:
         raise LakeError("no Kafka is known: name its brokers with PLURA_KAFKA_BOOTSTRAP=host:port")
     return kafka

@@ -1,4 +1,4 @@
-"""Work in a process of its own, for what only the end of a process gives back."""
+"""Work in a process of its own, for resources that only the end of a process frees."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from python_jobs.errors import PluraError
 from python_jobs.warehouse import LakeError
 
 Result = TypeVar("Result")
 
 
 def in_own_process(work: Callable[..., Result], *arguments: Any) -> Result:
-    """Return what ``work`` gives in a new process, once that has ended.
+    """Call ``work`` in a new process and return its result after the process has ended.
 
     Args:
         work: a function of a module; it, its arguments and its result are pickled.
         arguments: what it is called with.
 
     Raises:
-        LakeError: the one that ``work`` raised, or the process was killed.
+        PluraError: the one that ``work`` raised, or the process was killed.
     """
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
@@ -28,14 +29,14 @@ def in_own_process(work: Callable[..., Result], *arguments: Any) -> Result:
     process.start()
     sending.close()
     try:
-        outcome: Result | LakeError = receiving.recv()
+        outcome: Result | PluraError = receiving.recv()
     except EOFError:
         process.join()
-        raise LakeError(f"the process at work was ended (exit code {process.exitcode})") from None
+        raise LakeError(f"the worker process was killed (exit code {process.exitcode})") from None
     finally:
         receiving.close()
         process.join()
-    if isinstance(outcome, LakeError):
+    if isinstance(outcome, PluraError):
         raise outcome
     return outcome
 
@@ -43,7 +44,7 @@ def in_own_process(work: Callable[..., Result], *arguments: Any) -> Result:
 def _do(sending: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     try:
         sending.send(work(*arguments))
-    except LakeError as error:
+    except PluraError as error:
         sending.send(error)
     except KeyboardInterrupt:
-        pass  # the process that waits for us was interrupted as well, and says so
+        pass  # the waiting process was interrupted as well and reports it

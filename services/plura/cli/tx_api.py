@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from plura.cli.console import say
-from plura.cli.tx_options import database, read_settings
+from plura.cli.tx_options import database
+from plura.kit.environment import read_settings
 
 
 def api(

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from plura.cli.console import progress_bar, say
-from plura.cli.tx_options import database, database_problems, read_settings
+from plura.cli.tx_options import database, database_problems
+from plura.kit.environment import read_settings
 from plura.kit.errors import ServiceError
 from plura.kit.observability.logs import fields
 from plura.tx.consumer.errors import Code
@@ -163,7 +164,8 @@ def replay_dlq(
     again, lines of files go to the topic of their kind. When stored directly, events that are still bad stay unmarked,
     and the exit code is 1. --since and --until apply to the time at which events were put aside.
     """
-    from plura.cli.options import kafka_settings, required_kafka
+    from plura.cli.options import required_kafka
+    from plura.kit.kafka import KafkaSettings
     from plura.tx.consumer.events import EventReader
     from plura.tx.consumer.ingest import Ingest
     from plura.tx.consumer.replay import Destination, IntoKafka, IntoTables, Selection, replay
@@ -192,7 +194,7 @@ def replay_dlq(
         progress_bar("bad events", counts=True) as advance,
     ):
         destination: Destination
-        if into == "kafka" or (into is None and kafka_settings().bootstrap):
+        if into == "kafka" or (into is None and read_settings(KafkaSettings).bootstrap):
             destination = IntoKafka(profile=profile, client_options=required_kafka().client_options())
         else:
             destination = IntoTables(ingest=Ingest(reader=EventReader(profile), store=store, stopping=stopping))

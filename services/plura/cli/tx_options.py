@@ -1,36 +1,16 @@
-"""Shared by the commands of ``plura tx``: settings from the environment, the database."""
+"""Shared by the commands of ``plura tx``: the database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from plura.kit.environment import ServiceSettings
+from plura.kit.environment import read_settings
 from plura.kit.errors import ServiceError
 
 if TYPE_CHECKING:
     from plura.kit.database import Database
-
-Settings = TypeVar("Settings", bound=ServiceSettings)
-
-
-def read_settings(of: type[Settings]) -> Settings:
-    """Return settings from the environment.
-
-    Raises:
-        ServiceError: a setting is wrong; the text names it.
-    """
-    try:
-        return of()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "PLURA_" + "_".join(str(part) for part in first["loc"]).upper() + ": " if first["loc"] else ""
-        raise ServiceError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
-    except ValueError as error:
-        raise ServiceError(str(error)) from None
 
 
 def database() -> Database:

@@ -1,18 +1,24 @@
-"""Settings of the services: ``PLURA_NAME`` from the environment, with the bare name that older deployments use."""
+"""Settings of all processes: ``PLURA_NAME`` from the environment, for some with the bare name of older deployments."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from collections.abc import Iterable, MutableMapping
+from typing import Any, ClassVar, TypeVar
 
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from plura.kit.errors import ServiceError
+
 PREFIX = "PLURA_"
+
+Settings = TypeVar("Settings", bound="ServiceSettings")
 
 
 class ServiceSettings(BaseSettings):
-    """Base of settings that are read from ``PLURA_<FIELD>`` once, at the entry point.
+    """Base of all settings, which are read from ``PLURA_<FIELD>`` once, at the entry point.
 
     Values are trimmed; a blank one counts as unset. ``bare_names`` gives the second name of a field. Both names set to
     different values is an error, because nobody can know which one was meant.
@@ -55,3 +61,27 @@ class _Environment(PydanticBaseSettingsSource):
         """Return the fields that the environment sets."""
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def read_settings(of: type[Settings]) -> Settings:
+    """Return settings from the environment.
+
+    Raises:
+        ServiceError: one is wrong; the text names it.
+    """
+    try:
+        return of()
+    except ValidationError as error:
+        first = error.errors()[0]
+        prefix = of.model_config.get("env_prefix", PREFIX)
+        name = prefix + "_".join(str(part) for part in first["loc"]).upper() + ": " if first["loc"] else ""
+        raise ServiceError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
+    except ValueError as error:
+        raise ServiceError(str(error)) from None
+
+
+def remove_blanks(environ: MutableMapping[str, str], names: Iterable[str]) -> None:
+    """Remove variables whose value is blank: that counts as unset, also for dbt, which would take it as a value."""
+    for name in names:
+        if name in environ and not environ[name].strip():
+            del environ[name]

@@ -1,7 +1,9 @@
-"""The base of what a service says when it cannot go on."""
+"""The base of the errors of the services."""
 
 from __future__ import annotations
 
+from python_jobs.errors import PluraError
 
-class ServiceError(Exception):
-    """A problem the one who runs the service can solve; its text says what it is and what to do."""
+
+class ServiceError(PluraError):
+    """A problem that the operator of a service can solve; its text says what it is and what to do."""

@@ -35,12 +35,14 @@ class KafkaSettings(ServiceSettings):
     }
 
     bootstrap: str = Field(default="", description="Brokers as host:port, comma separated.")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="How clients connect to the brokers."
+    )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
         default="PLAIN", description="OAUTHBEARER signs in with tokens of Microsoft Entra ID, for Azure Event Hubs."
     )
-    sasl_username: str = ""
-    sasl_password: SecretStr = SecretStr("")
+    sasl_username: str = Field(default="", description="User of PLAIN and SCRAM.")
+    sasl_password: SecretStr = Field(default=SecretStr(""), description="Password of PLAIN and SCRAM.")
     ssl_ca_location: str = Field(default="", description="PEM file of the authority that signed the brokers.")
 
     @model_validator(mode="after")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
+
+from python_jobs.spelling import closest, suggestion
 
 PREFIXES = ("PLURA_", "ANON_USER_")
 
@@ -36,14 +37,15 @@ PLURA_CONSOLE_SESSION_KEY PLURA_CONSOLE_TOKEN_URL PLURA_CONSOLE_URL
 """
 KNOWN = frozenset(_NAMES.split())
 
+BLANK_IS_WRONG = frozenset({"PLURA_ENV", "ANON_USER_KEY_SALT", "ANON_USER_KEY_SALT_VERSION"})
+"""Settings that are never taken as unset when they are blank: production must not get the local dummy by mistake."""
+
 _OF_TESTS = """
-PLURA_BENCH_DIR PLURA_CRASHES PLURA_CRASH_ROUNDS PLURA_EXAMPLES PLURA_PROMTOOL PLURA_REQUIRE_ALL PLURA_SIZE
+PLURA_BENCH_DIR PLURA_CRASHES PLURA_CRASH_ROUNDS PLURA_EXAMPLES PLURA_PROMTOOL PLURA_REQUIRE_ALL
 PLURA_STREAM_KILLS PLURA_TEST_CACHE
 """
 OF_TESTS = frozenset(_OF_TESTS.split())
 """What tests and benchmarks read."""
-
-_SIMILAR = 0.8
 
 
 def unknown_settings(environ: Mapping[str, str]) -> list[str]:
@@ -52,7 +54,7 @@ def unknown_settings(environ: Mapping[str, str]) -> list[str]:
     for name in sorted(name for name in environ if name.startswith(PREFIXES)):
         if name in KNOWN or name in OF_TESTS:
             continue
-        meant = [known for known in KNOWN if known.startswith(name) or name.startswith(known)]
-        meant = [max(meant, key=len)] if meant else get_close_matches(name, KNOWN, n=1, cutoff=_SIMILAR)
-        lines.append(f"{name} is not a setting and has no effect{f'; did you mean {meant[0]}?' if meant else ''}")
+        related = [known for known in KNOWN if known.startswith(name) or name.startswith(known)]
+        similar = max(related, key=len) if related else closest(name, KNOWN)
+        lines.append(f"{name} is not a setting and has no effect{suggestion(similar)}")
     return lines

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from python_jobs.generate import KINDS, Fault, GenerateRequest, generate
-from python_jobs.pipelines import PIPELINES
+from python_jobs.pipeline_names import PIPELINES
 from python_jobs.report import DuckDBReader, SparkReader, day_report, run_summary
 from python_jobs.warehouse import open_duckdb
 from tests.spark import Twins

@@ -11,7 +11,8 @@ from unittest import mock
 
 import pytest
 
-from python_jobs.pipelines import PIPELINES, RunResult
+from python_jobs.pipeline_names import PIPELINES
+from python_jobs.pipelines import RunResult
 from tests.dbt_runs import PROJECT
 from tests.integration.scenarios import EXTRACTED
 from tests.lakes import Lake

@@ -45,7 +45,7 @@ def read_all(delta: DeltaBronze, broker: Broker, asked: StreamRequest) -> list[s
     """Read what is there and return what was told of the micro-batches."""
     written: list[str] = []
     stream(
-        delta, asked, stopping=threading.Event(), answers=broker.answers, told=lambda _: None, written=written.append
+        delta, asked, stopping=threading.Event(), answers=broker.answers, notify=lambda _: None, written=written.append
     )
     return written
 
@@ -199,7 +199,7 @@ def test_an_outage_of_the_brokers_is_waited_for_and_a_stop_ends_the_stream(
 
     def run() -> None:
         try:
-            stream(delta, asked, stopping=stopping, answers=broker.answers, told=lambda _: None)
+            stream(delta, asked, stopping=stopping, answers=broker.answers, notify=lambda _: None)
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             failed.append(error)
 

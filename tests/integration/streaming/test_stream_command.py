@@ -28,11 +28,11 @@ KILLS = int(os.environ.get("PLURA_STREAM_KILLS", "1"))
 RUNNER = """
 import os
 from pathlib import Path
-from plura.cli.lake_spark import _stderr_in
 from plura.cli.main import main
+from python_jobs.lakes.spark_lake import stderr_in
 from python_jobs.spark import open_session
 warehouse = Path(os.environ["PLURA_SPARK_WAREHOUSE"])
-with _stderr_in(Path(os.environ["PLURA_SPARK_CHECKPOINT_DIR"] + ".log")):
+with stderr_in(Path(os.environ["PLURA_SPARK_CHECKPOINT_DIR"] + ".log")):
     session = open_session(Path.cwd(), warehouse=warehouse)
 session.sql("create schema if not exists bronze")
 for folder in (warehouse / "bronze.db").iterdir():
@@ -146,7 +146,7 @@ def test_a_killed_stream_goes_on_and_every_message_is_there_once(
         checkpoints=plura.work / "checkpoints",
         once=True,
     )
-    stream(delta, rest, stopping=threading.Event(), answers=broker.answers, told=lambda _: None)
+    stream(delta, rest, stopping=threading.Event(), answers=broker.answers, notify=lambda _: None)
     batches = f"batch_id in (select batch_id from bronze.load_registry where {ours} and status = 'loaded')"
     rows = delta.session.sql(f"select order_id, ingest_seq from bronze.orders_raw where {batches}").collect()
     assert sorted(row["order_id"] for row in rows) == good

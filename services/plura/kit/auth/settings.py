@@ -40,14 +40,21 @@ class AuthSettings(ServiceSettings):
         "auth_actor_id_claims": "AUTH_ACTOR_ID_CLAIMS",
     }
 
-    app_env: Literal["local", "dev", "prod"] = "local"
-    auth_mode: Literal["oidc", "disabled"] = "oidc"
+    app_env: Literal["local", "dev", "prod"] = Field(
+        default="local",
+        description="Environment of the service; `prod` refuses what only a developer's machine may have.",
+    )
+    auth_mode: Literal["oidc", "disabled"] = Field(
+        default="oidc", description="`disabled`: nobody has to sign in; for a developer's machine."
+    )
     auth_issuer: str = Field(default="", description="Required iss of tokens.")
     auth_audience: str = Field(default="", description="Required aud of tokens.")
     auth_jwks_url: str = Field(default="", description="Address of the provider's key set (JWKS).")
     auth_algorithm: Words = Field(default=("RS256",), description="Accepted signature algorithms.")
-    auth_roles_claim: Words = ("roles", "scp")
-    auth_actor_id_claims: Words = ("oid", "sub")
+    auth_roles_claim: Words = Field(default=("roles", "scp"), description="Claims that name roles.")
+    auth_actor_id_claims: Words = Field(
+        default=("oid", "sub"), description="Claims that identify a person, the first one that a token has."
+    )
     auth_leeway_seconds: float = Field(default=5, ge=0, le=60, description="Tolerated difference of clocks.")
 
     @model_validator(mode="after")

@@ -37,7 +37,10 @@ class SignInSettings(ServiceSettings):
 
     bare_names: ClassVar[dict[str, str]] = {"app_env": "APP_ENV"}
 
-    app_env: Literal["local", "dev", "prod"] = "local"
+    app_env: Literal["local", "dev", "prod"] = Field(
+        default="local",
+        description="Environment of the service; `prod` refuses what only a developer's machine may have.",
+    )
     console_client_id: str = Field(default="", description="Client id of the console at the provider.")
     console_client_secret: SecretStr | None = Field(
         default=None, description="Client secret, if the provider requires one."

@@ -30,8 +30,11 @@ class ApiSettings(ServiceSettings):
         "audit_mask_query_keys": "AUDIT_MASK_QUERY_KEYS",
     }
 
-    app_env: Literal["local", "dev", "prod"] = "local"
-    log_level: str = "INFO"
+    app_env: Literal["local", "dev", "prod"] = Field(
+        default="local",
+        description="Environment of the service; `prod` refuses what only a developer's machine may have.",
+    )
+    log_level: str = Field(default="INFO", description="Least level of the log.")
     trusted_proxies: Networks = Field(default=(), description="Addresses whose X-Forwarded-For is trusted.")
     audit_mask_query_keys: Words = Field(
         default=("access_token", "token"), description="Query keys whose values are hidden in the audit."

@@ -32,8 +32,11 @@ class ConsumerSettings(ServiceSettings):
         )
     }
 
-    app_env: Literal["local", "dev", "prod"] = "local"
-    log_level: str = "INFO"
+    app_env: Literal["local", "dev", "prod"] = Field(
+        default="local",
+        description="Environment of the service; `prod` refuses what only a developer's machine may have.",
+    )
+    log_level: str = Field(default="INFO", description="Least level of the log.")
     event_profile_id: str = Field(default="canonical-v1", description="Profile that events are read under.")
     event_profiles_file: Path | None = Field(
         default=None, description="YAML of profiles; unset: those that come with the service."
@@ -41,9 +44,9 @@ class ConsumerSettings(ServiceSettings):
     ledger_topic: str = Field(default="", description="Replaces the profile's topic.")
     payment_order_topic: str = Field(default="", description="Replaces the profile's topic.")
 
-    kafka_group_id: str = Field(default="bo-sync-consumer", min_length=1)
+    kafka_group_id: str = Field(default="bo-sync-consumer", min_length=1, description="Consumer group.")
     consumer_member: str = Field(default="", description="Name of this member, kept over restarts; blank: a new name.")
-    consumer_poll_timeout_ms: int = Field(default=1000, ge=1)
+    consumer_poll_timeout_ms: int = Field(default=1000, ge=1, description="Longest wait for events.")
     consumer_offset_reset: Literal["earliest", "latest"] = Field(
         default="earliest", description="Where a group starts in a topic that it has not read before."
     )
@@ -60,11 +63,14 @@ class ConsumerSettings(ServiceSettings):
     consumer_most_bad_in_a_row: int = Field(default=0, ge=0, description="Stop after N bad events; 0: never.")
     consumer_most_bad: int = Field(default=0, ge=0, description="Stop after N bad events in all; 0: never.")
 
-    dlq_backend: str = "db"
+    dlq_backend: str = Field(default="db", description="Where bad events are kept; `db` is the only place.")
     dlq_retention_days: int = Field(default=14, description="Days that bad events are kept; 0: for ever.")
 
-    metrics_host: str = "0.0.0.0"  # noqa: S104  # scraped from other machines
-    metrics_port: int = Field(default=9108, ge=0, le=65535)
+    metrics_host: str = Field(
+        default="0.0.0.0",  # noqa: S104  # scraped from other machines
+        description="Address that status and metrics are served on.",
+    )
+    metrics_port: int = Field(default=9108, ge=0, le=65535, description="Port of status and metrics.")
 
     @field_validator("dlq_backend")
     @classmethod

@@ -15,7 +15,7 @@ _KST_HOURS = KST // timedelta(hours=1)
 _HALF_A_DAY = 12
 
 
-def touched_days(reader: Reader, tables: Mapping[str, Table], batches: Iterable[Batch]) -> set[date]:
+def days_of_batches(reader: Reader, tables: Mapping[str, Table], batches: Iterable[Batch]) -> set[date]:
     """Return the KST days that the lines of some batches belong to: their event days, and the days of snapshots.
 
     Lines without a plausible instant belong to none. A snapshot closes one day and opens the next at the midnight that

@@ -1,4 +1,4 @@
-"""What a load reports about its lines after they are in the warehouse: days, corrections, a wrong instant."""
+"""Findings of a load about its lines in the warehouse: their days, corrections, a wrong instant."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from python_jobs.contracts import Table
 from python_jobs.instants import EARLIEST, LATENESS, utc_naive
 from python_jobs.load.batches import Batch
+from python_jobs.load.days import days_of_batches
 from python_jobs.load.file import LoadReport
 from python_jobs.load.repeated import Hold, find_repeats, repeat_warning
-from python_jobs.load.touched import touched_days
 from python_jobs.report import Reader
 
 _MOST_NAMED = 5
 
 
-def look_back(
+def add_findings(
     reader: Reader,
     tables: Mapping[str, Table],
     known: Sequence[Batch],
@@ -38,7 +38,7 @@ def look_back(
         hold: see ``find_repeats``.
     """
     batches = {batch.batch_id: batch for batch in known}
-    report.days |= touched_days(reader, tables, [batches[one] for one in report.changed])
+    report.days |= days_of_batches(reader, tables, [batches[one] for one in report.changed])
     paths = {file.batch_id: file.path for file in report.files}
     for repeat in find_repeats(reader, tables, known, report.changed, hold):
         report.warnings.append(

@@ -6,19 +6,16 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from python_jobs.contracts import Table
+from python_jobs.spelling import closest
 
 _NO_WORDS = {"raw", "bronze"}
 """Words that do not distinguish one table from another."""
 
-_SIMILAR = 0.8
-"""Similarity (difflib's ratio, 0 to 1) from which a name counts as misspelt."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class Meant:
+class TableMatch:
     """The table that a name means.
 
     ``is_whole_name``: nothing else is in the name, as a date would be; ``is_guess``: it shares no more than a word;
@@ -31,7 +28,7 @@ class Meant:
     is_by_content: bool = False
 
 
-def meant_table(name: str, by_name: Mapping[str, Table]) -> Meant | None:
+def match_table(name: str, by_name: Mapping[str, Table]) -> TableMatch | None:
     """Return the table that a name means: another spelling, a name with a date, a part of it or a misspelling.
 
     Args:
@@ -44,17 +41,17 @@ def meant_table(name: str, by_name: Mapping[str, Table]) -> Meant | None:
     text = "".join(given)
     if contained := [source for source in joined if source in text]:
         longest = max(contained, key=len)
-        return Meant(table=joined[longest], is_whole_name=text == longest)
+        return TableMatch(table=joined[longest], is_whole_name=text == longest)
     letters = [word for word in given if not word.isdigit()]
     if not letters:
         return None
     part_of = [table for own, table in words.values() if set(letters) <= set(own)]
     if len(part_of) == 1:
-        return Meant(table=part_of[0], is_whole_name=letters == given)
-    if similar := get_close_matches("".join(letters), joined, n=1, cutoff=_SIMILAR):
-        return Meant(table=joined[similar[0]], is_whole_name=letters == given)
+        return TableMatch(table=part_of[0], is_whole_name=letters == given)
+    if similar := closest("".join(letters), joined):
+        return TableMatch(table=joined[similar], is_whole_name=letters == given)
     sharing = [table for own, table in words.values() if set(letters) & set(own)]
-    return Meant(table=sharing[0], is_whole_name=False, is_guess=True) if len(sharing) == 1 else None
+    return TableMatch(table=sharing[0], is_whole_name=False, is_guess=True) if len(sharing) == 1 else None
 
 
 def _words(name: str) -> list[str]:

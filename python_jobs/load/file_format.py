@@ -1,4 +1,4 @@
-"""What a file without JSON lines looks like, by its first bytes."""
+"""The likely format of a file without JSON lines, from its first bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 HEAD_BYTES = 64 * 1024
-"""How much of a file's uncompressed content is looked at."""
+"""Bytes of a file's uncompressed content that are inspected."""
 
 _SIGNATURES = {
     codecs.BOM_UTF32_LE: "UTF-32 text: write it in UTF-8",  # begins like UTF-16, so it is looked for first
@@ -36,8 +36,8 @@ _BEGINNINGS = {
     "<html": "an HTML page",
     "<": "an XML document",
     "version https://git-lfs": "a pointer of Git LFS: fetch the file with git lfs pull",
-    "data:": "server-sent events: take data: away from each line",
-    "\x1e": "a JSON text sequence (RFC 7464): take the record separators away",
+    "data:": "server-sent events: remove data: from each line",
+    "\x1e": "a JSON text sequence (RFC 7464): remove the record separators",
 }
 _OBJECT_LINE = "write each object on a line of its own, for example with jq -c"
 _BLANKS = " \t\r\n"
@@ -45,7 +45,7 @@ _WIDTH = 2  # bytes of a character in UTF-16
 
 
 def binary_kind(head: bytes) -> str | None:
-    """Return what the first bytes of a file are if they cannot begin a file of JSON lines, else None."""
+    """Return the format of a file whose first bytes cannot begin a file of JSON lines, else None."""
     for signature, kind in _SIGNATURES.items():
         if head.startswith(signature):
             return kind
@@ -63,7 +63,7 @@ def binary_kind(head: bytes) -> str | None:
 
 
 def spread_kind(head: bytes) -> str | None:
-    """Return what a file is that spreads one JSON value over several lines, else None.
+    """Return the format of a file that spreads one JSON value over several lines, else None.
 
     Its other lines may be objects, which are only parts of it.
     """
@@ -77,7 +77,7 @@ def spread_kind(head: bytes) -> str | None:
 
 
 def text_kind(head: bytes) -> str:
-    """Return what a file without a single JSON object looks like."""
+    """Return the likely format of a file without a single JSON object."""
     text = _text(head).strip(_BLANKS)
     first = text.split("\n", 1)[0].strip(_BLANKS)
     opening = text[:200].lower()
@@ -94,7 +94,7 @@ def text_kind(head: bytes) -> str:
 
 
 def _json_kind(first: str) -> str:
-    """What a file is whose first line, which is not a JSON object, begins with a bracket."""
+    """The likely format of a file whose first line begins with a bracket and is not a JSON object."""
     try:
         value, end = json.JSONDecoder().raw_decode(first)
     except (ValueError, RecursionError):
@@ -106,7 +106,7 @@ def _json_kind(first: str) -> str:
     if first.startswith("["):
         return f"a JSON array over several lines: {_OBJECT_LINE} '.[]'"
     if value is not None and rest.startswith(","):
-        return "JSON objects with a comma after each: take the commas away"
+        return "JSON objects with a comma after each: remove the commas"
     if value is not None and rest.startswith("{"):
         return f"several JSON objects on one line: {_OBJECT_LINE}"
     if re.match(r"\{\s*'", first):

@@ -1,0 +1,1 @@
+"""The lake on each of its engines: one protocol (``lake``), DuckDB, Delta Lake on Spark, Databricks, and a twin."""
