@@ -1,6 +1,6 @@
 """Inputs of the reference's scenarios: the situations of each, with people, amounts and times of our own.
 
-What each situation is stands in docs/decisions/reference-scenarios.md. A source without lines has no file.
+What each situation is stands in docs/decisions/0011-reference-scenarios.md. A source without lines has no file.
 """
 
 from __future__ import annotations

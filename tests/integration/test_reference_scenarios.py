@@ -2,7 +2,7 @@
 
 The lines are our own (tests/scenario_inputs.py).
 
-What the reference makes of a scenario, and why ours differs, stands in docs/decisions/reference-scenarios.md.
+What the reference makes of a scenario, and why ours differs, stands in docs/decisions/0011-reference-scenarios.md.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def test_every_scenario_has_a_test() -> None:
     assert set(SCENARIOS) == {
         name.removeprefix("test_scenario_") for name in globals() if name.startswith("test_scenario_")
     }
-    document = (PROJECT / "docs" / "decisions" / "reference-scenarios.md").read_text(encoding="utf-8")
+    document = (PROJECT / "docs" / "decisions" / "0011-reference-scenarios.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"^\| (\w+) \|", document, re.MULTILINE)) == sorted([*SCENARIOS, "scenario"])
 
 

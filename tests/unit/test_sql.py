@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlfluff.core import FluffConfig, Linter
 
+from plura.kit.queries import read_queries
 from python_jobs import report, retention
 from python_jobs.publish import outbox_duckdb, outbox_spark, outbox_tables
 from tests.dbt_runs import PROJECT
@@ -18,10 +19,9 @@ DIALECTS = ("duckdb", "sparksql", "databricks")
 
 
 def statements(file: Path) -> Iterator[tuple[str, str]]:
-    """The named statements of a file, or all of it; no statement with a name has a semicolon."""
-    parts = re.split(r"^-- name: (\w+)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    named = list(zip(parts[1::2], parts[2::2], strict=True))
-    yield from named or [("", parts[0])]
+    """The named statements of a file with their fragments, or all of it; no named statement has a semicolon."""
+    text = file.read_text(encoding="utf-8")
+    yield from read_queries("plura.tx.db", file.name).items() if "-- name: " in text else [("", text)]
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.sql")), ids=lambda file: file.name)

@@ -1,4 +1,4 @@
-"""docs/decisions/reference-faults.md names each fault and its test, one to one."""
+"""docs/decisions/0010-reference-faults.md names each fault and its test, one to one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OF_SPARK = {53}
 
 
 def test_the_document_names_each_fault_and_its_test() -> None:
-    text = (PROJECT / "docs" / "decisions" / "reference-faults.md").read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "decisions" / "0010-reference-faults.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) [^|]+ \| (?:`(test_\w+)`|Spark) \| [^|]+ \|$", text, re.MULTILINE)
     documented = {int(number): test for number, test in rows}
     assert [int(number) for number, _ in rows] == list(range(1, 55))
