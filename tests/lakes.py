@@ -47,7 +47,8 @@ class Lake:
 
     ``now`` is the instant of loads and runs (aware); a test may move it. ``seeds`` are texts of seed files
     that the runs read instead of the project's own, by name (``rules``, ``entry_types``). Without ``checks`` the runs
-    leave out dbt's data tests except the one of the bad-rate gate, which saves a third of their time.
+    leave out dbt's data tests except the one of the bad-rate gate, which saves a third of their time. With ``log`` they
+    write dbt's log, and callbacks get the statements that are executed.
     """
 
     work: Path
@@ -56,6 +57,7 @@ class Lake:
     variables: dict[str, Any] = field(default_factory=dict)
     seeds: dict[str, str] = field(default_factory=dict)
     checks: bool = True
+    log: bool = False
     _loads: int = 0
 
     @property
@@ -101,7 +103,7 @@ class Lake:
             variables=self.variables,
             **named,
         )
-        with self.seeds_in_place(self.manifest), dbt_flags(checks=self.checks):
+        with self.seeds_in_place(self.manifest), dbt_flags(checks=self.checks, log=self.log):
             return run_pipelines(request, manifest=self.manifest)
 
     @contextmanager

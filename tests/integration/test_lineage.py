@@ -56,7 +56,7 @@ def executed(new_lake: Callable[..., Lake]) -> Statements:
     def listening(arguments: list[str], *, callbacks: list[Any], **runner: Any) -> Any:
         return invoke(arguments, callbacks=[*callbacks, statements], **runner)
 
-    lake = new_lake(now=instant(D1 + timedelta(days=5), "01:00:00"))
+    lake = new_lake(now=instant(D1 + timedelta(days=5), "01:00:00"), log=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipelines, "_invoke", listening)
         lake.load(three_days(D1))
@@ -70,6 +70,7 @@ def executed(new_lake: Callable[..., Lake]) -> Statements:
         lake.run_clean()
         lake.run_clean(D1, D1)
         lake.run_clean(watch=True)
+    assert statements.reads
     return statements
 
 
