@@ -72,6 +72,7 @@ class EngineSettings(BaseSettings):
     )
     spark_memory: str = Field(default="3g", pattern=r"^[1-9]\d*[kmgtKMGT]$", description="Memory of the Spark driver.")
     spark_partitions: PositiveInt = Field(default=8, description="Partitions that Spark shuffles into.")
+    spark_threads: PositiveInt = Field(default=4, description="Models and tests that run at once on Spark.")
     spark_catalog: Literal["hive", "in-memory"] = Field(default="hive", description="Catalog of a local session.")
     databricks_threads: PositiveInt = Field(default=4, description="Models that run at once on Databricks.")
     python_submission: Literal["serverless_cluster", "job_cluster"] = Field(
