@@ -36,9 +36,8 @@ SETTINGS = {
     "PLURA_SPARK_PARTITIONS": "2",
     "PLURA_SPARK_MEMORY": "2g",
     "PLURA_SPARK_THREADS": "1",  # so that a run is killed after the same statement each time
-    "SPARK_SUBMIT_OPTS": "-XX:+UseSerialGC",  # on two cores the collectors that work beside the program take from it
 }
-SHORT = SETTINGS | {"SPARK_SUBMIT_OPTS": SETTINGS["SPARK_SUBMIT_OPTS"] + " -XX:TieredStopAtLevel=1"}
+SHORT = SETTINGS | {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1"}
 """Settings of processes that end too soon for the code that the optimizing compiler makes to pay."""
 
 SCHEMAS = ("bronze", "silver", "gold")
