@@ -56,6 +56,13 @@ def session_settings(project_dir: Path) -> dict[str, str]:
     return settings
 
 
+def suit(session: SparkSession, rows: int) -> None:
+    """Set what a session does for the sake of many rows, by how many there are: each costs every statement time."""
+    from dbt.adapters.sparksession.session import suit as set_for
+
+    set_for(session, rows)
+
+
 def bound(sql: str, values: Mapping[str, Any]) -> str:
     """Return a statement in which each ``$name`` is the literal of its value; Delta's parser binds no parameters.
 

@@ -17,7 +17,7 @@ from unittest import mock
 import duckdb
 import pytest
 from dbt.adapters.sparksession.impl import SessionPythonJob
-from dbt.adapters.sparksession.session import Cursor
+from dbt.adapters.sparksession.session import BY_SIZE, Cursor
 from dbt_common.exceptions import DbtDatabaseError
 
 from python_jobs.pipeline_names import PIPELINES
@@ -36,24 +36,15 @@ SETTINGS = {
     "PLURA_SPARK_MASTER": "local[2]",
     "PLURA_SPARK_PARTITIONS": "2",
     "PLURA_SPARK_MEMORY": "2g",
-    "SPARK_SUBMIT_OPTS": "-XX:+UseSerialGC",  # on two cores the collectors that work beside the program take from it
+    "PLURA_SPARK_THREADS": "1",  # so that a run is killed after the same statement each time
 }
-SHORT = SETTINGS | {"SPARK_SUBMIT_OPTS": SETTINGS["SPARK_SUBMIT_OPTS"] + " -XX:TieredStopAtLevel=1"}
+SHORT = SETTINGS | {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1"}
 """Settings of processes that end too soon for the code that the optimizing compiler makes to pay."""
 
 SCHEMAS = ("bronze", "silver", "gold")
 
-FOR_FEW_ROWS = {
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.databricks.delta.stats.skipping": "false",
-}
-"""Settings for tables of a few rows, where Spark needs more time to be fast than it saves.
-
-It interprets expressions instead of compiling Java for them, and reads files without asking their statistics first,
-which is a job for each table of a statement and four fifths of its planning.
-"""
+FOR_FEW_ROWS = {name: few for name, (few, _) in BY_SIZE.items()}
+"""Settings for tables of a few rows, as a run chooses them too."""
 
 UNORDERED = {
     "silver.change_log": {"change_seq"},

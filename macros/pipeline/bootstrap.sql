@@ -4,13 +4,14 @@
 -#}
 {% macro bootstrap_tables() -%}
     {%- if execute and flags.WHICH in ('run', 'build', 'snapshot') -%}
+        {%- set schemas = [] -%}
         {%- for source in graph.sources.values() if source.source_name == 'bronze' -%}
-            {%- do create_from_contract(source.database, source.schema, source.identifier, source.columns, source.description) -%}
+            {%- do create_from_contract(source.database, source.schema, source.identifier, source.columns, schemas, source.description) -%}
         {%- endfor -%}
         {%- do add_missing_bronze_columns() -%}
         {%- for node in graph.nodes.values()
                 if node.resource_type == 'model' and node.config.contract.enforced and node.config.materialized == 'incremental' -%}
-            {%- do create_from_contract(node.database, node.schema, node.alias, node.columns, node.description, node.config) -%}
+            {%- do create_from_contract(node.database, node.schema, node.alias, node.columns, schemas, node.description, node.config) -%}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
@@ -35,10 +36,14 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro create_from_contract(database, schema, identifier, columns, description='', config={}) -%}
+{#- `schemas`: the schemas that are known to exist; the one of the table is added. -#}
+{% macro create_from_contract(database, schema, identifier, columns, schemas, description='', config={}) -%}
     {%- if load_relation(api.Relation.create(database=database or none, schema=schema, identifier=identifier)) is none -%}
         {%- set relation = api.Relation.create(database=database or none, schema=schema, identifier=identifier, type='table') -%}
-        {%- do run_query('create schema if not exists ' ~ relation.without_identifier()) -%}
+        {%- if schema not in schemas -%}
+            {%- do run_query('create schema if not exists ' ~ relation.without_identifier()) -%}
+            {%- do schemas.append(schema) -%}
+        {%- endif -%}
         {%- do run_query('create table if not exists ' ~ relation ~ column_ddl(columns) ~ table_format(description, config)) -%}
         {%- do adapter.cache_added(relation) -%}
     {%- endif -%}

@@ -72,16 +72,18 @@
 {% macro begin_pipelines() -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- set state = load_relation(api.Relation.create(database=target.database or none, schema='gold', identifier='pipeline_state')) -%}
+        {%- set begun = [] -%}
         {%- for pipeline, completion in pipeline_names().items() if ('model.plura.' ~ completion) in selected_resources -%}
-            {%- do run_query(
-                "insert into " ~ state ~ " (pipeline_name, status, updated_at) select '" ~ pipeline ~ "', 'failure', " ~ as_of()
-                ~ " where not exists (select 1 from " ~ state ~ " where pipeline_name = '" ~ pipeline ~ "')"
-            ) -%}
-            {%- do run_query(
-                "update " ~ state ~ " set status = 'failure', last_run_id = " ~ run_id() ~ ", updated_at = " ~ as_of()
-                ~ " where pipeline_name = '" ~ pipeline ~ "'"
-            ) -%}
+            {%- do begun.append("select '" ~ pipeline ~ "' as pipeline_name") -%}
         {%- endfor -%}
+        {%- if begun -%}
+            {%- do run_query(
+                "merge into " ~ state ~ " as t using (" ~ begun | join(' union all ') ~ ") as s on t.pipeline_name = s.pipeline_name"
+                ~ " when matched then update set status = 'failure', last_run_id = " ~ run_id() ~ ", updated_at = " ~ as_of()
+                ~ " when not matched then insert (pipeline_name, status, last_run_id, updated_at)"
+                ~ " values (s.pipeline_name, 'failure', " ~ run_id() ~ ", " ~ as_of() ~ ")"
+            ) -%}
+        {%- endif -%}
         {%- do adapter.commit_if_has_connection() if adapter.commit_if_has_connection is defined -%}
     {%- endif -%}
 {%- endmacro %}

@@ -34,6 +34,7 @@ from python_jobs.load.replace import (
 )
 from python_jobs.progress import Progress, no_progress
 from python_jobs.report import SparkReader
+from python_jobs.spark import suit
 from python_jobs.warehouse import LakeError, open_duckdb
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def load_folder_into_delta(
     """
     target = DeltaBronze(session, read_contracts(project_dir))
     listing = list_folder(folder, target.tables)
+    suit(session, 0)  # statements about the registry alone, until the lines are counted
     target.create_tables()
     known = _read_batches(target)
     with _scratch(target, known.values(), staging) as (connection, scratch, work):
@@ -94,6 +96,7 @@ def load_folder_into_delta(
         report = load_listing(context, listing, validator=validator, progress=progress)
         read = list_batches(connection)
         new = [batch for batch in read if batch.batch_id not in known]
+        suit(session, sum(batch.row_count for batch in read))
         at_work = target.recover(but_not=[batch.batch_id for batch in new])
         for first in range(0, len(new), FILES_AT_ONCE):
             some = new[first : first + FILES_AT_ONCE]
@@ -241,7 +244,8 @@ def _copy_batches(
                 target.append(batch, table, rows)
         for taken in target.finish(loading):
             target.settle(taken)
-        batches = [one for one in batches if one.batch_id in _unfinished(target, batches)]
+        unfinished = _unfinished(target, batches)
+        batches = [one for one in batches if one.batch_id in unfinished]
         if not batches:
             return
     raise LakeError(f"{batches[0].source_file} was not loaded: another load keeps taking it over; load it again")

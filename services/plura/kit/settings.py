@@ -76,6 +76,10 @@ class EngineSettings(ServiceSettings):
     )
     spark_memory: str = Field(default="3g", pattern=r"^[1-9]\d*[kmgtKMGT]$", description="Memory of the Spark driver.")
     spark_partitions: PositiveInt = Field(default=8, description="Partitions that Spark shuffles into.")
+    spark_collector: Literal["Serial", "Parallel", "G1", "Z"] = Field(
+        default="Serial", description="Garbage collector of a local session; Serial suits few cores."
+    )
+    spark_threads: PositiveInt = Field(default=4, description="Models and tests that run at once on Spark.")
     spark_catalog: Literal["hive", "in-memory"] = Field(default="hive", description="Catalog of a local session.")
     spark_packages: str = Field(
         default="io.delta:delta-spark_4.2_2.13:4.4.0,org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",

@@ -8,7 +8,7 @@ from dbt.adapters.base import PythonJobHelper
 from dbt.adapters.base.meta import available
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt.adapters.sparksession.connections import SparkSessionConnectionManager, SparkSessionCredentials
-from dbt.adapters.sparksession.session import session
+from dbt.adapters.sparksession.session import session, suit
 
 
 class SessionPythonJob(PythonJobHelper):
@@ -39,6 +39,14 @@ class SparkSessionAdapter(SparkAdapter):
     def python_submission_helpers(self) -> dict[str, type[PythonJobHelper]]:
         """The one way to run a Python model."""
         return {"session": SessionPythonJob}
+
+    @available.parse_none
+    def suit_session(self) -> None:
+        """Let the session plan for as many rows as Bronze holds."""
+        running = session(self.config.credentials.server_side_parameters)
+        suit(running, 0)
+        (row,) = running.sql("select coalesce(sum(row_count), 0) as rows from bronze.load_registry").collect()
+        suit(running, row["rows"])
 
     @available.parse(lambda *_: "")
     def salt_problem(self, known: str) -> str:

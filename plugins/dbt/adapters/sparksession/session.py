@@ -20,6 +20,21 @@ _REMOTE = "spark.remote"
 _MEANING = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.sql.variable.substitute")
 _TRIES = 30
 
+FEW_ROWS = 500_000
+"""Rows of Bronze up to which statements are planned for few rows."""
+
+BY_SIZE = {
+    "spark.sql.adaptive.enabled": ("false", "true"),
+    "spark.sql.codegen.wholeStage": ("false", "true"),
+    "spark.sql.codegen.factoryMode": ("NO_CODEGEN", "FALLBACK"),
+    "spark.databricks.delta.stats.skipping": ("false", "true"),
+}
+"""Values for few rows and for many; the second ones are Spark's and Delta's own.
+
+For few rows a plan is made once instead of after every exchange, expressions are interpreted instead of compiled as
+Java, and the statistics of files are not searched, which is most of the planning of a statement. Results are the same.
+"""
+
 Result = TypeVar("Result")
 
 
@@ -43,6 +58,12 @@ def session(settings: Mapping[str, str]) -> SparkSession:
         if value:
             builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def suit(running: SparkSession, rows: int) -> None:
+    """Set what a session does for the sake of many rows, by the number of rows in Bronze."""
+    for name, values in BY_SIZE.items():
+        running.conf.set(name, values[rows > FEW_ROWS])
 
 
 @cache
