@@ -22,7 +22,7 @@
 {% macro default__from_epoch_us(us) -%} timestamp_micros({{ us }}) {%- endmacro %}
 {% macro duckdb__from_epoch_us(us) -%} make_timestamp(cast({{ us }} as bigint)) {%- endmacro %}
 
-{#- Number of the KST day of an instant: days since 1970-01-01. The ends of day n and the start of n + 1 coincide. -#}
+{#- Number of a day (date): days since 1970-01-01. The end of day n is the start of day n + 1. -#}
 {% macro day_number(day) -%} {{ adapter.dispatch('day_number', 'plura')(day) }} {%- endmacro %}
 {% macro default__day_number(day) -%} datediff({{ day }}, date '1970-01-01') {%- endmacro %}
 {% macro duckdb__day_number(day) -%} cast(({{ day }} - date '1970-01-01') as integer) {%- endmacro %}

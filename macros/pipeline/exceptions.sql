@@ -22,7 +22,7 @@
 
     ),
 
-    open_after_run as (
+    found_by_run as (
 
         select
             identified.date_kst,
@@ -78,7 +78,7 @@
 
     final as (
 
-        select * from open_after_run
+        select * from found_by_run
         union all
         select * from resolved_by_run
 

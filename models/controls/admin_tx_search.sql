@@ -43,7 +43,7 @@ pairable as (
         candidates.amount,
         candidates.entry_type
     from {{ ref('ledger_entries') }} as candidates
-    inner join entry_types on candidates.entry_type = entry_types.entry_type and entry_types.pair_role is not null
+    inner join entry_types on candidates.entry_type = entry_types.entry_type and entry_types.pair_with is not null
     where candidates.related_id in (
         select due.related_id
         from {{ ref('ledger_entries') }} as due

@@ -45,7 +45,7 @@ groups as (
         bool_and(entries.paired_tx_id is not null) as is_paired,
         bool_or(entries.related_type is not null) as is_ordered
     from entries
-    inner join {{ ref('entry_types') }} as types on entries.entry_type = types.entry_type and types.pair_role is not null
+    inner join {{ ref('entry_types') }} as types on entries.entry_type = types.entry_type and types.pair_with is not null
     where entries.related_id is not null
     group by entries.date_kst, entries.related_id
 

@@ -57,7 +57,8 @@ covered as (
 
 ),
 
--- one snapshot on both sides of a day that it does not cover proves nothing, not even a drift of 0
+-- a stale or first snapshot on both sides proves nothing, not even a drift of 0; any other empty span is OK, and its
+-- entries are compared with a neighbouring day
 assessed as (
 
     select

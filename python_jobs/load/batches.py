@@ -169,7 +169,7 @@ def reason_of_old(new_id: str, reason: str) -> str:
     return f"replaced by {new_id}: {reason}"
 
 
-def replaced_by(batch: Batch) -> tuple[str, str] | None:
+def replacement_link(batch: Batch) -> tuple[str, str] | None:
     """Return which batch a batch replaces, by its id, and why; None for one that replaces none."""
     match = re.match(r"replaces ([0-9a-f]+): (.*)", batch.reason or "", re.DOTALL)
     return (match[1], match[2]) if match else None

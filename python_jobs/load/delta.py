@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from python_jobs.instants import epoch_us, of_epoch_us
-from python_jobs.load.batches import Batch, only_match, reason_of_new, reason_of_old, replaced_by
+from python_jobs.load.batches import Batch, only_match, reason_of_new, reason_of_old, replacement_link
 from python_jobs.load.bronze import SEQ_PER_BATCH
 from python_jobs.spark import retried, write
 from python_jobs.warehouse import LakeError
@@ -189,7 +189,7 @@ class DeltaBronze:
         """
         complete = self._complete(batches)
         registered = {batch.batch_id: batch for batch in self.batches(complete)} if complete else {}
-        replacing = {one: link for one, batch in registered.items() if (link := replaced_by(batch))}
+        replacing = {one: link for one, batch in registered.items() if (link := replacement_link(batch))}
         if plain := complete - replacing.keys():
             write(
                 self.session,

@@ -11,7 +11,7 @@ from .numbers import ZERO, money, scaled, total
 from .rules import Rules
 from .silver import LedgerEntry, SilverTables
 
-DEFAULT_TOLERANCE_HOURS = Decimal(12)
+DEFAULT_TOLERANCE_HOURS = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)

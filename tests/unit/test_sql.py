@@ -26,7 +26,7 @@ def statements(file: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.sql")), ids=lambda file: file.name)
 def test_the_sql_of_postgres_is_linted(file: Path) -> None:
-    linter = Linter(config=FluffConfig.from_string((FOLDER / ".sqlfluff").read_text(encoding="utf-8")))
+    linter = Linter(config=FluffConfig.from_string((PROJECT / "services" / ".sqlfluff").read_text(encoding="utf-8")))
     problems = [
         f"{name} line {problem.line_no}: {problem.rule_code()} {problem.desc()}"
         for name, text in statements(file)

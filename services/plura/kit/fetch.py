@@ -116,7 +116,7 @@ async def fetch(url: str, *, form: bytes | None = None) -> bytes:
     """
     request = _request(url, form, {"Accept": "application/json"})
     try:
-        return await asyncio.wait_for(asyncio.to_thread(_sent, request), timeout=2 * TIMEOUT_SECONDS)
+        return await asyncio.wait_for(asyncio.to_thread(_send, request), timeout=2 * TIMEOUT_SECONDS)
     except TimeoutError:
         raise FetchError(f"{url} did not answer in time") from None
 
@@ -127,14 +127,14 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     Raises:
         FetchError: no response in time, a status other than 2xx, or a response that is too long.
     """
-    return _sent(_request(url, body, headers))
+    return _send(_request(url, body, headers))
 
 
 def _request(url: str, body: bytes | None, headers: Mapping[str, str]) -> urllib.request.Request:
     return urllib.request.Request(url, data=body, headers=dict(headers))  # noqa: S310  # the settings check it
 
 
-def _sent(request: urllib.request.Request) -> bytes:
+def _send(request: urllib.request.Request) -> bytes:
     url = request.full_url
     with _Deadline(2 * TIMEOUT_SECONDS) as deadline:
         opener = urllib.request.build_opener(_NoRedirect, _Handler(deadline))

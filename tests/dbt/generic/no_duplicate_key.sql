@@ -3,8 +3,8 @@
 
   columns        the key
   row_condition  SQL condition; only rows that meet it are looked at. With `{{ rows_of_run() }}` a build looks at the rows
-                 it wrote itself: a merge can only double keys within what it writes, and a check of the whole history
-                 would cost more each day.
+                 it wrote itself; a check of the whole history would cost more each day, and is what `dbt test`
+                 does.
 -#}
 {% test no_duplicate_key(model, columns, row_condition=none) %}
 select

@@ -28,7 +28,7 @@ openings as (
         first_point.ts as first_ts,
         first_point.balance as first_balance,
         first_point.is_virtual as first_is_virtual,
-        first_point.n_from as first_n_from,
+        first_point.first_end_n as first_of_wallet,
         base.flow_since_snapshot as base_flow
     from wallets
     left join ordered_points as first_point on wallets.user_id = first_point.user_id and first_point.point_rank = 1
@@ -47,7 +47,7 @@ stretches as (
         next_ts,
         next_balance,
         next_is_virtual,
-        greatest(n_from, {{ span.n_base }}) as n_low,
+        greatest(first_end_n, {{ span.n_base }}) as n_low,
         least(
             coalesce({{ day_number(kst_date('next_ts - interval 1 microsecond')) }} - 1, {{ span.n_last }}), {{ span.n_last }}
         ) as n_high
@@ -69,7 +69,7 @@ stretches as (
             ),
             {{ span.n_base }}
         ) as n_low,
-        least(coalesce(first_n_from - 1, {{ span.n_last }}), {{ span.n_last }}) as n_high
+        least(coalesce(first_of_wallet - 1, {{ span.n_last }}), {{ span.n_last }}) as n_high
     from openings
     where user_id not in (select user_id from base where last_snapshot_ts is not null)
 

@@ -46,8 +46,8 @@ final as (
         lead(balance) over (partition by user_id order by ts) as next_balance,
         lead(is_virtual) over (partition by user_id order by ts) as next_is_virtual,
         row_number() over (partition by user_id order by ts) as point_rank,
-        -- last day whose end lies before the point
-        {{ day_number(kst_date('ts - interval 1 microsecond')) }} as n_from
+        -- first day whose end is at or after the point
+        {{ day_number(kst_date('ts - interval 1 microsecond')) }} as first_end_n
     from points
 
 )

@@ -6,8 +6,6 @@ import re
 from contextvars import ContextVar
 from uuid import uuid4
 
-HEADER = "X-Correlation-ID"
-
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
