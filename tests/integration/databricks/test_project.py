@@ -258,6 +258,8 @@ def test_a_secret_that_may_not_be_the_salt_stops_its_notebook_and_changes_no_key
             ran.manifest = parse_project(PROJECT, ran.folder, "databricks")
         result = ran.run_on_spark(pipelines=(), run_id="changed")
         ran.manifest = manifest
-    assert [problem for problem in result.problems if problem.startswith("pseudonym_salt:") and why in problem], result
+    assert [problem for problem in result.problems if problem.startswith("int_pseudonym_salt:") and why in problem], (
+        result
+    )
     after = [ran.session.table(f"gold.{name}").collect() for name in ("int_pseudonym_salt", "pseudonym_salt_version")]
     assert after == before
