@@ -46,7 +46,7 @@
 {#- Condition: the row of the target lies in the scope. -#}
 {% macro in_scope(target, scope) -%}
     {% if scope['on'] | length == 1 -%} {{ target }}.{{ scope['on'][0] }} in (
-    {%- else -%} ({{ target }}.{{ scope['on'] | join(', ' ~ target ~ '.') }}) in ( {%- endif %}
+    {%- else -%} ({{ columns_of(target, scope['on']) }}) in ( {%- endif %}
         select {{ scope.get('as', scope['on']) | join(', ') }} from {{ ref(scope['ref']) }} where {{ scope['when'] }}
     )
 {%- endmacro %}

@@ -89,8 +89,7 @@
         {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
             {%- set scope = node.config.get('meta', {}).get('scope') -%}
             {%- if scope is mapping and scope['ref'] == days -%}
-                {%- set table = api.Relation.create(database=node.database or none, schema=node.schema, identifier=node.alias, type='table') -%}
-                {%- do run_query('delete from ' ~ table ~ ' where ' ~ scope['on'][0] ~ ' in ' ~ date_literals(obsolete)) -%}
+                {%- do run_query('delete from ' ~ relation_of(node) ~ ' where ' ~ scope['on'][0] ~ ' in ' ~ date_literals(obsolete)) -%}
             {%- endif -%}
         {%- endfor -%}
         {{ delete_computed_days(pipeline, obsolete) }}

@@ -57,9 +57,13 @@
         {%- if name not in config.get('meta', {}).get('reads', []) -%}
             {%- do exceptions.raise_compiler_error(model.name ~ ' reads ' ~ name ~ ' by name: declare it in meta.reads') -%}
         {%- endif -%}
-        {%- set node = graph.nodes['model.plura.' ~ name] -%}
-        {{ return(api.Relation.create(database=node.database or none, schema=node.schema, identifier=node.alias, type='table')) }}
+        {{ return(relation_of(graph.nodes['model.plura.' ~ name])) }}
     {%- endif -%}
+{%- endmacro %}
+
+{#- The table of a model, without a dependency on it. -#}
+{% macro relation_of(node) -%}
+    {{ return(api.Relation.create(database=node.database or none, schema=node.schema, identifier=node.alias, type='table')) }}
 {%- endmacro %}
 
 {#- Stops a hook that writes a table which its model does not declare in meta.writes. -#}
