@@ -6,9 +6,10 @@ from typing import Any
 
 from dbt.adapters.base import PythonJobHelper
 from dbt.adapters.base.meta import available
+from dbt.adapters.base.relation import BaseRelation
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt.adapters.sparksession.connections import SparkSessionConnectionManager, SparkSessionCredentials
-from dbt.adapters.sparksession.session import session, suit
+from dbt.adapters.sparksession.session import clear_leftovers, session, suit
 
 
 class SessionPythonJob(PythonJobHelper):
@@ -47,6 +48,14 @@ class SparkSessionAdapter(SparkAdapter):
         suit(running, 0)
         (row,) = running.sql("select coalesce(sum(row_count), 0) as rows from bronze.load_registry").collect()
         suit(running, row["rows"])
+
+    @available.parse_none
+    def clear_leftovers(self, relation: BaseRelation) -> None:
+        """Delete the files at the place of a table that the catalog does not know.
+
+        Only a session of this process can do so.
+        """
+        clear_leftovers(session(self.config.credentials.server_side_parameters), relation.schema, relation.identifier)
 
     @available.parse(lambda *_: "")
     def salt_problem(self, known: str) -> str:

@@ -66,6 +66,25 @@ def suit(running: SparkSession, rows: int) -> None:
         running.conf.set(name, values[rows > FEW_ROWS])
 
 
+def clear_leftovers(running: SparkSession, schema: str | None, table: str | None) -> None:
+    """Delete the files at the default place of a managed table that the catalog does not know.
+
+    Spark refuses to create a table there (``LOCATION_ALREADY_EXISTS``).
+
+    Raises:
+        ValueError: the catalog knows the table.
+    """
+    name = f"{schema}.{table}"
+    if running.catalog.tableExists(name):
+        raise ValueError(f"{name} exists, and its files with it")
+    state = running._jsparkSession.sessionState()  # noqa: SLF001 - PySpark does not say where tables are
+    identifier = state.sqlParser().parseTableIdentifier(name)
+    java = running._jvm.java.net.URI  # noqa: SLF001
+    place = state.catalog().defaultTablePath(identifier)
+    path = running._jvm.org.apache.hadoop.fs.Path(java(place.toString()))  # noqa: SLF001
+    path.getFileSystem(state.newHadoopConf()).delete(path, True)  # noqa: FBT003
+
+
 @cache
 def _give_meaning(connected: SparkSession, settings: tuple[tuple[str, str], ...]) -> None:
     """Set what statements mean in a session, once: each setting is a call to the server."""
