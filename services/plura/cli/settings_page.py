@@ -51,7 +51,7 @@ variable that begins with `PLURA_` but is not a setting causes a warning that su
 
 White space around a value is removed, and a blank value counts as unset. `PLURA_ENV` and the salt are exceptions, so
 that production never gets the local dummy by mistake: white space in them, and a blank `PLURA_ENV`, stop the command.
-`dbt` by itself, without `plura`, takes a blank variable as a value.
+`dbt` by itself, without `plura`, reads them in the same way.
 
 A name in parentheses works as well, for older deployments; both set to different values is an error. Relative paths
 begin at the project folder. [Databricks](databricks.md), [streaming](streaming.md), [publication](publication.md) and

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, MutableMapping
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import ValidationError
@@ -78,10 +77,3 @@ def read_settings(of: type[Settings]) -> Settings:
         raise ServiceError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
     except ValueError as error:
         raise ServiceError(str(error)) from None
-
-
-def remove_blanks(environ: MutableMapping[str, str], names: Iterable[str]) -> None:
-    """Remove variables whose value is blank: that counts as unset, also for dbt, which would take it as a value."""
-    for name in names:
-        if name in environ and not environ[name].strip():
-            del environ[name]
