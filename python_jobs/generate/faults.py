@@ -67,7 +67,7 @@ class Planter:
         self._negative: set[tuple[int, int]] = set()
         self.extra: dict[int, int] = {}
         self._watched: set[int] = set()
-        for fault in sorted(request.faults, key=lambda one: one.day):
+        for fault in sorted(request.faults, key=lambda fault: fault.day):
             self._arm(fault, per_day)
         self._ledger.sort(key=lambda armed: armed.at)
         self._orders.sort(key=lambda armed: armed.at)

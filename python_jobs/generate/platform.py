@@ -13,11 +13,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from python_jobs.entry_types import SIGNS
 from python_jobs.generate.clock import CUT, DAY, HOUR, MINUTE, SHARDS, Formatter, extract_instant, time_of_day
 from python_jobs.generate.deliveries import Deliveries, money
 from python_jobs.generate.faults import NEVER, Entry, Planter
 from python_jobs.generate.request import GenerateRequest
-from python_jobs.generate.truth import LEDGER, ORDERS, SIGNS, WALLETS, Truth
+from python_jobs.generate.truth import LEDGER, ORDERS, WALLETS, Truth
 from python_jobs.progress import Progress
 
 TREASURY = 0

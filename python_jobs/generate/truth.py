@@ -11,25 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from python_jobs.entry_types import ISSUING, SIGNS
 from python_jobs.generate.clock import DAY, HOUR, Formatter, extract_instant
 from python_jobs.generate.deliveries import money
 
 LEDGER, WALLETS, ORDERS = "transaction_ledger_raw", "user_wallets_raw", "payment_orders_raw"
-
-SIGNS = {
-    "CHARGE": 1,
-    "RECEIVE": 1,
-    "REFUND_IN": 1,
-    "MINT": 1,
-    "PAYMENT": -1,
-    "WITHDRAW": -1,
-    "REFUND_OUT": -1,
-    "BURN": -1,
-    "HOLD": 0,
-    "RELEASE": 0,
-}
-ISSUING = frozenset({"CHARGE", "MINT", "WITHDRAW", "BURN"})
-"""Entry types that change the issued supply, by their sign."""
 
 TOLERANCE = 12 * HOUR
 
@@ -116,17 +102,20 @@ class Truth:
 
     def _resolved(self) -> Iterator[dict[str, Any]]:
         """Exceptions of a run right after a day's delivery that the next delivery resolves."""
-        known = [_identity(one) for one in self._exceptions(with_late=False)]
-        for one in self._exceptions(with_late=True):
-            if _identity(one) not in known:
-                yield one
+        known = [_identity(exception) for exception in self._exceptions(with_late=False)]
+        for exception in self._exceptions(with_late=True):
+            if _identity(exception) not in known:
+                yield exception
 
     def _exceptions(self, *, with_late: bool) -> Iterator[dict[str, Any]]:
         gated = set()
-        for one in self._quality():
-            if one["exception_type"] in {"SOURCE_STALE", "EVENT_DROP_SUSPECTED"} and ORDERS not in one["source_table"]:
-                gated.add(one["date_kst"])
-            yield one
+        for finding in self._quality():
+            if (
+                finding["exception_type"] in {"SOURCE_STALE", "EVENT_DROP_SUSPECTED"}
+                and ORDERS not in finding["source_table"]
+            ):
+                gated.add(finding["date_kst"])
+            yield finding
         deltas = [delta for delta in self.deltas if with_late or not delta.is_late]
         unreconciled = self._unreconciled()
         for day in range(self.days):

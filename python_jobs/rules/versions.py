@@ -189,7 +189,7 @@ class _RowReader:
     def _metric(self, text: str, domain: str | None) -> str | None:
         if domain is None:
             return None
-        others = [other for other, metrics in METRICS.items() if text in metrics and other != domain]
+        others = [name for name, metrics in METRICS.items() if text in metrics and name != domain]
         return read_name(
             text, METRICS[domain], f", in domain {domain}" + "".join(f"; {text} is in {o}" for o in others)
         )
@@ -254,13 +254,13 @@ def _repeated(readers: Sequence[_RowReader], versions: Sequence[Version]) -> lis
             faults.append(f"{reader.name}: rule_id is there twice (allowed: an id that no other version has)")
         ids.add(reader.rule_id or "")
     starts: dict[tuple[object, ...], str] = {}
-    for one in versions:
-        start = (one.domain, one.metric, one.scope, one.valid_from)
+    for version in versions:
+        start = (version.domain, version.metric, version.scope, version.valid_from)
         if start in starts:
-            rule = f"{one.domain}/{one.metric}" + (f" for {one.scope}" if one.scope else "")
+            rule = f"{version.domain}/{version.metric}" + (f" for {version.scope}" if version.scope else "")
             faults.append(
-                f"rule {one.rule_id}: effective_start_ts {one.valid_from:%Y-%m-%d %H:%M:%S} UTC is also that of rule"
-                f" {starts[start]} (allowed: one version of {rule} from an instant on)"
+                f"rule {version.rule_id}: effective_start_ts {version.valid_from:%Y-%m-%d %H:%M:%S} UTC is also that of"
+                f" rule {starts[start]} (allowed: one version of {rule} from an instant on)"
             )
-        starts.setdefault(start, one.rule_id)
+        starts.setdefault(start, version.rule_id)
     return faults

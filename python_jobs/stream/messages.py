@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from python_jobs.load.lines import LONGEST_LINE, NumberText, parse_line, plain_digits
+from python_jobs.load.lines import LONGEST_LINE, parse_line, plain_digits
+from python_jobs.number_text import NumberText
 from python_jobs.stream.feeds import CHANGES, Feed
 
 _SHOWN_OF_LONG = 1000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from python_jobs.load.delta import MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
+from python_jobs.load.delta import ENDED, MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
 from python_jobs.load.lines import LONGEST_LINE
 from python_jobs.stream.feeds import Feed
 from python_jobs.stream.typing import Span, typed_columns, typed_schema, typing_of
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _ATTEMPTS = 3
-_ENDED = {"loaded", "withdrawn"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ class MicroBatchWriter:
             LakeError: others keep taking over the batch.
         """
         batch_id = batch_id_of(self.query_id(), self.feed.table, number)
-        if any(batch.status in _ENDED for batch in self.bronze.batches([batch_id])):
+        if any(batch.status in ENDED for batch in self.bronze.batches([batch_id])):
             return None
         messages = messages.select("key", "value", "partition", "offset").persist()
         try:
@@ -89,7 +88,7 @@ class MicroBatchWriter:
         )
         for _ in range(_ATTEMPTS):
             batch = self.bronze.begin([new])[batch_id]
-            if batch.status in _ENDED:
+            if batch.status in ENDED:
                 return None
             if counted["malformed"]:
                 self.bronze.append(batch, MALFORMED, _malformed_rows(typed, batch))
@@ -98,7 +97,7 @@ class MicroBatchWriter:
             if not self.bronze.finish([batch]):
                 return new
             self.bronze.settle(batch)
-            if any(one.status in _ENDED for one in self.bronze.batches([batch_id])):
+            if any(batch.status in ENDED for batch in self.bronze.batches([batch_id])):
                 return new
         raise LakeError(f"micro-batch {batch_id} of {self.feed.topic} was not written: others keep taking it over")
 

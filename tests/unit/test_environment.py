@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from plura.cli import settings_page
-from plura.kit.environment import ServiceSettings, read_settings
 from plura.kit.errors import ServiceError
 from plura.kit.known_settings import BLANK_IS_WRONG, KNOWN, OF_TESTS, PREFIXES, unknown_settings
-from plura.kit.settings import EngineSettings
+from plura.kit.lake_settings import EngineSettings
+from plura.kit.service_settings import ServiceSettings, read_settings
 from python_jobs.environment import ENVIRONMENTS, environment_name
 from tests.commands import Plura
 from tests.dbt_runs import PROJECT

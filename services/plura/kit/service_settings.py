@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -14,6 +14,12 @@ from plura.kit.errors import ServiceError
 PREFIX = "PLURA_"
 
 Settings = TypeVar("Settings", bound="ServiceSettings")
+
+AppEnv = Annotated[
+    Literal["local", "dev", "prod"],
+    Field(description="Environment of the service; `prod` refuses what only a developer's machine may have."),
+]
+"""The field ``app_env`` of a class of settings; its default is ``local``."""
 
 
 class ServiceSettings(BaseSettings):
