@@ -1,4 +1,4 @@
-"""What the controls must find in the generated files: every consequence of the planted faults, and nothing else.
+"""The findings that the controls must have on the generated files: all that the planted faults cause, and no other.
 
 The expectations follow from the faults and from how the files were cut, by the definitions of the controls; nothing of
 the lake's own code takes part.
@@ -27,7 +27,7 @@ _WARN, _CRITICAL = 0.001, 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Delta:
-    """What the written ledger says more than really happened, in hundredths; ``is_late`` heals with the next files."""
+    """Written less real amount of the ledger, in hundredths; the next files remove the difference if ``is_late``."""
 
     wallet: int
     at: int
@@ -57,22 +57,22 @@ class Truth:
     repeats: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def add_fault(self, kind: str, day: int, **details: Any) -> None:
-        """Note a planted fault."""
+        """Record a planted fault."""
         self.faults.append({"kind": kind, "day": str(self.clock.day(day)), **details})
 
     def add_delta(self, wallet: int, at: int, kind: str, cents: int, *, times: int = 1, is_late: bool = False) -> None:
-        """Note that the ledger shows an entry ``times`` more often than it happened (-1: not at all)."""
+        """Record that the ledger has an entry ``times`` times too often (-1: the entry is missing)."""
         signed = SIGNS[kind] * cents * times
         supply = signed if kind in ISSUING else 0
         self.deltas.append(Delta(wallet=wallet, at=at, signed=signed, supply=supply, is_late=is_late))
 
     def see(self, wallet: int, at: int) -> None:
-        """Note that a valid ledger line of a newcomer was written."""
+        """Record that a valid ledger line of a new wallet was written."""
         if wallet in self.joined:
             self.first_entries[wallet] = min(at, self.first_entries.get(wallet, at))
 
     def add_bad_line(self, source: str, target: str, reason: str, day: int) -> None:
-        """Note a line that Silver must quarantine; ``day`` is the one its row counts in."""
+        """Record a line that Silver must quarantine; ``day`` is the day of its row."""
         self.bad[source, day] += 1
         self.bad_lines.append({"bronze_table": f"bronze.{source}", "source_table": target, "reason": reason})
 

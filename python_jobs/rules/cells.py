@@ -1,4 +1,4 @@
-"""Reading one cell of a rule: to its last character, or not at all."""
+"""Reads a cell of a rule; a cell with any character that is not understood is an error."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def check_characters(text: str) -> None:
 
 
 def read_name(text: str, known: Collection[str], within: str = "") -> str:
-    """Return a name that is one of the known ones, letter by letter.
+    """Return a name if it is exactly one of the known names.
 
     Args:
         text: the cell.
         known: the names.
-        within: what knows them, for the message.
+        within: the domain or metric that has these names, for the message.
 
     Raises:
         CellError: it is none of them.

@@ -1,4 +1,4 @@
-"""Reading the rows of the rules: every version to its last field, or one line for each that cannot be read."""
+"""Reads the rows of the rules: all fields of every version, or a message for each field that cannot be read."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleReading:
-    """What was read: ``versions``, or the ``faults`` that stop the run, one line for each rule and field."""
+    """The result: ``versions``, or the ``faults`` that stop the run, a line for each rule and field."""
 
     versions: tuple[Version, ...] = ()
     faults: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def cell(text: str | None) -> str | None:
 
 
 def column_faults(columns: Sequence[str]) -> list[str]:
-    """Return a line for each column that is missing, unknown or there twice."""
+    """Return a message for each column that is missing, unknown or repeated."""
     separators = {";": "semicolons", "\t": "tabs", "|": "bars"}
     for separator, name in separators.items():
         if len(columns) == 1 and separator in columns[0]:
@@ -114,7 +114,7 @@ def read_rules(rows: Sequence[Row]) -> RuleReading:
 
 @dataclass(kw_only=True)
 class _RowReader:
-    """Reads one row and gathers its faults."""
+    """Reads a row and collects its faults."""
 
     row: Row
     faults: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a message holds: the text that the loader types, or why it cannot be read."""
+"""Reads messages: the text that the loader types, or the reason why it cannot be read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Message:
 
 
 def read_message(feed: Feed, key: bytes | None, value: bytes | None, *, longest: int = LONGEST_LINE) -> Message | None:
-    """Return what a message of a feed says, None for the tombstone that follows a deletion in a topic of changes.
+    """Return the content of a message of a feed; None for the tombstone that follows a deletion in a topic of changes.
 
     Args:
         feed: the topic.

@@ -1,4 +1,4 @@
-"""Writing one micro-batch of a topic to Bronze: one batch of the registry, whatever is repeated."""
+"""Writes a micro-batch of a topic to Bronze: a single batch of the registry, even if it is repeated."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ATTEMPTS = 3
 class MicroBatchWriter:
     """Writes the micro-batches of one query.
 
-    ``query_id`` gives the id that the checkpoint keeps: a query that starts from scratch has another one, and its
-    batches are new ones.
+    ``query_id`` gives the id that the checkpoint keeps: a query that starts from scratch gets a new id, and its
+    batches are new.
     """
 
     bronze: DeltaBronze
@@ -35,10 +35,10 @@ class MicroBatchWriter:
     longest: int = LONGEST_LINE
 
     def write(self, messages: DataFrame, number: int) -> NewBatch | None:
-        """Write micro-batch ``number`` and return it; a repetition that finds it whole changes nothing.
+        """Write micro-batch ``number`` and return it; a repetition changes nothing once the batch is complete.
 
         Raises:
-            LakeError: others keep taking over the batch.
+            LakeError: another process took over the batch several times.
         """
         batch_id = batch_id_of(self.query_id(), self.feed.table, number)
         if any(batch.status in ENDED for batch in self.bronze.batches([batch_id])):
