@@ -61,6 +61,9 @@ lint: setup  ## formatting, types, layering of imports, SQL
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --processes 2 models tests/dbt
+	rm -rf target/spark
+	$(BIN)/dbt compile --quiet --target spark --no-populate-cache --no-introspect --select resource_type:model --indirect-selection empty --target-path target/spark
+	$(BIN)/sqlfluff lint --processes 2 --config .sqlfluff-spark target/spark/compiled/plura/models
 
 format: setup  ## format Python
 	$(BIN)/ruff check --fix .

@@ -91,7 +91,7 @@ class _Load:
 
     def __init__(self, paths: Iterator[tuple[str, bytes]], connections: Iterable[Connection]) -> None:
         self._paths = paths
-        self._connections = {one.socket.fileno(): one for one in connections}
+        self._connections = {connection.socket.fileno(): connection for connection in connections}
         self._expected: dict[int, bytes] = {}
         self._sent_at: dict[int, float] = {}
         self.latencies: list[float] = []
@@ -141,11 +141,11 @@ def load(port: int, headers: str, paths: Iterator[tuple[str, bytes]], *, connect
     """
     kept = [Connection(port, headers) for _ in range(connections)]
     try:
-        one = _Load(paths, kept)
+        load = _Load(paths, kept)
         started, cpu_before = time.perf_counter(), time.process_time()
-        one.run(seconds)
+        load.run(seconds)
         wall_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu_before
     finally:
         for connection in kept:
             connection.socket.close()
-    return Loaded(requests=len(one.latencies), wall_s=wall_s, cpu_s=cpu_s, latencies=one.latencies)
+    return Loaded(requests=len(load.latencies), wall_s=wall_s, cpu_s=cpu_s, latencies=load.latencies)

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from bench.lake_commands import Run, Scratch
+from python_jobs.instants import KST
 
 FIRST_DAY = date(2025, 1, 1)
 DAYS = 365
@@ -64,7 +65,7 @@ def measure_history(scratch: Scratch) -> dict[str, Any]:
 
 def _half_past_midnight_after(day: int) -> str:
     """Half past midnight KST after the ``day``-th day, from 1, as ISO-8601."""
-    end = datetime.combine(FIRST_DAY + timedelta(days=day), datetime.min.time(), tzinfo=UTC) - timedelta(hours=9)
+    end = datetime.combine(FIRST_DAY + timedelta(days=day), datetime.min.time(), tzinfo=UTC) - KST
     return (end + timedelta(minutes=30)).isoformat()
 
 

@@ -26,7 +26,7 @@ def parser(name: str, description: str | None, parts: Sequence[str], *, scratch:
     made.add_argument(
         "--scratch",
         type=Path,
-        default=Path(os.environ.get("PLURA_BENCH_DIR", PROJECT / "data" / "bench")),
+        default=Path(os.environ.get("PLURA_BENCH_DIR") or PROJECT / "data" / "bench"),
         help=f"folder for {scratch} that are there are used again (default: PLURA_BENCH_DIR, else data/bench)",
     )
     made.add_argument("--write", action="store_true", help=f"put the results into docs/benchmarks/{name}.md")

@@ -53,12 +53,12 @@ def measure_api(stage: Stage, entries: int, *, scale: float, repeats: int) -> di
         audited = stage.count(database, "admin_audit_logs")
         for _ in range(repeats):
             before = api.cpu_s(), stage.server_cpu_s(), busy_seconds()
-            one = _load(api, entries, seconds)
-            loads.append(one)
+            measured = _load(api, entries, seconds)
+            loads.append(measured)
             spent = api.cpu_s() - before[0], stage.server_cpu_s() - before[1], busy_seconds() - before[2]
-            cores.append((spent[0] / one.wall_s, spent[1] / one.wall_s, spent[2] / one.wall_s))
+            cores.append((spent[0] / measured.wall_s, spent[1] / measured.wall_s, spent[2] / measured.wall_s))
         audited = stage.count(database, "admin_audit_logs") - audited
-    if audited != sum(one.requests for one in loads):
+    if audited != sum(measured.requests for measured in loads):
         raise AssertionError(f"{audited} audit rows")
     statement_per_second, statement_p99_s = asyncio.run(_without_http(stage, database, entries, seconds))
     return {
@@ -66,15 +66,15 @@ def measure_api(stage: Stage, entries: int, *, scale: float, repeats: int) -> di
         "repeats": repeats,
         "connections": CONNECTIONS,
         "seconds": seconds,
-        "per_second": median(one.per_second for one in loads),
-        "p50_s": median(one.percentile(0.5) for one in loads),
-        "p95_s": median(one.percentile(0.95) for one in loads),
-        "p99_s": median(one.percentile(0.99) for one in loads),
-        "max_s": max(max(one.latencies) for one in loads),
+        "per_second": median(measured.per_second for measured in loads),
+        "p50_s": median(measured.percentile(0.5) for measured in loads),
+        "p95_s": median(measured.percentile(0.95) for measured in loads),
+        "p99_s": median(measured.percentile(0.99) for measured in loads),
+        "max_s": max(max(measured.latencies) for measured in loads),
         "api_cores": median(api_cores for api_cores, _, _ in cores),
         "server_cores": median(server_cores for _, server_cores, _ in cores),
         "busy_cores": median(busy_cores for _, _, busy_cores in cores),
-        "load_cores": median(one.cpu_s / one.wall_s for one in loads),
+        "load_cores": median(measured.cpu_s / measured.wall_s for measured in loads),
         "psycopg_per_second": statement_per_second,
         "psycopg_p99_s": statement_p99_s,
         "pgbench_per_second": _pgbench(stage, database, entries, seconds),

@@ -52,9 +52,9 @@ def measure_pages(stage: Stage, *, scale: float, repeats: int) -> dict[str, Any]
         for turn in range(repeats + 1):
             for found, (_, name, _, _, path) in zip(loads, pages, strict=True):
                 held = f'"{name}-'.encode()
-                one = load(api.port, api.headers, repeat((path, held)), connections=1, seconds=seconds)
+                measured = load(api.port, api.headers, repeat((path, held)), connections=1, seconds=seconds)
                 if turn:  # the first one warms up
-                    found.append(one)
+                    found.append(measured)
     stage.drop(database)
     return {
         "pages": [
@@ -62,8 +62,8 @@ def measure_pages(stage: Stage, *, scale: float, repeats: int) -> dict[str, Any]
                 "what": what,
                 "entries": entries,
                 "page": page,
-                "p50_s": median(one.percentile(0.5) for one in found),
-                "p99_s": median(one.percentile(0.99) for one in found),
+                "p50_s": median(load.percentile(0.5) for load in found),
+                "p99_s": median(load.percentile(0.99) for load in found),
             }
             for found, (what, _, entries, page, _) in zip(loads, pages, strict=True)
         ],

@@ -54,7 +54,9 @@ class Stage:
 
     def filled_database(self, entries: int) -> str:
         """Return a database with so many ledger entries, their orders and pairs; one that is there is used again."""
-        migrations = md5("".join(one.digest for one in bo_migrations()).encode(), usedforsecurity=False).hexdigest()
+        migrations = md5(
+            "".join(migration.digest for migration in bo_migrations()).encode(), usedforsecurity=False
+        ).hexdigest()
         name = f"rows_{entries}_{migrations[:8]}"
         if not self._one("postgres", "select count(*) from pg_database where datname = %s", name):
             made = self.fresh_database()

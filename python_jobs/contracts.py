@@ -144,4 +144,8 @@ def _allowed_values(project_dir: Path) -> dict[str, tuple[str, ...]]:
     if rules.problem is not None:
         raise LakeError(rules.problem)
     versions = sorted(rules.versions, key=lambda version: version.valid_from)
-    return {f"{one.domain}/{one.metric}": one.values for one in versions if one.values and not one.scope}
+    return {
+        f"{version.domain}/{version.metric}": version.values
+        for version in versions
+        if version.values and not version.scope
+    }

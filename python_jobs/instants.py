@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 EARLIEST = datetime(1990, 1, 1)  # noqa: DTZ001 - UTC without a zone
 """Instants before it are implausible, as by rule silver/earliest_instant."""
@@ -12,6 +12,9 @@ LATENESS = timedelta(days=1)
 
 KST = timedelta(hours=9)
 """Korea's offset from UTC; it has no daylight saving."""
+
+KST_ZONE = timezone(KST, "KST")
+"""Korea's time zone, for instants that people read."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC without a zone
 _MICROSECOND = timedelta(microseconds=1)

@@ -241,7 +241,7 @@ def _dbt_environment(project_dir: Path, warehouse: Path, target: str) -> Iterato
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     place = _WAREHOUSE_VARIABLES.get(target)
-    settings = {"PLURA_TARGET": target, "DBT_LOG_LEVEL_FILE": os.environ.get("DBT_LOG_LEVEL_FILE", "info")}
+    settings = {"PLURA_TARGET": target, "DBT_LOG_LEVEL_FILE": os.environ.get("DBT_LOG_LEVEL_FILE") or "info"}
     settings |= {place: str(warehouse)} if place else {}
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

@@ -87,7 +87,7 @@ def bundle(target: str) -> Tree:
             tree = merged(tree, read(file))
     chosen = tree["targets"][target]
     tree["resources"] = merged(tree["resources"], chosen.get("resources", {}))
-    defaults = {name: one["default"] for name, one in tree["variables"].items() if "default" in one}
+    defaults = {name: variable["default"] for name, variable in tree["variables"].items() if "default" in variable}
     chosen_values = chosen.get("variables", {})
     assert set(chosen_values) | set(GIVEN) <= set(tree["variables"])
     known: Tree = KNOWN | {"bundle.target": target}

@@ -174,7 +174,7 @@ def sign_in(api: AdminApi, following: str = "/console") -> httpx.Response:
 
 def row_of(page: httpx.Response, tx_id: str) -> str:
     """Return the text of the table's row that links to a transaction."""
-    (row,) = [one for one in re.findall(r"<tr.*?</tr>", page.text, re.DOTALL) if f'href="/console/tx/{tx_id}"' in one]
+    (row,) = [row for row in re.findall(r"<tr.*?</tr>", page.text, re.DOTALL) if f'href="/console/tx/{tx_id}"' in row]
     return " ".join(re.sub(r"<[^>]*>", " ", row.replace("<wbr>", "")).split())
 
 

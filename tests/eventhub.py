@@ -171,7 +171,7 @@ _FILLED = "event_id, sequence, exception_id, exception_key, event"
 
 def _outbox_rows(exceptions: Sequence[str], first: int) -> list[tuple[str, int, str, str, str]]:
     events = [(event(number, exception), number, exception) for number, exception in enumerate(exceptions, first)]
-    return [(one.event_id, number, exception, one.exception_key, one.body) for one, number, exception in events]
+    return [(sent.event_id, number, exception, sent.exception_key, sent.body) for sent, number, exception in events]
 
 
 def _tables() -> list[tuple[str, str]]:

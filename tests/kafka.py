@@ -22,8 +22,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         jars = kafka_jars()
     except MissingPartError as missing:
         skip_or_fail(str(missing))
-    one = Broker(work=tmp_path_factory.mktemp("kafka"), jars=jars)
-    one.format()
-    one.start()
-    yield one
-    one.stop()
+    broker = Broker(work=tmp_path_factory.mktemp("kafka"), jars=jars)
+    broker.format()
+    broker.start()
+    yield broker
+    broker.stop()

@@ -31,8 +31,16 @@ def write_lines(folder: Path, *numbers: int, day: date = DAY, name: str = "trans
 def without_clock(batches: list[Batch]) -> list[tuple[object, ...]]:
     """What a batch is, without the instant of its load."""
     return [
-        (one.batch_id, one.batch_seq, one.table_name, one.source_file, one.row_count, one.malformed_count, one.status)
-        for one in batches
+        (
+            batch.batch_id,
+            batch.batch_seq,
+            batch.table_name,
+            batch.source_file,
+            batch.row_count,
+            batch.malformed_count,
+            batch.status,
+        )
+        for batch in batches
     ]
 
 
@@ -67,7 +75,7 @@ class LakeSuite:
         assert (again.days, again.changed) == (set(), [])
 
         change = lake.set_status([ledger.batch_id[:8]], "withdrawn", reason="wrong file", now=LATER)
-        assert [(one.batch_id, one.status, one.reason) for one in change.batches] == [
+        assert [(batch.batch_id, batch.status, batch.reason) for batch in change.batches] == [
             (ledger.batch_id, "withdrawn", "wrong file")
         ]
         assert change.days == {DAY}
@@ -75,7 +83,7 @@ class LakeSuite:
             lake.set_status([ledger.batch_id], "withdrawn", reason="again", now=LATER)
         with pytest.raises(LakeError, match="no batch with the id 'zz'"):
             lake.set_status([products.batch_id, "zz"], "withdrawn", reason="all or none", now=LATER)
-        assert {one.table_name: one.status for one in lake.batches()} == {
+        assert {batch.table_name: batch.status for batch in lake.batches()} == {
             "transaction_ledger_raw": "withdrawn",
             "products_raw": "loaded",
         }

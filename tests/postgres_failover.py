@@ -86,16 +86,16 @@ class MovingAddress:
             selector.register(listening, selectors.EVENT_READ)
             while not self._stopping:
                 for key, _ in selector.select(0.05):
-                    one = key.fileobj
-                    assert isinstance(one, socket.socket)
-                    if one is listening:
+                    connected = key.fileobj
+                    assert isinstance(connected, socket.socket)
+                    if connected is listening:
                         self._take(listening.accept()[0], selector)
-                    elif one in self._pairs:
-                        self._forward(one, selector)
+                    elif connected in self._pairs:
+                        self._forward(connected, selector)
                 if self._resetting.is_set():
                     self._break(selector)
-        for one in self._pairs:
-            one.close()
+        for connected in self._pairs:
+            connected.close()
 
     def _take(self, client: socket.socket, selector: selectors.BaseSelector) -> None:
         server = socket.socket(socket.AF_UNIX)
@@ -105,30 +105,32 @@ class MovingAddress:
             client.close()
             server.close()
             return
-        for one, other in ((client, server), (server, client)):
-            self._pairs[one] = other
-            selector.register(one, selectors.EVENT_READ)
+        for source, sink in ((client, server), (server, client)):
+            self._pairs[source] = sink
+            selector.register(source, selectors.EVENT_READ)
 
     def _break(self, selector: selectors.BaseSelector) -> None:
-        for one in self._pairs:
-            selector.unregister(one)
-            if one.family is socket.AF_INET:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing sends a reset
-            one.close()
+        for connected in self._pairs:
+            selector.unregister(connected)
+            if connected.family is socket.AF_INET:
+                connected.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )  # closing sends a reset
+            connected.close()
         self._pairs.clear()
         self._resetting.clear()
         self._was_reset.set()
 
-    def _forward(self, one: socket.socket, selector: selectors.BaseSelector) -> None:
-        other = self._pairs[one]
+    def _forward(self, source: socket.socket, selector: selectors.BaseSelector) -> None:
+        sink = self._pairs[source]
         try:
-            data = one.recv(65_536)
+            data = source.recv(65_536)
             if data:
-                other.sendall(data)
+                sink.sendall(data)
                 return
         except OSError:
             pass
-        for end in (one, other):
+        for end in (source, sink):
             selector.unregister(end)
             del self._pairs[end]
             end.close()

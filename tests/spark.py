@@ -202,7 +202,7 @@ class Twins:
         found = []
         for table, columns in self._contracts().items():
             on_spark = self.session.table(table)
-            kinds = {one.name: one.dataType.simpleString() for one in on_spark.schema.fields}
+            kinds = {field.name: field.dataType.simpleString() for field in on_spark.schema.fields}
             if kinds != columns:
                 found.append(f"{table}: columns {set(kinds.items()) ^ set(columns.items())}")
             names = [name for name in columns if name not in UNORDERED.get(table, set()) and name in kinds]

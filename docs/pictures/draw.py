@@ -22,7 +22,7 @@ from rich.console import Console
 from plura.cli.demo_lookup import admin_api, complete_payment
 from plura.cli.lake_report import print_report
 from plura.kit.database import Database, DatabaseSettings
-from plura.kit.settings import LakeSettings
+from plura.kit.lake_settings import LakeSettings
 from python_jobs.report import DuckDBReader, day_report
 from python_jobs.warehouse import open_duckdb
 
@@ -84,7 +84,7 @@ COLUMNS: list[tuple[str, list[tuple[str, str, list[str]]]]] = [
 
 def draw_lineage(manifest: dict[str, Any]) -> str:
     """Return the lineage between the contract tables as SVG; steps in between are left out."""
-    exposures = sorted(one["name"] for one in manifest["exposures"].values())
+    exposures = sorted(exposure["name"] for exposure in manifest["exposures"].values())
     placed: dict[str, tuple[int, int, str]] = {}
     parts: list[str] = []
     bottom = 0

@@ -1,7 +1,7 @@
 {#- Exceptions as events of the operations EventHub. -#}
 
 {#- Region the events name, a text literal. -#}
-{% macro region() -%} {{ text_literal(env_var('PLURA_REGION', 'kr')) }} {%- endmacro %}
+{% macro region() -%} {{ text_literal(env_var('PLURA_REGION', '') | trim or 'kr') }} {%- endmacro %}
 
 {#-
   Events of the exceptions of a domain whose state was not published yet: a CRITICAL exception that was opened, reopened,

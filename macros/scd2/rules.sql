@@ -8,19 +8,42 @@
     {{ rule }}.valid_from_day <= {{ day }} and {{ day }} < {{ rule }}.valid_to_day
 {%- endmacro %}
 
-{#- `rule_id`, `threshold`, `warn`, `crit`, `allowed_values` of one unscoped rule on each day of a relation `days(date_kst)`. -#}
-{% macro rule_on_days(days, domain, metric) -%}
+{#-
+  Query: the rows of a relation with the version of a rule that is valid on their day (`date_kst`): `rule_id`,
+  `threshold`, `warn`, `crit`, `fail`, `allowed_values`, all NULL where there is none.
+
+  metric: name of the rule; without it, it is the rows' column `metric`. scope: column of the rows that says for which
+  table; a version for this table takes precedence over the version for all. Without it only the version for all counts.
+-#}
+{% macro rule_on_days(rows, domain, metric=none, scope=none) -%}
+    {%- set metric = "'" ~ metric ~ "'" if metric else 'asked.metric' -%}
+    {%- set columns = {
+        'rule_id': '{rule}.rule_id',
+        'threshold': '{rule}.threshold',
+        'warn': limit('{rule}', 'warn'),
+        'crit': limit('{rule}', 'crit'),
+        'fail': limit('{rule}', 'fail'),
+        'allowed_values': '{rule}.allowed_values',
+    } -%}
     select
-        days.date_kst,
-        rule.rule_id,
-        rule.threshold,
-        {{ limit('rule', 'warn') }} as warn,
-        {{ limit('rule', 'crit') }} as crit,
-        rule.allowed_values
-    from {{ days }} as days
-    left join {{ ref('int_rule_days') }} as rule
-        on rule.domain = '{{ domain }}' and rule.metric = '{{ metric }}' and rule.scope is null
-        and {{ valid_on('rule', 'days.date_kst') }}
+        asked.*,
+        {%- for name, value in columns.items() %}
+        {%- set general = value | replace('{rule}', 'general') %}
+        {%- if scope %}
+        case when scoped.rule_id is not null then {{ value | replace('{rule}', 'scoped') }} else {{ general }} end as {{ name }}{{ ',' if not loop.last }}
+        {%- else %}
+        {{ general }} as {{ name }}{{ ',' if not loop.last }}
+        {%- endif %}
+        {%- endfor %}
+    from {{ rows }} as asked
+    left join {{ ref('int_rule_days') }} as general
+        on general.domain = '{{ domain }}' and general.metric = {{ metric }} and general.scope is null
+        and {{ valid_on('general', 'asked.date_kst') }}
+    {%- if scope %}
+    left join {{ ref('int_rule_days') }} as scoped
+        on scoped.domain = '{{ domain }}' and scoped.metric = {{ metric }} and scoped.scope = asked.{{ scope }}
+        and {{ valid_on('scoped', 'asked.date_kst') }}
+    {%- endif %}
 {%- endmacro %}
 
 {#-

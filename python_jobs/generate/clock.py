@@ -36,12 +36,12 @@ def extract_instant(day: int, wallet: int) -> int:
 
 
 def delivery_of(at: int) -> int:
-    """Return the delivery that brings what happens at an instant; -1 is the one before the first day ends."""
+    """Return the number of the delivery with the events of an instant; -1 is the delivery before the first day ends."""
     return (at - CUT) // DAY
 
 
 class Formatter:
-    """Instants as ISO text in UTC; fast for instants that come in order."""
+    """Formats instants as ISO text in UTC; fast for instants in ascending order."""
 
     def __init__(self, first_day: date) -> None:
         self._origin = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC) - KST

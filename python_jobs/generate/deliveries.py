@@ -16,7 +16,7 @@ TABLES = (
 
 
 class Deliveries:
-    """Writes the lines of one delivery after the other; use it as a context manager."""
+    """Writes the lines of all deliveries, in order; use it as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -26,7 +26,7 @@ class Deliveries:
         self.files = 0
 
     def __enter__(self) -> Self:
-        """Files open as lines come."""
+        """Return the writer; a file is opened by its first line."""
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Plants faults into the files while the platform runs, and notes in the truth what they must cause."""
+"""Plants faults in the files while the platform runs, and records in the truth the findings that they must cause."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FLIPPED = {"PAYMENT": "RECEIVE", "RECEIVE": "PAYMENT"}
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One ledger entry as it really happened; ``cents`` are hundredths, ``at`` milliseconds."""
+    """A ledger entry before any fault; ``cents`` are hundredths, ``at`` milliseconds."""
 
     tx_id: str
     wallet: int
@@ -51,7 +51,7 @@ class _Armed:
 
 
 class Planter:
-    """Sits between the platform and its files; while ``next_at`` lies ahead it has nothing to do."""
+    """Changes what the platform writes to its files; until the instant ``next_at`` it changes nothing."""
 
     def __init__(self, request: GenerateRequest, truth: Truth, files: Deliveries, line: Callable[..., str]) -> None:
         self._truth = truth
@@ -67,7 +67,7 @@ class Planter:
         self._negative: set[tuple[int, int]] = set()
         self.extra: dict[int, int] = {}
         self._watched: set[int] = set()
-        for fault in sorted(request.faults, key=lambda one: one.day):
+        for fault in sorted(request.faults, key=lambda fault: fault.day):
             self._arm(fault, per_day)
         self._ledger.sort(key=lambda armed: armed.at)
         self._orders.sort(key=lambda armed: armed.at)
@@ -106,7 +106,7 @@ class Planter:
         return self._truth.clock.iso(at)
 
     def _retire(self, entry: Entry) -> None:
-        """Forget windows and days that are over."""
+        """Remove windows and days that are over."""
         if any(end <= entry.at for _, end in self._windows) or any(day < entry.day for day in self._watched):
             self._windows = [(start, end) for start, end in self._windows if end > entry.at]
             self._watched = {day for day in self._watched if day >= entry.day}
@@ -119,19 +119,19 @@ class Planter:
         self.next_at = min(instants, default=NEVER)
 
     def start_delivery(self, number: int) -> None:
-        """Write the ledger lines that this delivery brings late."""
+        """Write the late ledger lines of this delivery."""
         for entry in self._late.pop(number, []):
             self._write(entry)
 
     def snapshot(self, wallet: int, day: int) -> str | None:
-        """What the extract that closes a day does to a wallet: ``lost``, ``negative`` or None."""
+        """Return the fault of a wallet in the extract that closes a day: ``lost``, ``negative`` or None."""
         if (wallet, day) in self._negative:
             return "negative"
         is_lost = day in self._truth.lost_extracts or (wallet, day) in self._truth.lost_snapshots
         return "lost" if is_lost else None
 
     def payment_order_status(self, status: str, created: int, now: int) -> str | None:
-        """Return the status to write for a payment order; None where its line is never written."""
+        """Return the status to write for a payment order; None if its line is never written."""
         if any(start <= created < end for start, end in self._silent_orders):
             return None
         for armed in self._orders:
@@ -156,7 +156,7 @@ class Planter:
             )
 
     def ledger(self, entry: Entry) -> None:
-        """Write what the ledger shows of an entry."""
+        """Write the lines of the ledger for an entry."""
         self._retire(entry)
         if entry.day in self._watched:
             self._truth.last_entries[entry.wallet, entry.day] = entry.at
@@ -175,7 +175,7 @@ class Planter:
         self._write(entry)
 
     def _plant(self, armed: _Armed, entry: Entry) -> bool:
-        """Plant a fault on an entry if it fits; then everything of the entry is written."""
+        """Plant a fault on an entry if it fits, and write the lines of the entry."""
         kind = armed.fault.kind
         if kind == "repeated_lines":
             self._write(entry, self._text(entry), self._text(entry))

@@ -1,8 +1,8 @@
-"""A payment platform at work: customers top up, pay merchants, get refunds; every won is accounted for.
+"""Simulates a payment platform: customers top up, pay merchants and get refunds, in double-entry bookkeeping.
 
-Simulated in the order of time, so that balances never go negative and a day of any size needs the memory of its
-wallets only. Amounts are hundredths, instants milliseconds since the start of the first KST day; things happen at odd
-milliseconds and extracts read at even ones, so that no snapshot falls into the middle of a transaction.
+Events are simulated in the order of time: balances never become negative, and memory depends on the number of wallets
+only. Amounts are hundredths, instants milliseconds since the start of the first KST day. Events have odd milliseconds
+and extracts even ones, so that no snapshot is taken within a transaction.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from python_jobs.entry_types import SIGNS
 from python_jobs.generate.clock import CUT, DAY, HOUR, MINUTE, SHARDS, Formatter, extract_instant, time_of_day
 from python_jobs.generate.deliveries import Deliveries, money
 from python_jobs.generate.faults import NEVER, Entry, Planter
 from python_jobs.generate.request import GenerateRequest
-from python_jobs.generate.truth import LEDGER, ORDERS, SIGNS, WALLETS, Truth
+from python_jobs.generate.truth import LEDGER, ORDERS, WALLETS, Truth
 from python_jobs.progress import Progress
 
 TREASURY = 0
@@ -66,7 +67,7 @@ def ledger_line(
 
 
 class Platform:
-    """Runs the days of a request and writes what its systems deliver."""
+    """Simulates the days of a request and writes the deliveries."""
 
     def __init__(self, request: GenerateRequest, files: Deliveries, progress: Progress | None) -> None:
         self._request = request
@@ -105,7 +106,7 @@ class Platform:
         self._planned = [0] * request.days
 
     def run(self) -> Truth:
-        """Run all days and return what must be found in the files."""
+        """Simulate all days and return the expected findings."""
         self._start_delivery(-1)
         for wallet in range(len(self._ids)):
             self._changed[wallet] = -DAY - wallet % 97 * MINUTE
@@ -126,13 +127,13 @@ class Platform:
         heapq.heappush(self._due, (at, self._sequence, what, arguments))
 
     def _until(self, at: int) -> None:
-        """Do everything that is due up to an instant."""
+        """Process all planned events up to an instant."""
         while self._due and self._due[0][0] <= at:
             instant, _, what, arguments = heapq.heappop(self._due)
             what(instant, *arguments)
 
     def _invite(self) -> None:
-        """Let the newcomers join by their first charge, in the order of their numbers."""
+        """Add new customers by their first charge, in the order of their numbers."""
         instants = []
         for _ in range(self._newcomers):
             day = 1 + int(self._rng() * (self._request.days - 1))
@@ -143,7 +144,7 @@ class Platform:
             self._later(instant, self._join)
 
     def _has_room(self, day: int, entries: int) -> bool:
-        """Whether a day can take on entries that are planned before it comes to them."""
+        """Whether a day has room for entries that are planned in advance."""
         return day < self._request.days and self._planned[day] + entries <= self._quota[day] // 4
 
     def _join(self, at: int) -> None:
@@ -168,7 +169,7 @@ class Platform:
         self._until((day + 1) * DAY)
 
     def _step(self, at: int, left: int, *, is_first: bool) -> int:
-        """Let somebody do something that books at most ``left`` entries, and return how many it booked."""
+        """Simulate an action of a customer with at most ``left`` entries, and return how many it booked."""
         what = 0.0 if is_first else self._rng()
         customer = self._customers[int(self._rng() * self._active)]
         if what < _ORDER:
@@ -264,7 +265,7 @@ class Platform:
         return booked + entries
 
     def _pay(self, order: _Order, at: int, left: int) -> tuple[str, int]:
-        """Settle an order in some way; return its status in this delivery and the entries booked."""
+        """Choose the outcome of an order; return its status in this delivery and the number of entries booked."""
         outcome, day = self._rng(), at // DAY
         if outcome < 0.03:  # noqa: PLR2004 - share of failed payments
             return "FAILED", 0

@@ -1,4 +1,4 @@
-"""What is to be generated: days, sizes, and the faults to plant."""
+"""The request: days, sizes, and the faults to plant."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """How the fault is called in messages."""
+        """Name of the fault in messages."""
         return f"{self.kind} on day {self.day}"
 
 
@@ -70,7 +70,7 @@ class GenerateRequest:
     faults: tuple[Fault, ...] = ()
 
     def check(self) -> None:
-        """Refuse what cannot be generated.
+        """Check that the request can be fulfilled.
 
         Raises:
             LakeError: too few wallets or entries, a fault that does not fit, or a folder that is not empty.

@@ -1,4 +1,4 @@
-"""What the controls must find in the generated files: every consequence of the planted faults, and nothing else.
+"""The findings that the controls must have on the generated files: all that the planted faults cause, and no other.
 
 The expectations follow from the faults and from how the files were cut, by the definitions of the controls; nothing of
 the lake's own code takes part.
@@ -11,25 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from python_jobs.entry_types import ISSUING, SIGNS
 from python_jobs.generate.clock import DAY, HOUR, Formatter, extract_instant
 from python_jobs.generate.deliveries import money
 
 LEDGER, WALLETS, ORDERS = "transaction_ledger_raw", "user_wallets_raw", "payment_orders_raw"
-
-SIGNS = {
-    "CHARGE": 1,
-    "RECEIVE": 1,
-    "REFUND_IN": 1,
-    "MINT": 1,
-    "PAYMENT": -1,
-    "WITHDRAW": -1,
-    "REFUND_OUT": -1,
-    "BURN": -1,
-    "HOLD": 0,
-    "RELEASE": 0,
-}
-ISSUING = frozenset({"CHARGE", "MINT", "WITHDRAW", "BURN"})
-"""Entry types that change the issued supply, by their sign."""
 
 TOLERANCE = 12 * HOUR
 
@@ -41,7 +27,7 @@ _WARN, _CRITICAL = 0.001, 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Delta:
-    """What the written ledger says more than really happened, in hundredths; ``is_late`` heals with the next files."""
+    """Written less real amount of the ledger, in hundredths; the next files remove the difference if ``is_late``."""
 
     wallet: int
     at: int
@@ -71,22 +57,22 @@ class Truth:
     repeats: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def add_fault(self, kind: str, day: int, **details: Any) -> None:
-        """Note a planted fault."""
+        """Record a planted fault."""
         self.faults.append({"kind": kind, "day": str(self.clock.day(day)), **details})
 
     def add_delta(self, wallet: int, at: int, kind: str, cents: int, *, times: int = 1, is_late: bool = False) -> None:
-        """Note that the ledger shows an entry ``times`` more often than it happened (-1: not at all)."""
+        """Record that the ledger has an entry ``times`` times too often (-1: the entry is missing)."""
         signed = SIGNS[kind] * cents * times
         supply = signed if kind in ISSUING else 0
         self.deltas.append(Delta(wallet=wallet, at=at, signed=signed, supply=supply, is_late=is_late))
 
     def see(self, wallet: int, at: int) -> None:
-        """Note that a valid ledger line of a newcomer was written."""
+        """Record that a valid ledger line of a new wallet was written."""
         if wallet in self.joined:
             self.first_entries[wallet] = min(at, self.first_entries.get(wallet, at))
 
     def add_bad_line(self, source: str, target: str, reason: str, day: int) -> None:
-        """Note a line that Silver must quarantine; ``day`` is the one its row counts in."""
+        """Record a line that Silver must quarantine; ``day`` is the day of its row."""
         self.bad[source, day] += 1
         self.bad_lines.append({"bronze_table": f"bronze.{source}", "source_table": target, "reason": reason})
 
@@ -116,17 +102,20 @@ class Truth:
 
     def _resolved(self) -> Iterator[dict[str, Any]]:
         """Exceptions of a run right after a day's delivery that the next delivery resolves."""
-        known = [_identity(one) for one in self._exceptions(with_late=False)]
-        for one in self._exceptions(with_late=True):
-            if _identity(one) not in known:
-                yield one
+        known = [_identity(exception) for exception in self._exceptions(with_late=False)]
+        for exception in self._exceptions(with_late=True):
+            if _identity(exception) not in known:
+                yield exception
 
     def _exceptions(self, *, with_late: bool) -> Iterator[dict[str, Any]]:
         gated = set()
-        for one in self._quality():
-            if one["exception_type"] in {"SOURCE_STALE", "EVENT_DROP_SUSPECTED"} and ORDERS not in one["source_table"]:
-                gated.add(one["date_kst"])
-            yield one
+        for finding in self._quality():
+            if (
+                finding["exception_type"] in {"SOURCE_STALE", "EVENT_DROP_SUSPECTED"}
+                and ORDERS not in finding["source_table"]
+            ):
+                gated.add(finding["date_kst"])
+            yield finding
         deltas = [delta for delta in self.deltas if with_late or not delta.is_late]
         unreconciled = self._unreconciled()
         for day in range(self.days):

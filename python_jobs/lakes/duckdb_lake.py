@@ -74,7 +74,7 @@ class DuckDBLake:
 
         with self._lock(), open_duckdb(self.warehouse) as connection:
             connection.begin()
-            changed = [set_batch_status(connection, one, status, reason=reason, now=now) for one in ids]
+            changed = [set_batch_status(connection, batch_id, status, reason=reason, now=now) for batch_id in ids]
             connection.commit()
             tables = read_contracts(self.project_dir)
             return StatusChange(batches=changed, days=days_of_batches(DuckDBReader(connection), tables, changed))

@@ -92,9 +92,9 @@ class MemoryLake:
     def set_status(self, ids: Sequence[str], status: str, *, reason: str, now: datetime) -> StatusChange:  # noqa: ARG002
         """Withdraw batches or reinstate them, all or none."""
         changed: dict[str, Batch] = {}
-        for one in ids:
+        for batch_id in ids:
             known = [changed.get(batch.batch_id, batch) for batch in self.batches()]
-            match = only_match(known, one, status)
+            match = only_match(known, batch_id, status)
             changed[match.batch_id] = replace(match, status=status, reason=reason)
         self._batches |= changed
         return StatusChange(batches=list(changed.values()), days=self._days_of(changed))
@@ -204,7 +204,7 @@ class MemoryLake:
         )
 
     def _days_of(self, ids: Sequence[str] | dict[str, Batch]) -> set[date]:
-        return {day for one in ids for day in self._days[one]}
+        return {day for batch_id in ids for day in self._days[batch_id]}
 
 
 def _object(text: str | None) -> dict[str, Any] | None:

@@ -230,8 +230,12 @@ def _misfits(columns: tuple[Column, ...]) -> tuple[str, str]:
 
     def is_named_already(column: Column) -> str:
         """Two columns may read one key, which is named once."""
-        earlier = [one for one in columns[: columns.index(column)] if set(one.spellings) & set(column.spellings)]
-        return " or ".join([*(f"{_key_of(column)} = {_key_of(one)}" for one in earlier), "false"])
+        earlier = [
+            candidate
+            for candidate in columns[: columns.index(column)]
+            if set(candidate.spellings) & set(column.spellings)
+        ]
+        return " or ".join([*(f"{_key_of(column)} = {_key_of(candidate)}" for candidate in earlier), "false"])
 
     def names(of: Iterable[Column], condition: Callable[[Column], str]) -> str:
         parts = (

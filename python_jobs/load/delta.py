@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 REGISTRY = "bronze.load_registry"
 MALFORMED = "malformed_lines"
+ENDED = frozenset({"loaded", "withdrawn"})
+"""Statuses of a batch that no load works on any more."""
 
 ABANDONED_AFTER = timedelta(minutes=15)
 """How long a batch may be ``loading`` before another load takes it for lost; taking a live one costs it a retry."""
@@ -189,7 +191,7 @@ class DeltaBronze:
         """
         complete = self._complete(batches)
         registered = {batch.batch_id: batch for batch in self.batches(complete)} if complete else {}
-        replacing = {one: link for one, batch in registered.items() if (link := replacement_link(batch))}
+        replacing = {batch_id: link for batch_id, batch in registered.items() if (link := replacement_link(batch))}
         if plain := complete - replacing.keys():
             write(
                 self.session,
@@ -289,8 +291,8 @@ class DeltaBronze:
         """
         known: list[Batch] = list(self.batches())
         chosen: list[Batch] = []
-        for one in ids:
-            match = only_match(known, one, status)
+        for batch_id in ids:
+            match = only_match(known, batch_id, status)
             if match in chosen:
                 raise LakeError(f"batch {match.batch_id} ({match.source_file}) is named twice")
             chosen.append(match)

@@ -18,7 +18,7 @@ from python_jobs.contracts import read_contracts
 from python_jobs.instants import epoch_us
 from python_jobs.load import bronze
 from python_jobs.load.batches import Batch, copy_batches, list_batches, match_batch, reason_of_new
-from python_jobs.load.delta import MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
+from python_jobs.load.delta import ENDED, MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
 from python_jobs.load.file import LoadContext, LoadReport, NewFile, bytes_of, load_file
 from python_jobs.load.findings import add_findings
 from python_jobs.load.folder import load_listing
@@ -101,9 +101,9 @@ def load_folder_into_delta(
         for first in range(0, len(new), FILES_AT_ONCE):
             some = new[first : first + FILES_AT_ONCE]
             _copy_batches(target, connection, _given(connection, some, extracted_at, now), work)
-    again = [one for one in read if one.batch_id in known and known[one.batch_id].status != one.status]
+    again = [batch for batch in read if batch.batch_id in known and known[batch.batch_id].status != batch.status]
     if again:
-        target.set_status([one.batch_id for one in again], "loaded", reason="loaded again", now=now)
+        target.set_status([batch.batch_id for batch in again], "loaded", reason="loaded again", now=now)
     add_findings(
         SparkReader(session),
         target.tables,
@@ -238,22 +238,23 @@ def _copy_batches(
     """Bring batches from the scratch warehouse to Delta, again if another load took them for lost in between."""
     for _ in range(_ATTEMPTS):
         registered = target.begin(batches)
-        loading = [one for one in registered.values() if one.status == "loading"]
+        loading = [batch for batch in registered.values() if batch.status == "loading"]
         for batch in loading:
             for table, rows in _frames(target, connection, batch, work):
                 target.append(batch, table, rows)
         for taken in target.finish(loading):
             target.settle(taken)
         unfinished = _unfinished(target, batches)
-        batches = [one for one in batches if one.batch_id in unfinished]
+        batches = [batch for batch in batches if batch.batch_id in unfinished]
         if not batches:
             return
     raise LakeError(f"{batches[0].source_file} was not loaded: another load keeps taking it over; load it again")
 
 
 def _unfinished(target: DeltaBronze, batches: list[NewBatch]) -> set[str]:
-    ended = {"loaded", "withdrawn"}
-    return {one.batch_id for one in target.batches(one.batch_id for one in batches) if one.status not in ended}
+    return {
+        batch.batch_id for batch in target.batches(batch.batch_id for batch in batches) if batch.status not in ENDED
+    }
 
 
 def _frames(

@@ -101,7 +101,7 @@ def _json_kind(first: str) -> str:
         value, end = None, 0
     rest = first[end:].strip()
     if first.startswith("[") and value is not None and not rest:
-        is_objects = isinstance(value, list) and any(isinstance(one, dict) for one in value)
+        is_objects = isinstance(value, list) and any(isinstance(element, dict) for element in value)
         return f"a JSON array of objects: {_OBJECT_LINE} '.[]'" if is_objects else "JSON arrays, which are not objects"
     if first.startswith("["):
         return f"a JSON array over several lines: {_OBJECT_LINE} '.[]'"

@@ -38,7 +38,7 @@ def add_findings(
         hold: see ``find_repeats``.
     """
     batches = {batch.batch_id: batch for batch in known}
-    report.days |= days_of_batches(reader, tables, [batches[one] for one in report.changed])
+    report.days |= days_of_batches(reader, tables, [batches[batch_id] for batch_id in report.changed])
     paths = {file.batch_id: file.path for file in report.files}
     for repeat in find_repeats(reader, tables, known, report.changed, hold):
         report.warnings.append(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from python_jobs.load.file_format import HEAD_BYTES
+from python_jobs.number_text import NumberText
 from python_jobs.warehouse import LakeError
 
 LONGEST_LINE = 16 * 1024 * 1024
@@ -105,12 +106,6 @@ def read_lines(path: Path, *, sha256: str | None = None) -> Iterator[Lines]:
         raise LakeError(
             f"{path} changed while it was read: load it again when it is complete; nothing of it was loaded"
         )
-
-
-class NumberText(str):
-    """A JSON number, by the digits it is written with: none is lost on the way to a decimal column."""
-
-    __slots__ = ()
 
 
 def parse_line(text: str) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def find_repeats(
     batches = {batch.batch_id: batch for batch in known}
     lines: dict[str, str] = {}
     queries = []
-    for name in sorted({batches[one].table_name for one in new_ids}):
+    for name in sorted({batches[batch_id].table_name for batch_id in new_ids}):
         table = tables[name]
         loaded = [batch for batch in known if batch.table_name == name and batch.status == "loaded"]
         if table.key and len(loaded) > 1:
@@ -79,15 +79,15 @@ def find_repeats(
     counted = reader.rows(" union all ".join(_counts(tables[name], text) for name, text in lines.items()))
     keys = {row["batch_id"]: row["found"] for row in counted}
     found = []
-    for one in new_ids:
-        if repeats := by_batch.get(one):
-            earlier = max(repeats, key=lambda other: (repeats[other], batches[other].batch_seq))
+    for batch_id in new_ids:
+        if repeats := by_batch.get(batch_id):
+            earlier = max(repeats, key=lambda earlier_id: (repeats[earlier_id], batches[earlier_id].batch_seq))
             found.append(
                 Repeat(
-                    batch_id=one,
+                    batch_id=batch_id,
                     earlier=batches[earlier],
                     keys=repeats[earlier],
-                    keys_of_batch=keys[one],
+                    keys_of_batch=keys[batch_id],
                     other_batches=len(repeats) - 1,
                 )
             )
@@ -166,7 +166,7 @@ def _first_seq(loaded: Sequence[Batch]) -> int:
     """The place in the ingest order from which on lines are compared."""
     lines = 0
     first = 0
-    for batch in sorted(loaded, key=lambda one: -one.batch_seq):
+    for batch in sorted(loaded, key=lambda batch: -batch.batch_seq):
         lines += batch.row_count
         if lines > MOST_LINES:
             break

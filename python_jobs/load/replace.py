@@ -127,13 +127,15 @@ def inspect_replacement(context: LoadContext, file: Path, old: Batch) -> NewFile
     if not file.is_file():
         raise LakeError(f"{file} is not a file: name the one that replaces batch {old.batch_id}")
     for name in (file.name.split(".", 1)[0], file.resolve().parent.name):
-        other = next((one for one in context.tables.values() if name in {one.name, one.source} and one.source), None)
-        if other and other.name != table.name:
+        named = next(
+            (table for table in context.tables.values() if name in {table.name, table.source} and table.source), None
+        )
+        if named and named.name != table.name:
             raise LakeError(
-                f"{file} is named as a file of {other.source}, but batch {old.batch_id} is of {table.source}:"
+                f"{file} is named as a file of {named.source}, but batch {old.batch_id} is of {table.source}:"
                 " a batch is replaced with a file of its own table"
             )
-        if other:
+        if named:
             break
     found = inspect_file(context, file, table)
     if isinstance(found, FileOutcome):

@@ -9,7 +9,7 @@ from python_jobs.publish.outbox import MemoryOutbox, Outbox, OutboxCounts, sole_
 from python_jobs.publish.outbox_duckdb import DuckDBOutbox
 from python_jobs.publish.outbox_spark import SparkOutbox, version_on_disk
 from python_jobs.publish.outbox_tables import no_outbox
-from python_jobs.publish.publisher import PassReport, Patience, Publisher
+from python_jobs.publish.publisher import PassReport, Publisher, RetryPolicy
 
 __all__ = [
     "DuckDBOutbox",
@@ -23,9 +23,9 @@ __all__ = [
     "OutboxCounts",
     "OutboxEvent",
     "PassReport",
-    "Patience",
     "Publisher",
     "PublisherRejectedError",
+    "RetryPolicy",
     "SparkOutbox",
     "no_outbox",
     "sole_publisher",

@@ -35,7 +35,7 @@ class OutboxCounts:
 class Outbox(Protocol):
     """Events in the order they were written, with their outcomes."""
 
-    def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
+    def record_and_read(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
         """Record the outcomes of events, then read the next ones.
 
         These are the oldest waiting event of each exception, unless it was tried at ``tried_before`` or later. Those
@@ -107,7 +107,7 @@ class MemoryOutbox:
         """Write an event, as a run of the pipelines does."""
         self.rows.append(_Row(event=event, exception_id=exception_id))
 
-    def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
+    def record_and_read(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
         """Record the outcomes of events, then read the next ones."""
         by_id = {row.event.event_id: row for row in self.rows}
         for attempt in done:

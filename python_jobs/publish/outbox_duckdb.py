@@ -45,7 +45,7 @@ class DuckDBOutbox:
         self._warehouse = warehouse
         self._wait = wait_seconds
 
-    def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
+    def record_and_read(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
         """Record the outcomes of events, then read the next ones, under one lock."""
         wait = max(self._wait, _RECORDING_WAIT_SECONDS) if done else self._wait
         with self._open(wait, read_only=not done) as connection:

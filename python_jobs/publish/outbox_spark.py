@@ -43,7 +43,7 @@ class SparkOutbox:
     def __init__(self, session: SparkSession) -> None:
         self._session = session
 
-    def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
+    def record_and_read(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
         """Record the outcomes of events, then read the next ones."""
         with self._reader() as reader:
             if done:

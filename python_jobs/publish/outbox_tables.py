@@ -88,7 +88,7 @@ def require_outbox(reader: Reader) -> None:
 
 
 def read_heads(reader: Reader, *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
-    """Read the oldest waiting event of each exception, those that failed before last; see ``Outbox.exchange``."""
+    """Read the oldest waiting event of each exception, those that failed before last (``Outbox.record_and_read``)."""
     rows = reader.rows(HEADS, tried_before=utc_naive(tried_before), limit=limit)
     return [
         OutboxEvent(event_id=row["event_id"], exception_key=row["exception_key"], body=row["event"]) for row in rows

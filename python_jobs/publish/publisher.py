@@ -27,7 +27,7 @@ _GIVE_UP_AFTER = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How often an event is sent in one pass, and how long to wait in between.
 
     The wait doubles from ``first`` to ``longest`` seconds, less up to half of it by chance, so that publishers that
@@ -69,13 +69,13 @@ class Publisher:
     outbox: Outbox
     hub: Hub
     batch: int = BATCH
-    patience: Patience = field(default_factory=Patience)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)
     chance: Callable[[], float] = random.random
 
     def publish(self, *, progress: Callable[[int], None] | None = None) -> PassReport:
-        """Send every event that waits, each at most as often as ``patience`` says; ``progress`` gets how many were.
+        """Send every event that waits, each at most as often as ``retry_policy`` says; ``progress`` gets how many were.
 
         Raises:
             LakeError: the warehouse cannot be read or written.
@@ -88,7 +88,7 @@ class Publisher:
         try:
             while not report.is_stopped:
                 done, unrecorded = unrecorded, []
-                waiting = self.outbox.exchange(done, limit=self.batch, tried_before=started)
+                waiting = self.outbox.record_and_read(done, limit=self.batch, tried_before=started)
                 if not waiting:
                     break
                 for event in waiting:
@@ -103,17 +103,17 @@ class Publisher:
                     report.retry_after = retry_after
                     if progress is not None:
                         progress(report.delivered + report.refused + report.failed)
-                    if retry_after > self.patience.longest or failed_in_a_row == _GIVE_UP_AFTER:
+                    if retry_after > self.retry_policy.longest or failed_in_a_row == _GIVE_UP_AFTER:
                         report.is_stopped = True
                         break
         finally:
             if unrecorded:
-                self.outbox.exchange(unrecorded, limit=0, tried_before=started)
+                self.outbox.record_and_read(unrecorded, limit=0, tried_before=started)
         return report
 
     def _deliver(self, event: OutboxEvent, started: datetime) -> tuple[Attempt, float]:
-        """Send an event until it is confirmed, refused or the patience is spent; also the seconds the hub asked for."""
-        wait = self.patience.first
+        """Send an event until it is confirmed or refused, or no try is left; also return the wait the hub asked for."""
+        wait = self.retry_policy.first
         count = 1
         while True:
             try:
@@ -122,12 +122,12 @@ class Publisher:
                 return self._attempt(event, State.REFUSED, count, started, str(error)), 0.0
             except HubUnavailableError as error:
                 asked = error.retry_after or 0.0
-                if count >= self.patience.tries or asked > self.patience.longest:
+                if count >= self.retry_policy.tries or asked > self.retry_policy.longest:
                     return self._attempt(event, State.WAITING, count, started, str(error)), asked
             else:
                 return self._attempt(event, State.DELIVERED, count, started), 0.0
             self.sleep(max(asked, wait * (0.5 + self.chance() / 2)))
-            wait = min(2 * wait, self.patience.longest)
+            wait = min(2 * wait, self.retry_policy.longest)
             count += 1
 
     def _attempt(

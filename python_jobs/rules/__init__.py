@@ -1,6 +1,6 @@
-"""The rules of ``seeds/rules.csv``: what the models read of them, and what stops a run.
+"""The rules of ``seeds/rules.csv``: their fields, their checks, and the messages that stop a run.
 
-One implementation serves the file (``plura lake run`` checks it before dbt starts) and the loaded table (the dbt model
+The same code checks the file (``plura lake run`` checks it before dbt starts) and the loaded table (the dbt model
 ``int_rules_read`` checks it in every ``dbt build``).
 """
 

@@ -1,4 +1,4 @@
-"""What the models read of a rule, metric by metric. A model that reads a rule of its own adds its metric here."""
+"""The fields of a rule that the models read, by metric. Add a metric here for a model that reads a new rule."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Numbers:
     divides: int | None = None
 
     def allow(self, number: Decimal) -> bool:
-        """Whether the number is one of them; ``decimals`` counts the digits after the point."""
+        """Whether a number is allowed; ``decimals`` is its number of digits after the point."""
         places = -min(int(number.normalize().as_tuple().exponent), 0)
         return (
             (self.low is None or number >= self.low)
@@ -64,7 +64,7 @@ class Values:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What is read of a rule of one metric.
+    """The fields that are read of a rule of a metric.
 
     ``numbers`` are those of ``threshold`` and of the limits in ``severity_map``, which may name ``severities``.
     ``values`` is set where ``allowed_values`` is read. ``scopes`` are the tables that a rule may be limited to.

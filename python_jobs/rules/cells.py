@@ -1,4 +1,4 @@
-"""Reading one cell of a rule: to its last character, or not at all."""
+"""Reads a cell of a rule; a cell with any character that is not understood is an error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from python_jobs.number_text import NumberText
 from python_jobs.rules.catalog import Numbers, ValueKind, Values
 from python_jobs.rules.patterns import pattern_problem
 from python_jobs.spelling import closest, suggestion
@@ -48,12 +49,6 @@ class CellError(ValueError):
         super().__init__(f"{problem} (allowed: {allowed})")
 
 
-class _NumberText(str):
-    """A number of a JSON text as it is written."""
-
-    __slots__ = ()
-
-
 def shown(text: str) -> str:
     """Return a text for a message: quoted, on one line, with what cannot be seen escaped, not too long."""
     return repr(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…")
@@ -91,12 +86,12 @@ def check_characters(text: str) -> None:
 
 
 def read_name(text: str, known: Collection[str], within: str = "") -> str:
-    """Return a name that is one of the known ones, letter by letter.
+    """Return a name if it is exactly one of the known names.
 
     Args:
         text: the cell.
         known: the names.
-        within: what knows them, for the message.
+        within: the domain or metric that has these names, for the message.
 
     Raises:
         CellError: it is none of them.
@@ -139,7 +134,7 @@ def read_limits(text: str, severities: tuple[str, ...], numbers: Numbers) -> dic
             raise CellError(f"names {shown(name)}", listed(severities) + did_you_mean(name, severities))
         if name in limits:
             raise CellError(f"names {name} twice", "once")
-        if not isinstance(value, _NumberText):
+        if not isinstance(value, NumberText):
             raise CellError(f"{name} is not a number: {shown(json.dumps(value, ensure_ascii=False))}", numbers.says)
         limits[name] = read_number(value, numbers)
     if limits.get("warn", 0) > limits.get("crit", float("inf")):
@@ -211,7 +206,7 @@ class _Members(list[tuple[str, Any]]):
 
 
 _decode = json.JSONDecoder(
-    parse_float=_NumberText, parse_int=_NumberText, parse_constant=_NumberText, object_pairs_hook=_Members
+    parse_float=NumberText, parse_int=NumberText, parse_constant=NumberText, object_pairs_hook=_Members
 ).decode
 
 

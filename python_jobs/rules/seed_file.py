@@ -1,4 +1,4 @@
-"""The file of the rules, read strictly: every row has every column, and no quote is left open."""
+"""Reads the file of the rules strictly: every row has every column, and every quote is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the rows of the rules: every version to its last field, or one line for each that cannot be read."""
+"""Reads the rows of the rules: all fields of every version, or a message for each field that cannot be read."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleReading:
-    """What was read: ``versions``, or the ``faults`` that stop the run, one line for each rule and field."""
+    """The result: ``versions``, or the ``faults`` that stop the run, a line for each rule and field."""
 
     versions: tuple[Version, ...] = ()
     faults: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def cell(text: str | None) -> str | None:
 
 
 def column_faults(columns: Sequence[str]) -> list[str]:
-    """Return a line for each column that is missing, unknown or there twice."""
+    """Return a message for each column that is missing, unknown or repeated."""
     separators = {";": "semicolons", "\t": "tabs", "|": "bars"}
     for separator, name in separators.items():
         if len(columns) == 1 and separator in columns[0]:
@@ -114,7 +114,7 @@ def read_rules(rows: Sequence[Row]) -> RuleReading:
 
 @dataclass(kw_only=True)
 class _RowReader:
-    """Reads one row and gathers its faults."""
+    """Reads a row and collects its faults."""
 
     row: Row
     faults: list[str] = field(default_factory=list)
@@ -189,7 +189,7 @@ class _RowReader:
     def _metric(self, text: str, domain: str | None) -> str | None:
         if domain is None:
             return None
-        others = [other for other, metrics in METRICS.items() if text in metrics and other != domain]
+        others = [name for name, metrics in METRICS.items() if text in metrics and name != domain]
         return read_name(
             text, METRICS[domain], f", in domain {domain}" + "".join(f"; {text} is in {o}" for o in others)
         )
@@ -254,13 +254,13 @@ def _repeated(readers: Sequence[_RowReader], versions: Sequence[Version]) -> lis
             faults.append(f"{reader.name}: rule_id is there twice (allowed: an id that no other version has)")
         ids.add(reader.rule_id or "")
     starts: dict[tuple[object, ...], str] = {}
-    for one in versions:
-        start = (one.domain, one.metric, one.scope, one.valid_from)
+    for version in versions:
+        start = (version.domain, version.metric, version.scope, version.valid_from)
         if start in starts:
-            rule = f"{one.domain}/{one.metric}" + (f" for {one.scope}" if one.scope else "")
+            rule = f"{version.domain}/{version.metric}" + (f" for {version.scope}" if version.scope else "")
             faults.append(
-                f"rule {one.rule_id}: effective_start_ts {one.valid_from:%Y-%m-%d %H:%M:%S} UTC is also that of rule"
-                f" {starts[start]} (allowed: one version of {rule} from an instant on)"
+                f"rule {version.rule_id}: effective_start_ts {version.valid_from:%Y-%m-%d %H:%M:%S} UTC is also that of"
+                f" rule {starts[start]} (allowed: one version of {rule} from an instant on)"
             )
-        starts.setdefault(start, one.rule_id)
+        starts.setdefault(start, version.rule_id)
     return faults

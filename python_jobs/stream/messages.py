@@ -1,4 +1,4 @@
-"""What a message holds: the text that the loader types, or why it cannot be read."""
+"""Reads messages: the text that the loader types, or the reason why it cannot be read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from python_jobs.load.lines import LONGEST_LINE, NumberText, parse_line, plain_digits
+from python_jobs.load.lines import LONGEST_LINE, parse_line, plain_digits
+from python_jobs.number_text import NumberText
 from python_jobs.stream.feeds import CHANGES, Feed
 
 _SHOWN_OF_LONG = 1000
@@ -25,7 +26,7 @@ class Message:
 
 
 def read_message(feed: Feed, key: bytes | None, value: bytes | None, *, longest: int = LONGEST_LINE) -> Message | None:
-    """Return what a message of a feed says, None for the tombstone that follows a deletion in a topic of changes.
+    """Return the content of a message of a feed; None for the tombstone that follows a deletion in a topic of changes.
 
     Args:
         feed: the topic.

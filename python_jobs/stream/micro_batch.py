@@ -1,4 +1,4 @@
-"""Writing one micro-batch of a topic to Bronze: one batch of the registry, whatever is repeated."""
+"""Writes a micro-batch of a topic to Bronze: a single batch of the registry, even if it is repeated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from python_jobs.load.delta import MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
+from python_jobs.load.delta import ENDED, MALFORMED, DeltaBronze, NewBatch, RegisteredBatch
 from python_jobs.load.lines import LONGEST_LINE
 from python_jobs.stream.feeds import Feed
 from python_jobs.stream.typing import Span, typed_columns, typed_schema, typing_of
@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _ATTEMPTS = 3
-_ENDED = {"loaded", "withdrawn"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class MicroBatchWriter:
     """Writes the micro-batches of one query.
 
-    ``query_id`` gives the id that the checkpoint keeps: a query that starts from scratch has another one, and its
-    batches are new ones.
+    ``query_id`` gives the id that the checkpoint keeps: a query that starts from scratch gets a new id, and its
+    batches are new.
     """
 
     bronze: DeltaBronze
@@ -36,13 +35,13 @@ class MicroBatchWriter:
     longest: int = LONGEST_LINE
 
     def write(self, messages: DataFrame, number: int) -> NewBatch | None:
-        """Write micro-batch ``number`` and return it; a repetition that finds it whole changes nothing.
+        """Write micro-batch ``number`` and return it; a repetition changes nothing once the batch is complete.
 
         Raises:
-            LakeError: others keep taking over the batch.
+            LakeError: another process took over the batch several times.
         """
         batch_id = batch_id_of(self.query_id(), self.feed.table, number)
-        if any(batch.status in _ENDED for batch in self.bronze.batches([batch_id])):
+        if any(batch.status in ENDED for batch in self.bronze.batches([batch_id])):
             return None
         messages = messages.select("key", "value", "partition", "offset").persist()
         try:
@@ -89,7 +88,7 @@ class MicroBatchWriter:
         )
         for _ in range(_ATTEMPTS):
             batch = self.bronze.begin([new])[batch_id]
-            if batch.status in _ENDED:
+            if batch.status in ENDED:
                 return None
             if counted["malformed"]:
                 self.bronze.append(batch, MALFORMED, _malformed_rows(typed, batch))
@@ -98,7 +97,7 @@ class MicroBatchWriter:
             if not self.bronze.finish([batch]):
                 return new
             self.bronze.settle(batch)
-            if any(one.status in _ENDED for one in self.bronze.batches([batch_id])):
+            if any(batch.status in ENDED for batch in self.bronze.batches([batch_id])):
                 return new
         raise LakeError(f"micro-batch {batch_id} of {self.feed.topic} was not written: others keep taking it over")
 

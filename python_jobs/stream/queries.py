@@ -1,4 +1,4 @@
-"""The streaming queries: one per topic, started, watched, started again after an outage of the brokers, and stopped."""
+"""Starts, monitors, restarts and stops the streaming queries, one per topic."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _OUTAGE = (
 
 
 class _StoppingError(Exception):
-    """A micro-batch began while the stream was being stopped; it is done after the next start."""
+    """A micro-batch began while the stream was being stopped; the next start repeats it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StreamRequest:
-    """What a stream is to do.
+    """Topics, source and limits of a stream.
 
     Args:
         feeds: the topics with their tables.
@@ -100,13 +100,13 @@ def stream(
 ) -> None:
     """Stream topics into Bronze until everything is read (``once``) or ``stopping`` is set.
 
-    The micro-batches at work are finished before it returns. While the brokers do not answer it waits, and goes on.
+    Running micro-batches are finished before it returns. During an outage of the brokers it waits, then continues.
 
     Args:
         bronze: the warehouse; its tables are made when missing.
         request: what to stream.
-        stopping: set by another thread or a signal to end.
-        answers: whether the brokers answer, with their topics.
+        stopping: event that another thread or a signal sets to end the stream.
+        answers: returns whether the brokers are available, with their topics.
         notify: gets one line for each outage and its end.
         written: gets one line for each micro-batch that was written.
 
@@ -158,10 +158,10 @@ def _look_after(
 
 
 def _handle_failure(query: _Query, text: str, answers: Callable[[], bool], notify: Callable[[str], None]) -> None:
-    """Let an outage of the brokers pass; everything else ends the stream.
+    """Wait for the end of an outage of the brokers; any other failure ends the stream.
 
     Raises:
-        LakeError: for everything else.
+        LakeError: the failure is no outage.
     """
     topic = query.feed.topic
     query.running = None
@@ -181,7 +181,7 @@ def _handle_failure(query: _Query, text: str, answers: Callable[[], bool], notif
 
 
 def _use_this_python(session: SparkSession) -> None:
-    """Let the workers of a session of this machine run the Python that has the loader, not the first on the path."""
+    """Make the workers of a local session use this Python, which has the loader, not the first on the path."""
     context = session.sparkContext
     if str(context.master).startswith("local") and "PYSPARK_PYTHON" not in os.environ:
         context.pythonExec = sys.executable
@@ -231,7 +231,7 @@ def _start(bronze: DeltaBronze, request: StreamRequest, query: _Query) -> None:
 
 
 def _stop(query: _Query) -> None:
-    """End a query after the micro-batch at work; none begins any more."""
+    """Stop a query after its current micro-batch."""
     with query.at_work:
         pass
     if query.running is not None:

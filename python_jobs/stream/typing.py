@@ -1,4 +1,4 @@
-"""Typing messages on the executors, by the DuckDB statements that type the lines of files."""
+"""Types messages on the executors with the DuckDB statements that type the lines of files."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Span:
 
 
 def typed_columns(table: Table) -> list[Column]:
-    """Return the columns that come out of typing; besides them there are raw_line and error of malformed messages."""
+    """Return the columns of typed messages, without raw_line and error of malformed messages."""
     return [column for column in table.columns if column.name not in STAMPS]
 
 
 def typed_schema(table: Table) -> str:
-    """Return the schema of typed messages in Spark's words."""
+    """Return the schema of typed messages as Spark DDL."""
     columns = [f"{column.name} {column.data_type}" for column in typed_columns(table)]
     return ", ".join([*columns, "raw_line string", "error string"])
 

@@ -113,7 +113,7 @@ def _findings(table: Table, outcomes: Iterable[Any], checked: int) -> list[str]:
     for result in (result for outcome in outcomes for result in outcome.results if not result.success):
         what = result.expectation_config.meta["says"]
         counts[what] = max(counts.get(what, 0), result.result.get("unexpected_count", 0))
-    order = dict.fromkeys(one.meta["says"] for one in expectations(table) if one.meta)
+    order = dict.fromkeys(expectation.meta["says"] for expectation in expectations(table) if expectation.meta)
     return [
         f"bronze.{table.name}: {counts[what]} of {checked} checked lines: {what}" for what in order if what in counts
     ]

@@ -35,14 +35,14 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def identity() -> Iterator[Provider]:
-    with provider() as one:
-        yield one
+    with provider() as identity_provider:
+        yield identity_provider
 
 
 @pytest.fixture
 def api(bo: TestDatabase, identity: Provider) -> Iterator[AdminApi]:
-    with running(bo, auth_settings(identity), signed_in_by=identity) as one:
-        yield one
+    with running(bo, auth_settings(identity), signed_in_by=identity) as api:
+        yield api
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def complaints() -> list[str]:
 def page(chromium: Browser, complaints: list[str]) -> Iterator[Page]:
     """A page of a new browser without scripts."""
     context = chromium.new_context(java_script_enabled=False)
-    one = context.new_page()
+    new_page = context.new_page()
 
     def listen(message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text:
             complaints.append(message.text)
 
-    one.on("console", listen)
-    yield one
+    new_page.on("console", listen)
+    yield new_page
     context.close()
     assert complaints == []

@@ -31,22 +31,25 @@ def filled(postgres: EmbeddedPostgres) -> Iterator[TestDatabase]:
 
 @pytest.fixture(scope="module")
 def people() -> Iterator[Provider]:
-    with provider() as one:
-        one.token_claims = {"roles": ["ADMIN_READ", "ADMIN_AUDIT"], "oid": "6f1c2f0e-1111-4000-8000-000000000001"}
-        yield one
+    with provider() as identity_provider:
+        identity_provider.token_claims = {
+            "roles": ["ADMIN_READ", "ADMIN_AUDIT"],
+            "oid": "6f1c2f0e-1111-4000-8000-000000000001",
+        }
+        yield identity_provider
 
 
 @pytest.fixture(scope="module")
 def console(filled: TestDatabase, people: Provider) -> Iterator[AdminApi]:
-    with running(filled, auth_settings(people), signed_in_by=people) as one:
-        yield one
+    with running(filled, auth_settings(people), signed_in_by=people) as api:
+        yield api
 
 
 @pytest.fixture(scope="module")
 def unlocked(filled: TestDatabase) -> Iterator[AdminApi]:
     """The console that nobody has to sign in to."""
-    with running(filled, AuthSettings(auth_mode="disabled")) as one:
-        yield one
+    with running(filled, AuthSettings(auth_mode="disabled")) as api:
+        yield api
 
 
 @contextmanager
@@ -132,7 +135,7 @@ def test_all_texts_can_be_read_in_both_schemes(chromium: Browser, console: Admin
             page.goto(console.url + path)
             _, found = contrasts(page)
             assert len(found) > 10
-            weak = [one for one in found if one[2] < (TEXT if one[0] == "text" else BORDER)]
+            weak = [pair for pair in found if pair[2] < (TEXT if pair[0] == "text" else BORDER)]
             assert weak == [], name
 
 

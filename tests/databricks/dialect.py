@@ -157,9 +157,9 @@ def _described(spark: SparkSession, table: str) -> str:
     """What DESCRIBE … AS JSON tells of a table: Spark knows it for views and not for Delta Lake."""
     fields = spark.table(table).schema.fields
     columns = [
-        {"name": one.name, "type": _type(one.dataType), "nullable": one.nullable}
-        | ({"comment": comment} if (comment := one.metadata.get("comment")) else {})
-        for one in fields
+        {"name": column.name, "type": _type(column.dataType), "nullable": column.nullable}
+        | ({"comment": comment} if (comment := column.metadata.get("comment")) else {})
+        for column in fields
     ]
     description = spark.catalog.getTable(table).description
     about = {"table_name": table.rpartition(".")[2].strip("`"), "columns": columns}

@@ -56,7 +56,7 @@ def comparable(rows: Iterable[TableRow], columns: Sequence[str]) -> list[tuple[s
     def text(name: str, value: Any) -> str:
         if name == "message":
             content = json.loads(value, parse_float=Decimal, parse_int=Decimal)
-            value = {key: f"{one:.6f}" if isinstance(one, Decimal) else one for key, one in content.items()}
+            value = {key: f"{value:.6f}" if isinstance(value, Decimal) else value for key, value in content.items()}
         return f"{value}"
 
     return sorted(tuple(text(name, row[name]) for name in columns) for row in rows)

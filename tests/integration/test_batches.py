@@ -63,7 +63,9 @@ def test_a_batch_is_withdrawn_and_reinstated_for_a_reason(raw: Bronze) -> None:
 
 def test_the_beginning_of_an_id_names_its_batch(raw: Bronze) -> None:
     second = ids(raw)[1]
-    unique = next(second[:end] for end in range(1, 17) if sum(one.startswith(second[:end]) for one in ids(raw)) == 1)
+    unique = next(
+        second[:end] for end in range(1, 17) if sum(batch_id.startswith(second[:end]) for batch_id in ids(raw)) == 1
+    )
     set_status(raw, unique, "withdrawn", "wrong shop")
     assert [status for status, _ in statuses(raw)] == ["loaded", "withdrawn", "loaded"]
 

@@ -20,7 +20,7 @@ import typer
 import yaml
 
 from plura.cli.main import app
-from plura.kit.settings import LakeSettings, SparkSettings
+from plura.kit.lake_settings import LakeSettings, SparkSettings
 from python_jobs.pipeline_names import PIPELINES
 from tests.bundle import (
     FOLDER,
@@ -123,7 +123,7 @@ def test_every_selection_holds_its_pipeline_and_leaves_shared_tables_to_sync_rul
     }
     assert set(models) == {"sync_rules", *PIPELINES} == {"sync_rules", *completed}
     for key, name in completed.items():
-        assert [other for other, names in models.items() if name in names] == [key]
+        assert [job for job, names in models.items() if name in names] == [key]
     together = {
         key: {name for name in models[key] if any(name in models[o] for o in models if o != key)} for key in models
     }
@@ -148,7 +148,7 @@ def test_the_commands_carry_run_and_days() -> None:
         assert variables.pop("run_id") == "databricks_{{job.run_id}}"
         # the only schedule that is to notice that nothing comes
         assert variables.pop("watch", False) is (key == "guardrail")
-        parameters = {one["name"] for one in jobs()[key].get("parameters", [])}
+        parameters = {parameter["name"] for parameter in jobs()[key].get("parameters", [])}
         assert variables == {name: f"{{{{job.parameters.{name}}}}}" for name in parameters}
         assert words[words.index("--target") + 1] == "databricks"
 

@@ -36,7 +36,9 @@ def start(lake: Lake, job: str, *, run: int, days: tuple[str, str] = ("", "")) -
         if result.result is None:
             return [str(result.exception)]
         if failed := [
-            f"{one.node.name}: {one.message}" for one in result.result if one.status not in {"success", "pass", "no-op"}
+            f"{outcome.node.name}: {outcome.message}"
+            for outcome in result.result
+            if outcome.status not in {"success", "pass", "no-op"}
         ]:
             return failed
     return []

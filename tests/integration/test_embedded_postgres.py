@@ -41,9 +41,9 @@ def victim(place: Path) -> Iterator[Path]:
     file = folder / "passwords"
     file.write_text("secret")
     file.chmod(0o644)
-    before = [(one.lstat().st_mode, one.lstat().st_uid, one.lstat().st_gid) for one in (folder, file)]
+    before = [(path.lstat().st_mode, path.lstat().st_uid, path.lstat().st_gid) for path in (folder, file)]
     yield folder
-    assert [(one.lstat().st_mode, one.lstat().st_uid, one.lstat().st_gid) for one in (folder, file)] == before
+    assert [(path.lstat().st_mode, path.lstat().st_uid, path.lstat().st_gid) for path in (folder, file)] == before
     assert file.read_text() == "secret"
     assert list(folder.iterdir()) == [file]
 
@@ -54,8 +54,8 @@ def plant(link: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() == 0:
         os.lchown(link, NOBODY, NOBODY)
     else:
-        other = os.geteuid() + 1
-        monkeypatch.setattr("plura.kit.private_folders.os.geteuid", lambda: other)
+        other_user = os.geteuid() + 1
+        monkeypatch.setattr("plura.kit.private_folders.os.geteuid", lambda: other_user)
 
 
 def answers(server: EmbeddedPostgres) -> bool:
@@ -74,10 +74,10 @@ def test_it_is_found_by_others_and_leaves_nothing_but_its_data(place: Path, long
     server.start()
     try:
         assert answers(server)
-        other = EmbeddedPostgres(folder)
-        other.start()
-        assert other.url == server.url
-        assert answers(other)
+        second_server = EmbeddedPostgres(folder)
+        second_server.start()
+        assert second_server.url == server.url
+        assert answers(second_server)
         sockets = socket_folder(server)
         assert (sockets == folder) is not long
         owner = NOBODY if os.geteuid() == 0 else os.geteuid()

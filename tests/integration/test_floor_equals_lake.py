@@ -75,8 +75,8 @@ def test_every_content_column_of_a_clean_day_is_the_same(lake: Lake, table: str)
         if column not in CLOCKS
     ]
     content = ", ".join(columns)
-    for one, other in ((table, f"floor_{table}"), (f"floor_{table}", table)):
-        assert lake.sql(f"select {content} from {one} except all select {content} from {other} limit 3") == []
+    for left, right in ((table, f"floor_{table}"), (f"floor_{table}", table)):
+        assert lake.sql(f"select {content} from {left} except all select {content} from {right} limit 3") == []
 
 
 def test_the_figures_of_the_guardrail_are_the_same(lake: Lake) -> None:

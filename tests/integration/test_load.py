@@ -105,7 +105,7 @@ def test_the_original_line_is_kept_to_the_byte_with_its_unknown_keys(raw: Bronze
 def test_the_first_spelling_with_a_value_wins(
     raw: Bronze, source: str, column: str, given: dict[str, object], value: object
 ) -> None:
-    line = {key: one for key, one in GOOD[source].items() if key != column} | given
+    line = {key: value for key, value in GOOD[source].items() if key != column} | given
     raw.write(f"{source}.jsonl", line)
     raw.load()
     assert raw.sql(f"select {column} from bronze.{source}_raw") == [(value,)]

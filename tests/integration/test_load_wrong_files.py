@@ -72,11 +72,11 @@ WRONG = {
     "array, one line": (json.dumps(ARRAY).encode(), "a JSON array of objects: write each object on a line"),
     "array, pretty": (json.dumps(ARRAY, indent=2).encode(), "a JSON array over several lines: write each"),
     "array, pretty, objects whole": (
-        b"[\n" + b",\n".join(json.dumps(one).encode() for one in ARRAY) + b"\n]\n",
+        b"[\n" + b",\n".join(json.dumps(element).encode() for element in ARRAY) + b"\n]\n",
         "a JSON array over several lines: write each object on a line of its own, for example with jq -c '.[]'",
     ),
     "array, brackets beside objects": (
-        b"[" + b",\n".join(json.dumps(one).encode() for one in ARRAY) + b"]\n",
+        b"[" + b",\n".join(json.dumps(element).encode() for element in ARRAY) + b"]\n",
         "a JSON array over several lines",
     ),
     "arrays": (b'["tx_1","user_1"]\n["tx_2","user_2"]\n', "JSON arrays, which are not objects"),

@@ -82,9 +82,9 @@ def test_what_to_do_is_told_of_no_other_alert() -> None:
 
 def test_every_rule_is_tested_to_fire_and_not_to_fire() -> None:
     tests = yaml.safe_load((FOLDER / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
-    checks = [one for test in tests for one in test["alert_rule_test"]]
-    fires = {one["alertname"] for one in checks if one.get("exp_alerts")}
-    rests = {one["alertname"] for one in checks if not one.get("exp_alerts")}
+    checks = [check for test in tests for check in test["alert_rule_test"]]
+    fires = {check["alertname"] for check in checks if check.get("exp_alerts")}
+    rests = {check["alertname"] for check in checks if not check.get("exp_alerts")}
     assert fires == rests == {rule["alert"] for rule in rules()}
 
 

@@ -103,8 +103,9 @@ def test_a_warehouse_without_an_outbox_is_told(warehouse: Warehouse) -> None:
 def test_a_batch_holds_the_oldest_waiting_event_of_each_exception(warehouse: Warehouse) -> None:
     warehouse.write(["a", "a", "b", "a", "c"])
     outbox = warehouse.outbox
-    assert ids(outbox.exchange([], limit=2, tried_before=NOW)) == [of(1), of(3)]
-    following = outbox.exchange([attempt(1, State.DELIVERED), attempt(5, State.REFUSED)], limit=9, tried_before=NOW)
+    assert ids(outbox.record_and_read([], limit=2, tried_before=NOW)) == [of(1), of(3)]
+    done = [attempt(1, State.DELIVERED), attempt(5, State.REFUSED)]
+    following = outbox.record_and_read(done, limit=9, tried_before=NOW)
     assert ids(following) == [of(2), of(3)]
     assert following[0] == event(2, "a")
 
@@ -112,16 +113,16 @@ def test_a_batch_holds_the_oldest_waiting_event_of_each_exception(warehouse: War
 def test_an_event_that_failed_holds_back_its_own_exception_only_and_comes_last(warehouse: Warehouse) -> None:
     warehouse.write(["a", "a", "b", "b"])
     outbox = warehouse.outbox
-    assert ids(outbox.exchange([attempt(1, State.WAITING)], limit=9, tried_before=NOW)) == [of(3)]
-    assert ids(outbox.exchange([], limit=9, tried_before=LATER)) == [of(3), of(1)]
-    assert ids(outbox.exchange([attempt(3, State.DELIVERED)], limit=9, tried_before=LATER)) == [of(4), of(1)]
+    assert ids(outbox.record_and_read([attempt(1, State.WAITING)], limit=9, tried_before=NOW)) == [of(3)]
+    assert ids(outbox.record_and_read([], limit=9, tried_before=LATER)) == [of(3), of(1)]
+    assert ids(outbox.record_and_read([attempt(3, State.DELIVERED)], limit=9, tried_before=LATER)) == [of(4), of(1)]
 
 
 def test_refused_events_are_listed_until_they_are_sent_again_or_dismissed(warehouse: Warehouse) -> None:
     warehouse.write(["a", "b", "c"])
     outbox = warehouse.outbox
     refused = [attempt(number, State.REFUSED, error=f"HTTP 42{number}") for number in (2, 1)]
-    assert outbox.exchange(refused, limit=0, tried_before=NOW) == []
+    assert outbox.record_and_read(refused, limit=0, tried_before=NOW) == []
     counts = outbox.counts(examples=1)
     assert (counts.waiting, counts.refused) == (1, 2)
     (listed,) = counts.examples
@@ -130,7 +131,7 @@ def test_refused_events_are_listed_until_they_are_sent_again_or_dismissed(wareho
     with pytest.raises(LakeError, match="no refused event has the id"):
         outbox.dismiss(of(1))
     assert outbox.retry_refused() == 1
-    assert ids(outbox.exchange([], limit=9, tried_before=LATER)) == [of(3), of(2)]
+    assert ids(outbox.record_and_read([], limit=9, tried_before=LATER)) == [of(3), of(2)]
     counts = outbox.counts()
     assert (counts.waiting, counts.refused) == (2, 0)
 
@@ -139,7 +140,7 @@ def test_the_version_changes_with_new_events_and_not_when_it_is_read(warehouse: 
     warehouse.write(["a"])
     outbox = warehouse.outbox
     before = outbox.version()
-    assert len(outbox.exchange([], limit=9, tried_before=NOW)) == 1
+    assert len(outbox.record_and_read([], limit=9, tried_before=NOW)) == 1
     assert outbox.counts().waiting == 1
     assert outbox.version() == before
     warehouse.write(["b"], first=2)
@@ -162,10 +163,10 @@ def test_a_publisher_that_dies_with_events_on_their_way_sends_them_again_and_kee
     class Unrecorded:
         """What is left of an outbox when the process is gone: it is read, and never written again."""
 
-        def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
+        def record_and_read(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
             if done:
                 raise _Killed
-            return outbox.exchange(done, limit=limit, tried_before=tried_before)
+            return outbox.record_and_read(done, limit=limit, tried_before=tried_before)
 
     hub = Dying()
     for _ in range(2):
@@ -192,7 +193,7 @@ def test_attempts_add_up_and_a_delivery_forgets_the_error(warehouse: Warehouse) 
         " cast(delivered_at as string) as delivered_at from gold.event_delivery"
     )
     stored = "2026-03-10 01:02:03.000004"
-    warehouse.outbox.exchange([attempt(1, State.WAITING, count=5, error=STRANGE)], limit=0, tried_before=NOW)
+    warehouse.outbox.record_and_read([attempt(1, State.WAITING, count=5, error=STRANGE)], limit=0, tried_before=NOW)
     assert [tuple(row.values()) for row in warehouse.read(columns)] == [("waiting", 5, stored, STRANGE, None)]
-    warehouse.outbox.exchange([attempt(1, State.DELIVERED, count=2)], limit=0, tried_before=NOW)
+    warehouse.outbox.record_and_read([attempt(1, State.DELIVERED, count=2)], limit=0, tried_before=NOW)
     assert [tuple(row.values()) for row in warehouse.read(columns)] == [("delivered", 7, stored, None, stored)]

@@ -115,7 +115,7 @@ def identity(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def in_range(exceptions: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
     """Exceptions of the generated days; the extract that closes the last day counts in the day after it."""
-    return {one for one in exceptions if one[0] < FIRST + timedelta(days=DAYS)}
+    return {exception for exception in exceptions if exception[0] < FIRST + timedelta(days=DAYS)}
 
 
 def test_every_kind_of_fault_is_planted(audited: Audited) -> None:
@@ -146,7 +146,9 @@ def test_amounts_of_drifts_and_mismatches_are_exact(audited: Audited) -> None:
 
 def test_late_rows_raise_until_they_arrive_and_are_resolved_then(audited: Audited) -> None:
     late = {identity(row) for row in audited.expected["resolved_exceptions"]}
-    crossing = {one for one in late if (one[0] - FIRST).days % DELIVERIES_PER_RUN == DELIVERIES_PER_RUN - 1}
+    crossing = {
+        exception for exception in late if (exception[0] - FIRST).days % DELIVERIES_PER_RUN == DELIVERIES_PER_RUN - 1
+    }
     assert len(crossing) == 2
     assert crossing <= audited.seen
     assert crossing.isdisjoint(audited.lake.exceptions())

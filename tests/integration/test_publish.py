@@ -203,7 +203,7 @@ def test_a_publisher_killed_at_any_point_delivers_every_event_at_most_twice(plur
     assert set(hub.taken) == set(ids)
     assert max(Counter(hub.taken).values()) == 2
     for exception in set(exceptions):
-        came = [one for one in hub.taken if exceptions[ids.index(one)] == exception]
+        came = [event_id for event_id in hub.taken if exceptions[ids.index(event_id)] == exception]
         assert came == sorted(came)
 
 
@@ -302,12 +302,12 @@ def test_the_life_of_an_exception_is_told_state_by_state(lake: Lake) -> None:
         story.append(following)
         assert told(lake) == story
     events = [json.loads(text) for (text,) in lake.sql("select event from gold.event_outbox order by sequence")]
-    for one in events:
-        jsonschema.validate(one, SCHEMA)
-    drifts = [one for one in events if one["payload"]["labels"]["alertname"] == "RECON_DRIFT_HIGH"]
-    assert len({json.dumps(one["payload"]["labels"]) for one in drifts}) == 1
-    assert [one["severity"] for one in drifts] == ["critical", "critical", "info", "critical"]
-    starts = [one["payload"]["starts_at"] for one in drifts]
+    for event in events:
+        jsonschema.validate(event, SCHEMA)
+    drifts = [event for event in events if event["payload"]["labels"]["alertname"] == "RECON_DRIFT_HIGH"]
+    assert len({json.dumps(drift["payload"]["labels"]) for drift in drifts}) == 1
+    assert [drift["severity"] for drift in drifts] == ["critical", "critical", "info", "critical"]
+    starts = [drift["payload"]["starts_at"] for drift in drifts]
     assert starts[0] == starts[1] == starts[2] < starts[3] == drifts[3]["ts"]
     assert_no_wallet_is_named(lake)
 
@@ -358,7 +358,7 @@ def test_events_of_a_lake_reach_the_hub_and_fit_the_schema(lake: Lake, hub: Stub
     plura = Plura(work=lake.work, settings={"PLURA_EVENTHUB_URL": hub.url})
     assert plura("lake", "publish").code == 0
     assert len(hub.taken) == lake.sql("select count(*) from gold.event_outbox")[0][0] > 1
-    for one, _, _ in hub.requests:
-        jsonschema.validate(one, SCHEMA)
+    for body, _, _ in hub.requests:
+        jsonschema.validate(body, SCHEMA)
     lake.run_clean(D1, D2, pipelines=["controls"])
     assert {state for state, _, _ in deliveries(lake.warehouse).values()} == {"delivered"}

@@ -9,7 +9,7 @@ import pytest
 
 from dev.servers.kafka import Broker
 from plura.kit.kafka import KafkaSettings
-from python_jobs.publish import DuckDBOutbox, KafkaHub, Patience, Publisher
+from python_jobs.publish import DuckDBOutbox, KafkaHub, Publisher, RetryPolicy
 from python_jobs.publish.events import EventRefusedError, OutboxEvent
 from tests.commands import Plura
 from tests.eventhub import deliveries, event, write_outbox
@@ -38,7 +38,7 @@ def records(running: Broker, topic: str) -> list[tuple[int, bytes, bytes, dict[s
         found = []
         while any(consumer.position(place) < last[place] for place in places):
             for place, batch in consumer.poll(timeout_ms=1000).items():
-                found += [(place.partition, one.key, one.value, dict(one.headers)) for one in batch]
+                found += [(place.partition, message.key, message.value, dict(message.headers)) for message in batch]
         return found
     finally:
         consumer.close()
@@ -55,7 +55,7 @@ def assert_all_in_order(running: Broker, topic: str, ids: list[str]) -> None:
         assert (key.decode(), value.decode()) == (written.exception_key, written.body)
         assert headers["content-type"] == b"application/json"
     for key in {key for _, key, _, _ in found}:
-        of_one = [(partition, headers["event_id"]) for partition, one, _, headers in found if one == key]
+        of_one = [(partition, headers["event_id"]) for partition, event_key, _, headers in found if event_key == key]
         assert len({partition for partition, _ in of_one}) == 1
         assert of_one == sorted(of_one)
 
@@ -83,9 +83,9 @@ def test_a_broker_that_dies_meanwhile_has_every_event_in_the_end(broker: Broker,
                 broker.kill()
             super().send(event)
 
-    outbox, once = DuckDBOutbox(warehouse), Patience(tries=1)
+    outbox, once = DuckDBOutbox(warehouse), RetryPolicy(tries=1)
     dying = Dying(options(broker), topic, timeout=1)
-    report = Publisher(outbox=outbox, hub=dying, patience=once).publish()
+    report = Publisher(outbox=outbox, hub=dying, retry_policy=once).publish()
     dying.close()
     assert (report.delivered, report.failed, report.is_stopped) == (1, 3, True)
     assert outbox.counts().waiting == 6

@@ -102,7 +102,7 @@ def entries() -> list[Fields]:
     required += [{"amount": {"krw": 10}}, {"related_id": {"id": "po_1"}}, {"created_at": None, "event_time": AT[:4]}]
     required += [{"event_time": "now"}, {"source_system": {}}, {"event_time": AT, "created_at": 1_772_420_400}]
     lines += [entry({"id": "req_"}), *(entry(f"req_{n}", **fields) for n, fields in enumerate(required))]
-    lines += [entry(one, wallet_id=7.0, related_id=55.0) for one in (1001, 1001.0, "1001", " 1001\u00a0")]
+    lines += [entry(tx_id, wallet_id=7.0, related_id=55.0) for tx_id in (1001, 1001.0, "1001", " 1001\u00a0")]
     lines += [entry(text, wallet_id="texts") for text in NUMBERS_AS_TEXT]
     for n, blank in enumerate(BLANKS):
         lines.append(entry(f"{blank}blank_{n}{blank}", wallet_id=f"wb{blank}", type=f"{blank}CHARGE", related_id=blank))
@@ -116,7 +116,7 @@ def entries() -> list[Fields]:
 
 def orders() -> list[Fields]:
     # the last of these lines would be the order, were its times absent
-    lines = [order("unread_0"), order(55, user_id=7), *(order(one) for one in LINKS)]
+    lines = [order("unread_0"), order(55, user_id=7), *(order(link) for link in LINKS)]
     for key in ("updated_at", "source_extracted_at", "ingested_at"):
         lines += [order("unread_0", status="PENDING", **{key: value}) for value in UNREADABLE_TIMES]
     others: tuple[Fields, ...] = (

@@ -18,7 +18,11 @@ def test_a_name_stands_for_the_macro_that_dbt_would_take(manifest: Manifest, pac
     from dbt.context.macros import MacroNamespaceBuilder
 
     def meant(found: Any) -> Any:
-        return {name: one.macro.unique_id for name, one in found.items()} if isinstance(found, dict) else vars(found)
+        return (
+            {name: generator.macro.unique_id for name, generator in found.items()}
+            if isinstance(found, dict)
+            else vars(found)
+        )
 
     by_package = manifest.get_macros_by_package()
     context, stack, node = {"there": "is one"}, MacroStack(), object()

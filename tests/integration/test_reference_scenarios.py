@@ -71,7 +71,7 @@ def test_every_scenario_has_a_test() -> None:
 def test_default_rules_are_those_of_the_reference(rule_id: str) -> None:
     """Same rule ids with the same threshold, limits and allowed values; ours may name a source besides."""
     domain, metric, threshold, limits = DEFAULT_RULES[rule_id]
-    rule = {one.rule_id: one for one in parse_rules(RULES).versions}[rule_id]
+    rule = {version.rule_id: version for version in parse_rules(RULES).versions}[rule_id]
     assert (rule.domain, rule.metric) == (domain, metric)
     assert rule.threshold == (None if threshold is None else Decimal(threshold))
     assert rule.limits == {name: Decimal(limit) for name, limit in limits.items()}

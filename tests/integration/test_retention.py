@@ -48,7 +48,7 @@ def add_status(
 
 
 def ids(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> list[str]:
-    return [one for (one,) in connection.execute(f"select {column} from silver.{table} order by 1").fetchall()]
+    return [value for (value,) in connection.execute(f"select {column} from silver.{table} order by 1").fetchall()]
 
 
 def test_180_and_400_korean_days_are_kept(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -124,7 +124,7 @@ def test_a_bare_dbt_build_fails_while_another_program_holds_the_warehouse(plura:
     with held(plura.warehouse, "open") as holder:
         result = build(manifest, plura)
     assert not result.success
-    assert f"PID {holder.pid}" in str(result.exception or [one.message for one in result.result])
+    assert f"PID {holder.pid}" in str(result.exception or [outcome.message for outcome in result.result])
 
 
 def test_a_load_during_a_bare_dbt_build_refuses_or_waits_for_its_end(plura: Plura, manifest: Manifest) -> None:

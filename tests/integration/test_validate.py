@@ -89,11 +89,17 @@ def test_each_soft_finding_is_a_warning_and_the_file_is_loaded(raw: Bronze, vali
     ]
 
 
-@pytest.mark.parametrize("other", [{}, {"event_time": "2026-02-01T03:00:00Z"}], ids=["only time", "beside event_time"])
-def test_a_finding_names_the_key_of_the_line_once(raw: Bronze, validator: Validator, other: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "other_keys", [{}, {"event_time": "2026-02-01T03:00:00Z"}], ids=["only time", "beside event_time"]
+)
+def test_a_finding_names_the_key_of_the_line_once(
+    raw: Bronze, validator: Validator, other_keys: dict[str, str]
+) -> None:
     """Two columns of the ledger read created_at; the name of one of them is in no file."""
     raw.write(
-        "transaction_ledger.jsonl", GOOD["transaction_ledger"], GOOD["transaction_ledger"] | {"created_at": 0} | other
+        "transaction_ledger.jsonl",
+        GOOD["transaction_ledger"],
+        GOOD["transaction_ledger"] | {"created_at": 0} | other_keys,
     )
     report = raw.load(validator=validator)
     assert report.warnings == [

@@ -180,7 +180,7 @@ def standing_batches(batches: Iterable[Batch]) -> list[Batch]:
     one whether it stands (loading a withdrawn file again reinstates it).
     """
     registry: dict[tuple[str, tuple[str, ...], datetime | None], Batch] = {}
-    for batch in sorted(batches, key=lambda one: one.batch_seq):
+    for batch in sorted(batches, key=lambda batch: batch.batch_seq):
         key = (batch.table, batch.lines, as_utc(batch.extracted_at) if batch.extracted_at else None)
         registry[key] = replace(registry.get(key, batch), withdrawn=batch.withdrawn)
     return [batch for batch in registry.values() if not batch.withdrawn]

@@ -337,10 +337,10 @@ def admin_index(tables: SilverTables, entry_types: Mapping[str, EntryType], days
 def missing_opening(row: SupplyRow, comparable: Iterable[SupplyRow]) -> dict[str, str]:
     """The opening that would leave no difference, where every day up to this one needs the same."""
 
-    def needed(one: SupplyRow) -> Decimal:
-        return one.wallet_total_balance - one.issued_supply + one.opening_supply
+    def needed(row: SupplyRow) -> Decimal:
+        return row.wallet_total_balance - row.issued_supply + row.opening_supply
 
-    earlier = {needed(one) for one in comparable if one.date_kst <= row.date_kst}
+    earlier = {needed(compared) for compared in comparable if compared.date_kst <= row.date_kst}
     return {"ledger/supply_opening": str(needed(row))} if len(earlier) == 1 else {}
 
 

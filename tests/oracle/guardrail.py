@@ -74,12 +74,12 @@ class DqStatus:
 
 def guard_rows(tables: SilverTables) -> list[GuardRow]:
     """Rows of the guarded sources; withdrawn batches are not among the judged lines."""
-    return [guard_row(one) for one in tables.judged if f"bronze.{one.row.table}" in SOURCES]
+    return [guard_row(judged) for judged in tables.judged if f"bronze.{judged.row.table}" in SOURCES]
 
 
-def guard_row(one: Judged) -> GuardRow:
+def guard_row(checked: Judged) -> GuardRow:
     """One line as the guardrail sees it."""
-    row = one.row
+    row = checked.row
     source = f"bronze.{row.table}"
     reaches: date | None = None
     version: datetime | None = None
@@ -87,19 +87,19 @@ def guard_row(one: Judged) -> GuardRow:
     if not row.malformed:
         is_wallet = source == WALLETS
         version = snapshot_instant(row) if is_wallet else entry_version(row)
-        if one.source_time and not (is_wallet and one.source_time == row.ingested_at):
-            reaches = day_closed_by(one.source_time) if is_wallet else kst_day(one.source_time)
+        if checked.source_time and not (is_wallet and checked.source_time == row.ingested_at):
+            reaches = day_closed_by(checked.source_time) if is_wallet else kst_day(checked.source_time)
         key = key_parts(row, source)
     usable = version is not None and None not in key
     # A payment order that moves on (PENDING, then PAID) is no duplicate, so its status belongs to the key.
     status = row.text("status") if source == ORDERS else None
     return GuardRow(
         source=source,
-        row_time=one.row_time,
-        source_time=one.source_time,
+        row_time=checked.row_time,
+        source_time=checked.source_time,
         reaches=reaches,
         key=(key, version, status) if usable else None,
-        is_bad=one.reason is not None,
+        is_bad=checked.reason is not None,
     )
 
 

@@ -44,7 +44,7 @@ def balances(row: BronzeRow) -> tuple[Decimal | None, Decimal | None]:
 def instants(row: BronzeRow) -> list[datetime]:
     """Every instant that the line names, or that the load names for it."""
     names = ("created_at", "entry_created_at", "updated_at")
-    return [one for one in (*(row.instant(name) for name in names), row.source_extracted_at) if one]
+    return [instant for instant in (*(row.instant(name) for name in names), row.source_extracted_at) if instant]
 
 
 def plausible(row: BronzeRow, instant: datetime | None, rules: Rules, as_of: datetime) -> datetime | None:
@@ -104,7 +104,7 @@ def judge_any_column(row: BronzeRow, rules: Rules, as_of: datetime) -> str | Non
     if row.unreadable:
         return f"invalid_{row.unreadable[0]}"
     day = kst_day(snapshot_instant(row)) if row.table == "user_wallets_raw" else row_day(row) or kst_day(as_of)
-    if row.remote or any(plausible(row, one, rules, as_of) is None for one in instants(row)):
+    if row.remote or any(plausible(row, instant, rules, as_of) is None for instant in instants(row)):
         return "implausible_time"
     currency = row.text("currency")
     rule = rules.on_day("silver", "currency_allowed", day, f"bronze.{row.table}")

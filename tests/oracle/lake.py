@@ -56,10 +56,10 @@ def expected(
     tags = day_tags(statuses)
     recon_rows = recon(tables, rule_versions, chosen, tags)
     supply_rows = supply(tables, rule_versions, types, chosen, tags)
-    open_exceptions = [row_of(one, domain="dq", subject=None) for one in dq_exceptions]
+    open_exceptions = [row_of(exception, domain="dq", subject=None) for exception in dq_exceptions]
     open_exceptions += [
-        row_of(one, domain="ledger", source_table=None, window_start_ts=None, window_end_ts=None)
-        for one in control_exceptions(recon_rows, supply_rows)
+        row_of(exception, domain="ledger", source_table=None, window_start_ts=None, window_end_ts=None)
+        for exception in control_exceptions(recon_rows, supply_rows)
     ]
     return {
         "silver.wallet_snapshot": rows_of(tables.wallet_snapshot.values()),
@@ -69,12 +69,12 @@ def expected(
         "silver.products": rows_of(tables.products.values()),
         "silver.bad_records": [
             {
-                "source_table": one.table,
-                "reason": one.reason,
-                "record_json": one.raw,
-                "bronze_table": f"bronze.{one.bronze_table}",
+                "source_table": bad_row.table,
+                "reason": bad_row.reason,
+                "record_json": bad_row.raw,
+                "bronze_table": f"bronze.{bad_row.bronze_table}",
             }
-            for one in tables.bad_rows
+            for bad_row in tables.bad_rows
         ],
         "silver.dq_status": rows_of(statuses),
         "gold.recon_daily_snapshot_flow": rows_of(recon_rows),
@@ -114,7 +114,7 @@ def rows_of(items: Iterable[object]) -> list[TableRow]:
 
 def row_of(item: Any, **constants: object) -> TableRow:
     """One dataclass, and columns that are the same for all of its kind, as a table row."""
-    columns: Mapping[str, object] = {one.name: getattr(item, one.name) for one in fields(item)} | constants
+    columns: Mapping[str, object] = {field.name: getattr(item, field.name) for field in fields(item)} | constants
     return {
         name: value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
         for name, value in columns.items()

@@ -101,19 +101,24 @@ def read_file(content: bytes) -> list[Expected]:
         NotReadError: something of it is not read.
     """
     versions = [_version(row) for row in _rows(content)]
-    if not versions or len({one.rule_id for one in versions}) < len(versions):
+    if not versions or len({version.rule_id for version in versions}) < len(versions):
         _refuse("no rule, or an id twice")
     rules: dict[tuple[str, str, str | None], list[datetime]] = {}
-    for one in versions:
-        rules.setdefault((one.domain, one.metric, one.scope), []).append(one.start)
+    for version in versions:
+        rules.setdefault((version.domain, version.metric, version.scope), []).append(version.start)
     if any(len(set(starts)) < len(starts) for starts in rules.values()):
         _refuse("two versions from one instant on")
     return [
         Expected(
-            **vars(one)
-            | {"end": min((s for s in rules[one.domain, one.metric, one.scope] if s > one.start), default=OPEN_END)}
+            **vars(version)
+            | {
+                "end": min(
+                    (s for s in rules[version.domain, version.metric, version.scope] if s > version.start),
+                    default=OPEN_END,
+                )
+            }
         )
-        for one in versions
+        for version in versions
     ]
 
 

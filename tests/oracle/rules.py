@@ -93,14 +93,14 @@ def parse_rules(records: Iterable[Record]) -> Rules:
     drafts = sorted((parse_rule(record) for record in records), key=lambda rule: rule.start)
     versions = []
     for draft in drafts:
-        later = [other.start for other in drafts if same_rule(other, draft) and other.start > draft.start]
+        later = [rival.start for rival in drafts if same_rule(rival, draft) and rival.start > draft.start]
         versions.append(Rule(**(vars(draft) | {"end": min(later, default=OPEN_END)})))
     return Rules(tuple(versions))
 
 
-def same_rule(one: Rule, other: Rule) -> bool:
+def same_rule(left: Rule, right: Rule) -> bool:
     """Whether both are versions of one rule."""
-    return (one.domain, one.metric, one.scope) == (other.domain, other.metric, other.scope)
+    return (left.domain, left.metric, left.scope) == (right.domain, right.metric, right.scope)
 
 
 def parse_rule(record: Record) -> Rule:
@@ -136,4 +136,4 @@ def parse_entry_types(records: Iterable[Record]) -> dict[str, EntryType]:
         )
         for record in records
     )
-    return {one.entry_type: one for one in types}
+    return {entry_type.entry_type: entry_type for entry_type in types}

@@ -158,11 +158,15 @@ def silver(
     """Silver of a run from scratch at the instant `as_of` over all batches; the bad-rate gate is not applied."""
     as_of = as_utc(as_of)
     judged = [judged_row(row, rules, entry_types, as_of) for row in bronze_rows(batches)]
-    bad = [BadRow(TARGETS[one.row.table], one.reason, one.row.raw, one.row.table) for one in judged if one.reason]
+    bad = [
+        BadRow(TARGETS[checked.row.table], checked.reason, checked.row.raw, checked.row.table)
+        for checked in judged
+        if checked.reason
+    ]
     valid: dict[str, list[BronzeRow]] = defaultdict(list)
-    for one in judged:
-        if one.reason is None:
-            valid[one.row.table].append(one.row)
+    for checked in judged:
+        if checked.reason is None:
+            valid[checked.row.table].append(checked.row)
 
     orders = [payment_order_event(row) for row in valid["payment_orders_raw"]]
     orders += [commerce_order_event(row) for row in valid["orders_raw"]]
@@ -175,17 +179,17 @@ def silver(
     snapshots = [wallet_snapshot(row, rules) for row in valid["user_wallets_raw"]]
     items = [order_item(row) for row in valid["order_items_raw"]]
     products = [product(row) for row in valid["products_raw"]]
-    seen = [TARGETS[one.row.table] for one in judged]
-    rejected = [one.table for one in bad]
+    seen = [TARGETS[checked.row.table] for checked in judged]
+    rejected = [row.table for row in bad]
     return SilverTables(
-        wallet_snapshot=latest(snapshots, lambda one: (one.snapshot_ts, one.user_id), lambda one: one.version_ts),
+        wallet_snapshot=latest(snapshots, lambda row: (row.snapshot_ts, row.user_id), lambda row: row.version_ts),
         ledger_entries={
             key: replace(entry, status=statuses.get(entry.related_id) if entry.related_id else None)
             for key, entry in entries.items()
         },
         order_events=order_events,
-        order_items=latest(items, lambda one: one.item_id, lambda one: one.version_ts),
-        products=latest(products, lambda one: one.product_id, lambda one: one.version_ts),
+        order_items=latest(items, lambda row: row.item_id, lambda row: row.version_ts),
+        products=latest(products, lambda row: row.product_id, lambda row: row.version_ts),
         bad_rows=bad,
         judged=judged,
         totals={table: seen.count(table) for table in TARGETS.values()},

@@ -220,7 +220,7 @@ class Played:
 
 def days_within(*limits: Limits) -> set[date]:
     """Every day from the first to the last of some limits."""
-    known = [one for one in limits if one is not None]
+    known = [limit for limit in limits if limit is not None]
     return set(day_range(min(first for first, _ in known), max(last for _, last in known))) if known else set()
 
 

@@ -56,7 +56,7 @@ def statements(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     assert compiled.success, compiled.exception
     inline = invoke_dbt(["compile", "--inline", LIMITS], work=work)
     assert inline.success, inline.exception
-    found = {one.node.name: one.node.compiled_code for one in compiled.result.results}
+    found = {result.node.name: result.node.compiled_code for result in compiled.result.results}
     return {name: found[name] for name in STEPS} | {"limits": inline.result.results[0].node.compiled_code}
 
 
@@ -110,17 +110,26 @@ def published(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
 def expected_dimension(versions: list[Expected]) -> list[tuple[Any, ...]]:
     rows = [
         (
-            *(one.rule_id, one.domain, one.metric, one.scope, one.threshold, one.severity_map, one.allowed_values),
-            *(one.comment, one.start, one.end, one.end == datetime(9999, 12, 31)),
+            *(
+                version.rule_id,
+                version.domain,
+                version.metric,
+                version.scope,
+                version.threshold,
+                version.severity_map,
+                version.allowed_values,
+            ),
+            *(version.comment, version.start, version.end, version.end == datetime(9999, 12, 31)),
         )
-        for one in versions
+        for version in versions
     ]
     return sorted(rows, key=lambda row: row[0].encode())
 
 
 def expected_limits(versions: list[Expected]) -> list[tuple[Any, ...]]:
     return sorted(
-        ((one.rule_id, *one.limits, *one.days) for one in versions if one.days), key=lambda row: row[0].encode()
+        ((version.rule_id, *version.limits, *version.days) for version in versions if version.days),
+        key=lambda row: row[0].encode(),
     )
 
 

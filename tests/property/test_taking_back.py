@@ -188,8 +188,8 @@ def test_a_load_that_is_taken_back_leaves_no_trace(
     for played in (taken, never):
         played.play(Run())
     for pipeline, days in never.named.items():
-        for one in sorted(days - taken.named[pipeline]):
-            taken.play(Run(pipelines=(pipeline,), first=one, last=one))
+        for lost in sorted(days - taken.named[pipeline]):
+            taken.play(Run(pipelines=(pipeline,), first=lost, last=lost))
     assert taken.named == never.named
     last = Run(watch=watch)
     assert changes(tables(never, last, now), tables(taken, last, now)) == []

@@ -42,9 +42,9 @@ class Tables:
 
 @pytest.fixture
 def tables(bo: TestDatabase) -> Iterator[Tables]:
-    one = Tables(bo)
-    yield one
-    one.close()
+    tables = Tables(bo)
+    yield tables
+    tables.close()
 
 
 @SLOW

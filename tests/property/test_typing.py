@@ -218,7 +218,9 @@ def test_each_line_is_typed_as_the_oracle_types_it(connection: duckdb.DuckDBPyCo
 def test_numbers_written_in_any_way_are_taken_exactly(
     connection: duckdb.DuckDBPyConnection, numbers: list[str]
 ) -> None:
-    texts = [f'{{"item_id": "{one}", "quantity": "{one}", "price_at_purchase": "{one}"}}' for one in numbers]
+    texts = [
+        f'{{"item_id": "{number}", "quantity": "{number}", "price_at_purchase": "{number}"}}' for number in numbers
+    ]
     assert comparable(loaded(connection, "order_items_raw", [texts])) == comparable(expected("order_items_raw", texts))
 
 
@@ -231,7 +233,10 @@ def test_numbers_written_in_any_way_are_taken_exactly(
 def test_instants_written_in_any_way_are_the_same_instant(
     connection: duckdb.DuckDBPyConnection, instants: list[str]
 ) -> None:
-    texts = [f'{{"tx_id": "t", "created_at": {quoted(one)}, "source_extracted_at": {quoted(one)}}}' for one in instants]
+    texts = [
+        f'{{"tx_id": "t", "created_at": {quoted(instant)}, "source_extracted_at": {quoted(instant)}}}'
+        for instant in instants
+    ]
     name = "transaction_ledger_raw"
     assert comparable(loaded(connection, name, [texts])) == comparable(expected(name, texts))
 
@@ -317,11 +322,11 @@ def split(content: bytes) -> tuple[list[str | None], list[Malformed]]:
     raw = ended.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").split(b"\n")[:-1]
     texts: list[str | None] = []
     malformed = []
-    for number, one in enumerate(raw, start=1):
+    for number, line in enumerate(raw, start=1):
         try:
-            texts.append(one.decode())
+            texts.append(line.decode())
         except UnicodeDecodeError as error:
             texts.append(None)
-            text = one.decode(errors="backslashreplace")
+            text = line.decode(errors="backslashreplace")
             malformed.append(Malformed(line_number=number, raw_line=text, error=f"not UTF-8 at byte {error.start + 1}"))
     return texts, malformed

@@ -132,7 +132,7 @@ def _ledger(event: Values) -> Values:
     values["event_time"] = at if at is not None else event.get("created_at")
     values["version"] = _first(event, ["version", "source_version"], _version, _null)
     created = [event.get("created_at"), event.get("source_created_at"), values["event_time"]]
-    values["created_at"] = next((one for one in created if one is not None), None)
+    values["created_at"] = next((value for value in created if value is not None), None)
     return _typed(values, LEDGER, required=["tx_id", "wallet_id", "entry_type", "amount", "event_time"])
 
 
@@ -198,7 +198,7 @@ def _null(value: Any) -> bool:
 def _text(value: Any, longest: int = 255, *, is_id: bool = False) -> str:
     if not isinstance(value, str):
         raise Bad("parse_error")
-    codes = [ord(one) for one in value]
+    codes = [ord(character) for character in value]
     too_long = len(codes) > longest
     has_controls = any(code < 32 or 127 <= code < 160 for code in codes)
     if is_id and has_controls and 0 not in codes:

@@ -79,7 +79,7 @@ class Stage:
             found: list[Event] = []
             while any(consumer.position(place) < end for place, end in ends.items()):
                 for place, records in consumer.poll(timeout_ms=500).items():
-                    found += [(names[place.topic], one.value) for one in records]
+                    found += [(names[place.topic], record.value) for record in records]
             return found
         finally:
             consumer.close()
@@ -92,7 +92,9 @@ class Stage:
             offsets = client.list_group_offsets([group])[group]
         finally:
             client.close()
-        return {(place.topic, place.partition): one.offset for place, one in offsets.items() if one.offset >= 0}
+        return {
+            (place.topic, place.partition): offset.offset for place, offset in offsets.items() if offset.offset >= 0
+        }
 
     def freshness(self) -> dict[str, float]:
         """Return how far each topic is behind, as the API tells it."""

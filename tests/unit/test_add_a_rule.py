@@ -50,7 +50,7 @@ def test_without_the_catalogue_the_run_stops_with_the_words_of_the_page(tmp_path
 
 def test_the_row_of_the_page_of_rules_follows_from_the_catalogue(extended: catalog.Metric) -> None:
     assert extended.numbers is not None
-    severities = ", ".join(f"`{one}`" for one in extended.severities)
+    severities = ", ".join(f"`{severity}`" for severity in extended.severities)
     row = f"| ledger / `{METRIC}` | {extended.purpose} | {extended.numbers.says} | {severities} |  |  |"
     assert row in PAGE.splitlines()
 

@@ -65,7 +65,7 @@ def test_every_variable_is_used_and_every_used_one_is_declared() -> None:
 
 def test_what_has_to_be_named_is_what_the_page_lists() -> None:
     declared = read(PROJECT / "databricks.yml")
-    without = {name for name, one in declared["variables"].items() if "default" not in one}
+    without = {name for name, variable in declared["variables"].items() if "default" not in variable}
     assert without - set(declared["targets"]["prod"]["variables"]) == set(GIVEN)
     page = (PROJECT / "docs" / "databricks-bundle.md").read_text(encoding="utf-8")
     assert {name for name in declared["variables"] if f"`{name}`" not in page} == set()
@@ -128,7 +128,7 @@ def test_dev_never_uses_the_catalog_the_salt_or_the_principal_of_prod() -> None:
     assert target["mode"] == "development"
     assert read(PROJECT / "databricks.yml")["targets"]["dev"]["default"] is True
     assert "run_as" not in target
-    ours, theirs = (bundle(one)["target"]["variables"] for one in TARGETS)
+    ours, theirs = (bundle(target)["target"]["variables"] for target in TARGETS)
     named = {
         place
         for text in map(str, values(bundle("dev")["resources"]["jobs"]))
@@ -176,7 +176,7 @@ def fires(expression: str, first: datetime, last: datetime) -> list[datetime]:
         quartz_field(day, 1, 31),
         quartz_field(month, 1, 12),
     ]
-    minutes = (first + timedelta(minutes=one) for one in range(int((last - first) / timedelta(minutes=1))))
+    minutes = (first + timedelta(minutes=minute) for minute in range(int((last - first) / timedelta(minutes=1))))
     return [
         at
         for at in minutes

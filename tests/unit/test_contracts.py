@@ -36,8 +36,8 @@ def project(tmp_path: Path) -> Path:
 def change(project: Path, table: str, column: str, **changes: Any) -> Table:
     """The contract of a table after its YAML was changed."""
     document = yaml.safe_load((project / SOURCES).read_text(encoding="utf-8"))
-    entry = next(one for one in document["sources"][0]["tables"] if one["name"] == table)
-    entry_column = next(one for one in entry["columns"] if one["name"] == column)
+    entry = next(source_table for source_table in document["sources"][0]["tables"] if source_table["name"] == table)
+    entry_column = next(source_column for source_column in entry["columns"] if source_column["name"] == column)
     meta = entry_column.get("meta", {}) | changes.pop("meta", {})
     entry_column.update(changes, meta={key: value for key, value in meta.items() if value is not None})
     (project / SOURCES).write_text(yaml.safe_dump(document), encoding="utf-8")
@@ -47,32 +47,35 @@ def change(project: Path, table: str, column: str, **changes: Any) -> Table:
 def suite(table: Table) -> set[str]:
     """Type and arguments of every expectation."""
     return {
-        f"{one.expectation_type} {json.dumps(one.configuration.kwargs, sort_keys=True)}" for one in expectations(table)
+        f"{expectation.expectation_type} {json.dumps(expectation.configuration.kwargs, sort_keys=True)}"
+        for expectation in expectations(table)
     }
 
 
 def column(table: Table, name: str) -> Column:
-    return next(one for one in table.columns if one.name == name)
+    return next(candidate for candidate in table.columns if candidate.name == name)
 
 
 def test_the_contract_names_the_columns_and_spellings_that_the_oracle_knows() -> None:
     kinds = {"decimal(18,2)": "decimal"}
     contract = {
-        table.name: {one.name: kinds.get(one.data_type, one.data_type) for one in table.value_columns}
+        table.name: {column.name: kinds.get(column.data_type, column.data_type) for column in table.value_columns}
         for table in SOURCE_TABLES
     }
     assert contract == oracle.COLUMNS
     spelled = {
-        (table.name, one.name): one.spellings
+        (table.name, column.name): column.spellings
         for table in SOURCE_TABLES
-        for one in table.value_columns
-        if one.spellings != (one.name,)
+        for column in table.value_columns
+        if column.spellings != (column.name,)
     }
     assert spelled == oracle.SPELLINGS
 
 
 def test_required_keys_are_those_of_the_reference_and_the_load_stamps_the_same_columns_everywhere() -> None:
-    required = {table.source: [one.name for one in table.value_columns if one.required] for table in SOURCE_TABLES}
+    required = {
+        table.source: [column.name for column in table.value_columns if column.required] for table in SOURCE_TABLES
+    }
     assert required == {
         "user_wallets": ["user_id", "balance", "frozen_amount"],
         "transaction_ledger": ["tx_id", "wallet_id", "type", "amount"],
@@ -81,7 +84,7 @@ def test_required_keys_are_those_of_the_reference_and_the_load_stamps_the_same_c
         "order_items": ["item_id", "order_id", "product_id"],
         "products": ["product_id"],
     }
-    stamped = {tuple(one.name for one in table.columns if one.is_stamped) for table in SOURCE_TABLES}
+    stamped = {tuple(column.name for column in table.columns if column.is_stamped) for table in SOURCE_TABLES}
     assert stamped == {
         (
             "ingested_at",
@@ -113,7 +116,7 @@ def schema_errors(files: dict[str, list[str]]) -> list[str]:
     """What the JSON Schema of each source says about its lines."""
     errors = []
     for source, lines in files.items():
-        table = next(one for one in SOURCE_TABLES if one.source == source)
+        table = next(candidate for candidate in SOURCE_TABLES if candidate.source == source)
         validator = jsonschema.Draft202012Validator(json_schema(table))
         records = [json.loads(line) for line in lines if line.strip()]
         errors += [error.message for record in records for error in validator.iter_errors(record)]
@@ -135,14 +138,14 @@ def test_the_json_schema_is_valid_and_refuses_lines_without_a_required_key(table
     schema = json_schema(table)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    required = [one for one in table.value_columns if one.required]
-    whole: dict[str, object] = {one.spellings[0]: "1" for one in required}
+    required = [column for column in table.value_columns if column.required]
+    whole: dict[str, object] = {column.spellings[0]: "1" for column in required}
     assert validator.is_valid(whole | {"unheard_of": [1]})
-    for one in required:
-        assert not validator.is_valid({key: value for key, value in whole.items() if key != one.spellings[0]})
-        assert not validator.is_valid(whole | {one.spellings[0]: {"nested": 1}})
-        for spelling in one.spellings[1:]:
-            renamed = {key: value for key, value in whole.items() if key != one.spellings[0]} | {spelling: "1"}
+    for column in required:
+        assert not validator.is_valid({key: value for key, value in whole.items() if key != column.spellings[0]})
+        assert not validator.is_valid(whole | {column.spellings[0]: {"nested": 1}})
+        for spelling in column.spellings[1:]:
+            renamed = {key: value for key, value in whole.items() if key != column.spellings[0]} | {spelling: "1"}
             assert validator.is_valid(renamed)
 
 
@@ -161,7 +164,10 @@ def test_the_json_schema_refuses_values_of_another_kind() -> None:
 
 
 def test_each_expectation_follows_from_the_contract() -> None:
-    kinds = {re.sub(r"ExpectColumn|Values|ToBe", "", type(one).__name__) for one in expectations(TABLES["orders_raw"])}
+    kinds = {
+        re.sub(r"ExpectColumn|Values|ToBe", "", type(expectation).__name__)
+        for expectation in expectations(TABLES["orders_raw"])
+    }
     assert kinds == {"ExpectTableRowCountBetween", "ToExist", "ToNotBeNull", "InSet", "Between"}
 
 
@@ -203,7 +209,7 @@ def test_a_newer_version_of_a_rule_changes_the_suite(project: Path, earlier: str
     (project / RULES).write_text(text, encoding="utf-8")
     difference = suite(read_contracts(project)["payment_orders_raw"]) ^ before
     assert len(difference) == 2
-    assert any("SETTLED" in one for one in difference)
+    assert any("SETTLED" in line for line in difference)
 
 
 def test_rules_that_cannot_be_read_are_named_in_one_line(project: Path) -> None:

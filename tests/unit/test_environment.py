@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from plura.cli import settings_page
-from plura.kit.environment import ServiceSettings, read_settings, remove_blanks
 from plura.kit.errors import ServiceError
 from plura.kit.known_settings import BLANK_IS_WRONG, KNOWN, OF_TESTS, PREFIXES, unknown_settings
-from plura.kit.settings import EngineSettings
+from plura.kit.lake_settings import EngineSettings
+from plura.kit.service_settings import ServiceSettings, read_settings
 from python_jobs.environment import ENVIRONMENTS, environment_name
 from tests.commands import Plura
 from tests.dbt_runs import PROJECT
@@ -207,13 +207,16 @@ def test_values_that_engines_misunderstand_stop_the_command(tmp_path: Path, name
 @pytest.mark.parametrize("name", WRONG_VALUES)
 @pytest.mark.parametrize("blank", ["", "  "])
 def test_a_blank_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str, blank: str) -> None:
-    """By the classes, and for dbt, which reads the environment after blank settings were removed from it."""
     monkeypatch.setenv(name, blank)
     field = name.removeprefix("PLURA_").lower()
     assert getattr(read_settings(EngineSettings), field) == EngineSettings.model_fields[field].default
-    environ = {name: blank, "PLURA_ENV": blank, "PATH": blank}
-    remove_blanks(environ, KNOWN - BLANK_IS_WRONG)
-    assert environ == {"PLURA_ENV": blank, "PATH": blank}
+
+
+def test_dbt_trims_every_setting_so_that_a_blank_one_is_false() -> None:
+    """In the profile and the project nothing but the expression itself can say that blank means unset."""
+    read = [(name, rest) for text in texts(*READERS) for name, rest in re.findall(r"env_var\('(\w+)'(.{0,12})", text)]
+    assert {name for name, rest in read if not rest.startswith(", '') | trim")} <= BLANK_IS_WRONG
+    assert len(read) > len(EngineSettings.model_fields)
 
 
 def test_a_command_takes_blank_settings_as_unset(tmp_path: Path) -> None:
@@ -227,9 +230,12 @@ def test_a_command_takes_blank_settings_as_unset(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", EngineSettings.model_fields)
 def test_the_dbt_project_has_the_same_default(field: str) -> None:
     name = f"PLURA_{field}".upper()
-    found = {value for text in texts(*READERS) for value in re.findall(rf"env_var\('{name}', '([^']*)'\)", text)}
-    # without a value: whether a setting is given at all
-    assert found - {""} == {str(EngineSettings.model_fields[field].default)} - {""}
+    found = {
+        value
+        for text in texts(*READERS)
+        for value in re.findall(rf"env_var\('{name}', ''\) \| trim or '([^']*)'", text)
+    }
+    assert found == {str(EngineSettings.model_fields[field].default)} - {""}
 
 
 def test_the_default_values_pass(monkeypatch: pytest.MonkeyPatch) -> None:

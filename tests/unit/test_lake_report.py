@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from plura.cli.lake_report import print_report, summary
-from plura.kit.settings import LakeSettings
+from plura.kit.lake_settings import LakeSettings
 from python_jobs.report import DayReport
 
 CLEAN = DayReport(

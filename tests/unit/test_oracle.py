@@ -92,7 +92,7 @@ def rule(domain: str, metric: str, **columns: str) -> dict[str, str]:
 
 def without(metric: str) -> list[dict[str, str]]:
     """Default rules but for one metric."""
-    return [one for one in RULES if one["metric"] != metric]
+    return [rule for rule in RULES if rule["metric"] != metric]
 
 
 def figures(row: TableRow, *columns: str) -> tuple[object, ...]:
@@ -132,7 +132,7 @@ def test_decimals_are_exact(given: object, wanted: str | None) -> None:
 
 def test_whole_numbers_booleans_and_texts() -> None:
     """2^31 is the first value beyond int."""
-    assert [to_integer(one, 32) for one in ("5", NumberText("1.0"), "1.5", "2147483647", "2147483648", True)] == [
+    assert [to_integer(given, 32) for given in ("5", NumberText("1.0"), "1.5", "2147483647", "2147483648", True)] == [
         5,
         1,
         None,
@@ -141,10 +141,10 @@ def test_whole_numbers_booleans_and_texts() -> None:
         None,
     ]
     given = (True, "FALSE", "yes", NumberText("1"), NumberText("0.0"), "1", "1.0", NumberText("2"))
-    assert [to_boolean(one) for one in given] == [True, False, None, True, False, True, None, None]
-    assert [to_text(one) for one in (NumberText("1.50"), True, [1], " a ")] == ["1.5", "true", None, " a "]
+    assert [to_boolean(value) for value in given] == [True, False, None, True, False, True, None, None]
+    assert [to_text(value) for value in (NumberText("1.50"), True, [1], " a ")] == ["1.5", "true", None, " a "]
     numbers = ("1001", "1001.0", "1.001e3", "-0", "0e5", "-2.50e-1", "1e1001")
-    assert [to_text(NumberText(one)) for one in numbers] == ["1001", "1001", "1001", "0", "0", "-0.25", None]
+    assert [to_text(NumberText(number)) for number in numbers] == ["1001", "1001", "1001", "0", "0", "-0.25", None]
 
 
 def test_timestamps() -> None:
@@ -209,7 +209,7 @@ def test_a_ledger_entry_is_immutable_within_a_version() -> None:
     at = kst(D1, "01:00")
     lines = [entry("t", "a", "CHARGE", amount, at) for amount in (10, 15, 10)]
     tables = silver_of(batch("transaction_ledger_raw", *lines))
-    assert [one.amount for one in tables.ledger_entries.values()] == [Decimal("10.00")]
+    assert [entry.amount for entry in tables.ledger_entries.values()] == [Decimal("10.00")]
     assert [(bad.reason, json.loads(bad.raw)["amount"]) for bad in tables.bad_rows] == [("conflicting_entry", 15)]
     breach = gate_breaches(tables, parse_rules(RULES), AS_OF)[0]
     # 1 bad row of 3 is more than 1 %.
@@ -252,7 +252,7 @@ def test_first_failed_check_names_the_reason() -> None:
         "negative_price",
         "invalid_price",
     ]
-    assert [str(one.balance_total) for one in tables.wallet_snapshot.values()] == ["0.00"]
+    assert [str(snapshot.balance_total) for snapshot in tables.wallet_snapshot.values()] == ["0.00"]
 
 
 def test_row_rules_are_those_of_the_rows_day() -> None:
@@ -271,7 +271,7 @@ def test_row_rules_are_those_of_the_rows_day() -> None:
     ]
     rules = [*without("entry_type_allowed"), first, second]
     tables = silver_of(batch("transaction_ledger_raw", *lines), rules=rules)
-    assert [one.tx_id for one in tables.ledger_entries.values()] == ["t1"]
+    assert [entry.tx_id for entry in tables.ledger_entries.values()] == ["t1"]
     assert [bad.reason for bad in tables.bad_rows] == ["invalid_entry_type"]
 
 
@@ -297,7 +297,7 @@ def test_the_most_specific_scope_wins() -> None:
         [rule("dq", "m", rule_id="all"), rule("dq", "m", rule_id="one", scope=LEDGER)],
     )
     found = [rules.on_day("dq", "m", D1, scope) for scope in (LEDGER, WALLETS, None)]
-    assert [one.rule_id if one else None for one in found] == ["one", "all", "all"]
+    assert [rule.rule_id if rule else None for rule in found] == ["one", "all", "all"]
 
 
 # Guardrail
@@ -318,11 +318,11 @@ def test_day_figures() -> None:
     # 3 usable keys, 2 of them distinct: 1/3; bad are the negative amount and the blank id: 2/4.
     wanted = (4, 21600, "0.333333", "0.500000", 0, "DUP_SUSPECTED", "CRITICAL")
     assert figures(vars(status), *columns) == wanted
-    assert [one.metric for one in found] == ["dup_rate_tx_id", "contract_bad_records_rate"]
+    assert [finding.metric for finding in found] == ["dup_rate_tx_id", "contract_bad_records_rate"]
     # The next day is empty: 6 h + 24 h = 108000 s, floor(30 h / 24 h) = 1.
     status, found = evaluate(rows, LEDGER, (day_start(D2), day_end(D2)), "day", rules, AS_OF)
     assert figures(vars(status), *columns) == (0, 108000, "0.000000", "0.000000", 1, "SOURCE_STALE", "CRITICAL")
-    assert [one.metric for one in found] == ["freshness_sec_day", "completeness_zero_windows_day"]
+    assert [finding.metric for finding in found] == ["freshness_sec_day", "completeness_zero_windows_day"]
     # A tile 18:20-18:30: 30 min = 1800 s, three empty tiles.
     start = day_start(D1) + timedelta(hours=18, minutes=20)
     status, found = evaluate(rows, LEDGER, (start, start + timedelta(minutes=10)), "tile", rules, AS_OF)
@@ -650,7 +650,7 @@ def test_scenario_supply_mismatch() -> None:
     row = tables[SUPPLY][0]
     assert figures(row, "issued_supply", "wallet_total_balance", "verdict") == ("3750.00", "900.00", "MISMATCH")
     assert figures(row, "stale_wallet_count", "max_snapshot_age_sec") == (2, 54000)
-    assert [figures(one, "exception_type", "severity", "metric_value") for one in tables[EXCEPTIONS]] == [
+    assert [figures(exception, "exception_type", "severity", "metric_value") for exception in tables[EXCEPTIONS]] == [
         ("SUPPLY_MISMATCH", "CRITICAL", "2850.000000")
     ]
     assert ("issuer_1", "NO_SNAPSHOT") in recon_of(tables, "user_id", "coverage")

@@ -15,9 +15,9 @@ from python_jobs.publish import (
     MemoryOutbox,
     Outbox,
     OutboxEvent,
-    Patience,
     Publisher,
     PublisherRejectedError,
+    RetryPolicy,
     sole_publisher,
 )
 from python_jobs.publish.events import EventRefusedError, State
@@ -84,7 +84,7 @@ def test_two_publishers_of_one_warehouse_are_told_apart_and_leave_it_to_the_runs
 def test_waits_double_to_a_limit_and_are_shortened_by_chance() -> None:
     slept: list[float] = []
     made = publisher(memory_outbox(["a"]), MoodyHub({of(1): down(4)}), slept)
-    made.patience = Patience(tries=5, first=1, longest=3)
+    made.retry_policy = RetryPolicy(tries=5, first=1, longest=3)
     assert made.publish().delivered == 1
     assert slept == [1, 2, 3, 3]
     made = publisher(memory_outbox(["a"]), MoodyHub({of(1): down(1)}), slept, chance=lambda: 0.0)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from python_jobs.publish import HubUnavailableError, MemoryHub, MemoryOutbox, OutboxEvent, Patience, Publisher
+from python_jobs.publish import HubUnavailableError, MemoryHub, MemoryOutbox, OutboxEvent, Publisher, RetryPolicy
 from python_jobs.publish.events import Attempt, EventRefusedError
 from tests.eventhub import event
 
@@ -17,7 +17,7 @@ TAKEN, DOWN, LOST, BUSY, LONG_BUSY = "taken", "down", "taken, answer lost", "bus
 KILL_FIRST, KILL_AFTER = "killed before", "killed after"
 SENDING = (TAKEN, DOWN, LOST, BUSY, LONG_BUSY, KILL_FIRST, KILL_AFTER)
 RECORDING = (TAKEN, TAKEN, KILL_FIRST, KILL_AFTER)
-MOST_EXCHANGES = 1_000
+MOST_READS = 1_000
 START = datetime(2026, 3, 10, tzinfo=UTC)
 
 
@@ -35,15 +35,15 @@ class World:
         self.hub = MemoryHub()
         self.exception_of = {}
         for number, exception in enumerate(exceptions):
-            one = event(number, str(exception))
-            self.outbox.add(one, exception_id=str(exception))
-            self.exception_of[one.event_id] = exception
+            made = event(number, str(exception))
+            self.outbox.add(made, exception_id=str(exception))
+            self.exception_of[made.event_id] = exception
         self.refused = {f"{number:064x}" for number in refused if number < len(exceptions)}
         self.sending: Iterator[str] = iter(sending)
         self.recording: Iterator[str] = iter(recording)
         self.happened: Counter[str] = Counter()
         self.moments = 0
-        self.exchanges = 0
+        self.reads = 0
 
     def now(self) -> datetime:
         self.moments += 1
@@ -62,15 +62,15 @@ class Mortal:
         self.world.happened["killed"] += 1
         raise KilledError
 
-    def exchange(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
+    def record_and_read(self, done: Sequence[Attempt], *, limit: int, tried_before: datetime) -> list[OutboxEvent]:
         if self.is_dead:
             raise KilledError
-        self.world.exchanges += 1
-        assert self.world.exchanges < MOST_EXCHANGES, "the publisher goes round in circles"
+        self.world.reads += 1
+        assert self.world.reads < MOST_READS, "the publisher goes round in circles"
         fate = next(self.world.recording, TAKEN)
         if fate == KILL_FIRST:
             self.die()
-        found = self.world.outbox.exchange(done, limit=limit, tried_before=tried_before)
+        found = self.world.outbox.record_and_read(done, limit=limit, tried_before=tried_before)
         if fate == KILL_AFTER:
             self.die()
         return found
@@ -102,7 +102,7 @@ def publish_until_nothing_waits(world: World, batch: int, tries: int) -> None:
             outbox=mortal,  # type: ignore[arg-type]  # the publisher needs no more of it
             hub=mortal,
             batch=batch,
-            patience=Patience(tries=tries),
+            retry_policy=RetryPolicy(tries=tries),
             clock=world.now,
             sleep=lambda _seconds: None,
         )

@@ -331,8 +331,8 @@ def test_an_id_that_is_missing_or_used_twice(tmp_path: Path, cells: dict[str, st
 
 
 def test_one_id_for_two_starts_or_contents(tmp_path: Path) -> None:
-    for other in ({"effective_start_ts": "2026-02-04"}, {"threshold": "2"}, {}):
-        rows = (row(DRIFT, threshold="1"), row(DRIFT, **{"threshold": "1"} | other))
+    for change in ({"effective_start_ts": "2026-02-04"}, {"threshold": "2"}, {}):
+        rows = (row(DRIFT, threshold="1"), row(DRIFT, **{"threshold": "1"} | change))
         assert "rule odd: rule_id is there twice" in problem(tmp_path, *rows)
 
 
@@ -422,7 +422,7 @@ def test_what_is_no_instant_of_the_calendar(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("text", ["1990-01-01", "1960-01-01", "0001-01-01", "2000-01-01T00:00:00+09:00"])
 def test_the_earliest_instant_may_be_before_the_calendar_of_rules(tmp_path: Path, text: str) -> None:
     reading = read(DEFAULT + row("silver/earliest_instant", allowed_values=f'["{text}"]'), tmp_path)
-    assert [one.values for one in reading.versions if one.rule_id == "odd"] == [(text,)]
+    assert [version.values for version in reading.versions if version.rule_id == "odd"] == [(text,)]
 
 
 def test_every_metric_is_read_with_what_it_needs(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ def reference() -> Iterator[str]:
                 f"{domain} / `{name}`",
                 metric.purpose,
                 metric.numbers.says if metric.numbers else "",
-                ", ".join(f"`{one}`" for one in metric.severities),
+                ", ".join(f"`{severity}`" for severity in metric.severities),
                 metric.values.says if metric.values else "",
-                ", ".join(f"`{one}`" for one in metric.scopes),
+                ", ".join(f"`{scope}`" for scope in metric.scopes),
             ]
             yield "| " + " | ".join(cells) + " |"
 

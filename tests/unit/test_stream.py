@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from plura.cli.lake_stream import checkpoints
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import LakeSettings, SparkSettings
+from plura.kit.lake_settings import LakeSettings, SparkSettings
 from python_jobs.contracts import read_contracts
 from python_jobs.load.lines import LONGEST_LINE, parse_line
 from python_jobs.stream import Feed, default_feeds, queries, read_feeds

@@ -66,12 +66,7 @@ known_days as (
 
 digests as (
 
-    select
-        known_days.date_kst,
-        coalesce({{ concat_sorted('rule.rule_digest') }}, '') as inputs_digest
-    from known_days
-    left join {{ ref('int_rule_days') }} as rule on rule.domain = 'analytics' and {{ valid_on('rule', 'known_days.date_kst') }}
-    group by known_days.date_kst
+    {{ analytics_inputs_digest('known_days') }}
 
 ),
 

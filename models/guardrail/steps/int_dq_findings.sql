@@ -40,21 +40,9 @@ figures as (
 
 ),
 
--- the rule for the source, else the one for all
 ruled as (
 
-    select
-        figures.*,
-        coalesce(scoped.rule_id, general.rule_id) as rule_id,
-        case when scoped.rule_id is not null then {{ limit('scoped', 'warn') }} else {{ limit('general', 'warn') }} end as warn,
-        case when scoped.rule_id is not null then {{ limit('scoped', 'crit') }} else {{ limit('general', 'crit') }} end as crit
-    from figures
-    left join {{ ref('int_rule_days') }} as scoped
-        on scoped.domain = 'dq' and scoped.metric = figures.metric and scoped.scope = figures.source_table
-        and {{ valid_on('scoped', 'figures.date_kst') }}
-    left join {{ ref('int_rule_days') }} as general
-        on general.domain = 'dq' and general.metric = figures.metric and general.scope is null
-        and {{ valid_on('general', 'figures.date_kst') }}
+    {{ rule_on_days('figures', 'dq', scope='source_table') }}
 
 ),
 

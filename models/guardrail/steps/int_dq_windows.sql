@@ -125,9 +125,18 @@ asked_days as (
 
 ),
 {% endif %}
+known_days as (
+
+    select date_kst from asked_days
+    union
+    select date_kst from {{ ref('pipeline_day') }}
+    where pipeline_name = 'pipeline_a'
+
+),
+
 digests as (
 
-    {{ guardrail_inputs_digest("(select date_kst from asked_days union select date_kst from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_a')") }}
+    {{ guardrail_inputs_digest('known_days') }}
 
 ),
 

@@ -5,6 +5,7 @@ with counted as (
     {% for target in silver_targets() %}
     select
         'silver.{{ target }}' as source_table,
+        {{ kst_date(as_of()) }} as date_kst,
         count(*) as total_rows,
         count(reason) as bad_rows
     from {{ ref('int_' ~ target ~ '_checked') }}
@@ -14,28 +15,30 @@ with counted as (
 
 ),
 
-rules as (
+rate_rule as (
 
-    select * from {{ ref('int_rule_days') }} as rule_days
-    where domain = 'silver' and {{ valid_on('rule_days', kst_date(as_of())) }}
+    {{ rule_on_days('counted', 'silver', 'bad_records_rate', scope='source_table') }}
+
+),
+
+rows_rule as (
+
+    {{ rule_on_days('counted', 'silver', 'bad_records_min_rows', scope='source_table') }}
 
 ),
 
 checked as (
 
     select
-        counted.source_table,
-        counted.total_rows,
-        counted.bad_rows,
-        coalesce({{ ratio('counted.bad_rows', 'counted.total_rows') }}, 0) as bad_rate,
-        case when scoped.rule_id is not null then {{ limit('scoped', 'fail') }} else {{ limit('general', 'fail') }} end as threshold,
-        coalesce(scoped_rows.threshold, general_rows.threshold, 1) as min_rows,
-        coalesce(scoped.rule_id, general.rule_id) as rule_id
-    from counted
-    left join rules as scoped on scoped.metric = 'bad_records_rate' and scoped.scope = counted.source_table
-    left join rules as general on general.metric = 'bad_records_rate' and general.scope is null
-    left join rules as scoped_rows on scoped_rows.metric = 'bad_records_min_rows' and scoped_rows.scope = counted.source_table
-    left join rules as general_rows on general_rows.metric = 'bad_records_min_rows' and general_rows.scope is null
+        rate_rule.source_table,
+        rate_rule.total_rows,
+        rate_rule.bad_rows,
+        coalesce({{ ratio('rate_rule.bad_rows', 'rate_rule.total_rows') }}, 0) as bad_rate,
+        rate_rule.fail as threshold,
+        coalesce(rows_rule.threshold, 1) as min_rows,
+        rate_rule.rule_id
+    from rate_rule
+    inner join rows_rule on rate_rule.source_table = rows_rule.source_table
 
 ),
 

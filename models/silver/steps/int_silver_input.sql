@@ -13,9 +13,7 @@ arrived as (
 
 row_rules as (
 
-    select {{ sha256_hex(concat_sorted("concat(rule_digest, cast(valid_from_day as string), cast(valid_to_day as string))")) }} as rules_digest
-    from {{ ref('int_rule_days') }}
-    where domain = 'silver' and metric in ({{ row_rule_metrics() }})
+    {{ row_rules_digest() }}
 
 ),
 

@@ -41,26 +41,29 @@ spans as (
 
 ),
 
--- of each metric the version for the table, else the one for all
-ranked as (
+metrics as (
+
+    select distinct metric from rules
+
+),
+
+asked as (
 
     select
         tables.bronze_table,
         tables.value_metric,
-        spans.valid_from_day,
+        spans.valid_from_day as date_kst,
         spans.valid_to_day,
-        rules.metric,
-        rules.rule_id,
-        rules.allowed_values,
-        row_number() over (
-            partition by tables.bronze_table, spans.valid_from_day, rules.metric
-            order by case when rules.scope is null then 1 else 0 end
-        ) as scope_rank
+        metrics.metric
     from tables
     cross join spans
-    left join rules
-        on {{ valid_on('rules', 'spans.valid_from_day') }}
-        and (rules.scope is null or rules.scope = tables.bronze_table)
+    cross join metrics
+
+),
+
+ruled as (
+
+    {{ rule_on_days('asked', 'silver', scope='bronze_table') }}
 
 ),
 
@@ -68,7 +71,7 @@ final as (
 
     select
         bronze_table,
-        valid_from_day,
+        date_kst as valid_from_day,
         valid_to_day,
         max(case when metric = value_metric then rule_id end) as rule_id,
         max(case when metric = value_metric then allowed_values end) as allowed_values,
@@ -79,9 +82,8 @@ final as (
         ) as earliest_instant,
         max(case when metric = 'currency_allowed' then allowed_values end) as currencies,
         max(case when metric = 'overdraft_allowed' then {{ any_of_patterns('allowed_values') }} end) as overdraft_pattern
-    from ranked
-    where scope_rank = 1
-    group by bronze_table, valid_from_day, valid_to_day
+    from ruled
+    group by bronze_table, date_kst, valid_to_day
 
 )
 

@@ -13,8 +13,8 @@ import typer
 from plura.cli.console import fail, out, progress_bar, say
 from plura.cli.demo_lookup import look_up_one
 from plura.cli.lake_report import print_report
-from plura.kit.environment import read_settings
-from plura.kit.settings import LakeSettings
+from plura.kit.lake_settings import LakeSettings
+from plura.kit.service_settings import read_settings
 from python_jobs.warehouse import open_duckdb, refuse_name, warehouse_lock
 
 FIRST_DAY = date(2026, 2, 1)

@@ -14,12 +14,12 @@ import typer
 from plura.cli.console import fail, progress_bar, say, warn
 from plura.cli.options import Target, Wait, lake_of, lake_settings, required_kafka
 from plura.cli.own_process import in_own_process
-from plura.kit.environment import read_settings
 from plura.kit.kafka import KafkaSettings
+from plura.kit.service_settings import read_settings
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:
-    from plura.kit.settings import LakeSettings
+    from plura.kit.lake_settings import LakeSettings
     from python_jobs.lakes.lake import Lake
     from python_jobs.publish import Hub, Outbox, PassReport, Publisher
 

@@ -16,7 +16,7 @@ from python_jobs.pipeline_names import TITLES
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from plura.kit.settings import LakeSettings
+    from plura.kit.lake_settings import LakeSettings
     from python_jobs.report import DayReport, Rows
 
 _COLOURS = {
@@ -68,8 +68,8 @@ def summary(report: DayReport) -> list[tuple[str, str, str]]:
     for row in report.recon:
         counts[row["verdict"]] = counts.get(row["verdict"], 0) + row["wallets"]
     # the verdict that asks for the most attention speaks for the day
-    verdict = next((one for one in ("DRIFT", "SUPPRESSED", "UNRECONCILED", "OK") if one in counts), "NO_DATA")
-    wallets = ", ".join(f"{count:,} {one}" for one, count in sorted(counts.items(), key=lambda item: -item[1]))
+    verdict = next((name for name in ("DRIFT", "SUPPRESSED", "UNRECONCILED", "OK") if name in counts), "NO_DATA")
+    wallets = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items(), key=lambda item: -item[1]))
     tags = [
         f"{row['dq_tag']} on {row['source_table'].removeprefix('bronze.')}" for row in report.quality if row["dq_tag"]
     ]
@@ -105,7 +105,9 @@ def _difference(supply: dict[str, Any]) -> str:
 def _open_elsewhere(report: DayReport) -> list[str]:
     """Open exceptions of other days by severity, with their days."""
     severities = sorted({row["severity"] for row in report.elsewhere})
-    of_severity = {one: [row for row in report.elsewhere if row["severity"] == one] for one in severities}
+    of_severity = {
+        severity: [row for row in report.elsewhere if row["severity"] == severity] for severity in severities
+    }
     return [
         f"{sum(row['exceptions'] for row in rows):,} {severity} open on other days: {_days_of(rows)}"
         for severity, rows in of_severity.items()

@@ -14,9 +14,9 @@ import typer
 
 from plura.cli.console import say, warn
 from plura.cli.options import Wait, lake_settings, required_kafka, spark_lake
-from plura.kit.environment import read_settings
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import LakeSettings, SparkSettings
+from plura.kit.lake_settings import LakeSettings, SparkSettings
+from plura.kit.service_settings import read_settings
 from python_jobs.contracts import Table, read_contracts
 from python_jobs.warehouse import LakeError
 

@@ -9,8 +9,7 @@ import typer
 
 from plura.cli import demo, lake, lake_batches, lake_publish, lake_stream, tx, tx_api, tx_consumer
 from plura.cli.console import fail, say, warn
-from plura.kit.environment import remove_blanks
-from plura.kit.known_settings import BLANK_IS_WRONG, KNOWN, unknown_settings
+from plura.kit.known_settings import unknown_settings
 from python_jobs.environment import environment_name
 from python_jobs.errors import PluraError
 
@@ -65,12 +64,11 @@ def main() -> None:
 
 
 def _check_environment() -> None:
-    """Warn about variables that are not settings, and remove those that are blank.
+    """Warn about variables that are not settings.
 
     Raises:
         PluraError: ``PLURA_ENV`` is not the name of an environment.
     """
-    remove_blanks(os.environ, KNOWN - BLANK_IS_WRONG)
     for text in unknown_settings(os.environ):
         warn(text)
     try:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plura.kit.environment import read_settings
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import EngineSettings, LakeSettings, SparkSettings
+from plura.kit.lake_settings import EngineSettings, LakeSettings, SparkSettings
+from plura.kit.service_settings import read_settings
 from python_jobs.warehouse import LakeError
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from pydantic.fields import FieldInfo
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.sign_in import SignInSettings
 from plura.kit.database import DatabaseSettings
-from plura.kit.environment import ServiceSettings
 from plura.kit.kafka import KafkaSettings
+from plura.kit.lake_settings import PROJECT_DIR, EngineSettings, LakeSettings, SparkSettings
 from plura.kit.observability.otlp import OtlpSettings
-from plura.kit.settings import PROJECT_DIR, EngineSettings, LakeSettings, SparkSettings
+from plura.kit.service_settings import ServiceSettings
 from plura.tx.api.settings import ApiSettings
 from plura.tx.consumer.settings import ConsumerSettings
 
@@ -51,7 +51,7 @@ variable that begins with `PLURA_` but is not a setting causes a warning that su
 
 White space around a value is removed, and a blank value counts as unset. `PLURA_ENV` and the salt are exceptions, so
 that production never gets the local dummy by mistake: white space in them, and a blank `PLURA_ENV`, stop the command.
-`dbt` by itself, without `plura`, takes a blank variable as a value.
+`dbt` by itself, without `plura`, reads them in the same way.
 
 A name in parentheses works as well, for older deployments; both set to different values is an error. Relative paths
 begin at the project folder. [Databricks](databricks.md), [streaming](streaming.md), [publication](publication.md) and

@@ -8,7 +8,7 @@ import typer
 
 from plura.cli.console import say
 from plura.cli.tx_options import database
-from plura.kit.environment import read_settings
+from plura.kit.service_settings import read_settings
 
 
 def api(

@@ -19,9 +19,9 @@ import typer
 
 from plura.cli.console import progress_bar, say
 from plura.cli.tx_options import database, database_problems
-from plura.kit.environment import read_settings
 from plura.kit.errors import ServiceError
 from plura.kit.observability.logs import fields
+from plura.kit.service_settings import read_settings
 from plura.tx.consumer.errors import Code
 
 if TYPE_CHECKING:

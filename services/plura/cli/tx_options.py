@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from plura.kit.environment import read_settings
 from plura.kit.errors import ServiceError
+from plura.kit.service_settings import read_settings
 
 if TYPE_CHECKING:
     from plura.kit.database import Database

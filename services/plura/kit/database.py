@@ -13,12 +13,12 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from pydantic import Field, SecretStr, field_validator
 
+from plura.kit.azure_tokens import azure_tokens
 from plura.kit.database_address import read_address
 from plura.kit.embedded_postgres import EmbeddedPostgres
-from plura.kit.environment import ServiceSettings
 from plura.kit.errors import ServiceError
-from plura.kit.settings import PROJECT_DIR
-from plura.kit.tokens import azure_tokens
+from plura.kit.lake_settings import PROJECT_DIR
+from plura.kit.service_settings import ServiceSettings
 
 _AZURE_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 

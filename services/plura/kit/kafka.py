@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from plura.kit.environment import ServiceSettings
+from plura.kit.azure_tokens import azure_tokens
 from plura.kit.errors import ServiceError
-from plura.kit.tokens import azure_tokens
+from plura.kit.service_settings import ServiceSettings
 
 _LOGIN_MODULES = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",

@@ -29,8 +29,8 @@ def shared(postgres: Any, identity: Provider) -> Iterator[AdminApi]:
 
     with temporary_database(postgres, template="migrated") as database:
         payment(database)
-        with running(database, auth_settings(identity)) as one:
-            yield one
+        with running(database, auth_settings(identity)) as api:
+            yield api
 
 
 def unharmed(api: AdminApi) -> None:
@@ -83,32 +83,32 @@ def test_a_request_without_a_token_is_challenged(shared: AdminApi) -> None:
 
 
 def test_a_flood_of_invented_keys_does_not_reach_the_provider(bo: TestDatabase) -> None:
-    with provider() as one, running(bo, auth_settings(one)) as api:
-        assert one.requests == 1
+    with provider() as identity_provider, running(bo, auth_settings(identity_provider)) as api:
+        assert identity_provider.requests == 1
         invented = [token(kid=f"k-{number}", key=rsa_key("other")) for number in range(300)]
         with ThreadPoolExecutor(8) as pool:
             statuses = list(pool.map(lambda bearer: api.get("/admin/tx/t", bearer=bearer).status_code, invented))
         assert set(statuses) == {401}
-        assert one.requests <= 2
+        assert identity_provider.requests <= 2
 
 
 def test_a_rotated_key_is_taken_up(bo: TestDatabase) -> None:
     with (
-        provider() as one,
+        provider() as identity_provider,
         mock.patch("plura.kit.auth.keys.RETRY_SECONDS", 0.0),
-        running(bo, auth_settings(one)) as api,
+        running(bo, auth_settings(identity_provider)) as api,
     ):
         rotated = token(kid="k2", key=rsa_key("k2"))
         assert api.get("/admin/tx/t", bearer=rotated).status_code == 401
-        one.document = jwks(jwk(rsa_key("k2"), "k2"))
+        identity_provider.document = jwks(jwk(rsa_key("k2"), "k2"))
         assert api.get("/admin/tx/t", bearer=rotated).status_code == 404
         assert api.get("/admin/tx/t", bearer=token()).status_code == 401
 
 
 def test_without_the_provider_nobody_can_be_judged(bo: TestDatabase) -> None:
-    with provider() as one:
-        one.status = 500
-        with running(bo, auth_settings(one)) as api:
+    with provider() as identity_provider:
+        identity_provider.status = 500
+        with running(bo, auth_settings(identity_provider)) as api:
             answered = api.get("/admin/tx/t")
             assert answered.status_code == 503
             assert answered.json()["detail"] == "The keys of the identity provider are not available"
@@ -121,23 +121,23 @@ def test_without_the_provider_nobody_can_be_judged(bo: TestDatabase) -> None:
 @pytest.mark.parametrize("document", [{"keys": []}, jwks(jwk(rsa_key("k1"), "k1", use="enc"))])
 def test_a_key_set_without_a_usable_key_makes_the_process_unready(bo: TestDatabase, document: dict[str, Any]) -> None:
     with (
-        provider(document) as one,
+        provider(document) as identity_provider,
         mock.patch("plura.kit.auth.keys.RETRY_SECONDS", 0.0),
-        running(bo, auth_settings(one)) as api,
+        running(bo, auth_settings(identity_provider)) as api,
     ):
         ready = api.get("/readyz")
         assert (ready.status_code, ready.json()["identity"], ready.json()["database"]) == (503, False, True)
         assert api.get("/admin/tx/t").status_code == 503
-        one.document = jwks(jwk(rsa_key("k1"), "k1"))
+        identity_provider.document = jwks(jwk(rsa_key("k1"), "k1"))
         assert api.get("/admin/tx/t").status_code == 404
         time.sleep(1.1)  # a readiness is reused for a second
         assert api.get("/readyz").status_code == 200
 
 
 def test_a_redirect_of_the_provider_is_not_followed(bo: TestDatabase) -> None:
-    with provider() as one:
-        one.status = 302
-        with running(bo, auth_settings(one)) as api:
+    with provider() as identity_provider:
+        identity_provider.status = 302
+        with running(bo, auth_settings(identity_provider)) as api:
             assert api.get("/admin/tx/t").status_code == 503
 
 
@@ -273,13 +273,13 @@ def test_an_unforeseen_error_is_a_problem_without_its_text(api: AdminApi) -> Non
 @contextmanager
 def line(api: AdminApi) -> Iterator[socket.socket]:
     host, port = api.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=15) as one:
-        yield one
+    with socket.create_connection((host, int(port)), timeout=15) as connection:
+        yield connection
 
 
-def everything(one: socket.socket) -> bytes:
+def everything(connection: socket.socket) -> bytes:
     found = b""
-    while chunk := one.recv(65_536):
+    while chunk := connection.recv(65_536):
         found += chunk
     return found
 
@@ -296,9 +296,9 @@ def everything(one: socket.socket) -> bytes:
     ],
 )
 def test_what_is_no_http_is_refused(shared: AdminApi, raw: bytes) -> None:
-    with line(shared) as one:
-        one.sendall(raw)
-        response = everything(one)
+    with line(shared) as connection:
+        connection.sendall(raw)
+        response = everything(connection)
     assert response.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"x-correlation-id: " in response
     assert response.count(b"HTTP/1.1 ") == 1
@@ -306,19 +306,19 @@ def test_what_is_no_http_is_refused(shared: AdminApi, raw: bytes) -> None:
 
 
 def test_a_head_without_end_is_refused(shared: AdminApi) -> None:
-    with line(shared) as one:
-        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+    with line(shared) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
         with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012  # the server closes while we write
             for _ in range(200):
-                one.sendall(b"X-More: " + b"a" * 8000 + b"\r\n")
+                connection.sendall(b"X-More: " + b"a" * 8000 + b"\r\n")
                 time.sleep(0.001)
     unharmed(shared)
 
 
 def test_a_body_without_end_is_not_kept(shared: AdminApi) -> None:
-    with line(shared) as one:
-        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n")
-        response = one.recv(65_536)
+    with line(shared) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n")
+        response = connection.recv(65_536)
         assert response.startswith(b"HTTP/1.1 200 OK\r\n")
     unharmed(shared)
 
@@ -338,11 +338,11 @@ def test_clients_that_hold_the_line_are_let_go(
     with (
         mock.patch.object(server, "REQUEST_SECONDS", 0.5),
         running(bo, auth_settings(identity)) as api,
-        line(api) as one,
+        line(api) as connection,
     ):
         started = time.monotonic()
-        one.sendall(sent)
-        assert everything(one).startswith(response)
+        connection.sendall(sent)
+        assert everything(connection).startswith(response)
         assert time.monotonic() - started < 5
 
 
@@ -350,24 +350,24 @@ def test_a_second_request_has_no_more_time_than_the_first(bo: TestDatabase, iden
     with (
         mock.patch.object(server, "REQUEST_SECONDS", 0.5),
         running(bo, auth_settings(identity)) as api,
-        line(api) as one,
+        line(api) as connection,
     ):
-        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert one.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
         started = time.monotonic()
-        one.sendall(b"GET /healthz HT")
-        assert everything(one).startswith(b"HTTP/1.1 408 ")
+        connection.sendall(b"GET /healthz HT")
+        assert everything(connection).startswith(b"HTTP/1.1 408 ")
         assert time.monotonic() - started < 5
 
 
 def test_a_slow_client_that_drips_gets_no_more_time(bo: TestDatabase, identity: Provider) -> None:
     with mock.patch.object(server, "REQUEST_SECONDS", 0.5), running(bo, auth_settings(identity)) as api:
-        with line(api) as one:
-            one.sendall(b"GET /healthz HTTP/1.1\r\n")
+        with line(api) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\n")
             started = time.monotonic()
             with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012  # the server closes while we write
                 while time.monotonic() - started < 5:
-                    one.sendall(b"a")
+                    connection.sendall(b"a")
                     time.sleep(0.05)
         assert time.monotonic() - started < 4
 
@@ -377,16 +377,16 @@ def test_two_hundred_slow_clients_keep_nobody_waiting(shared: AdminApi) -> None:
     try:
         for _ in range(200):
             host, port = shared.url.removeprefix("http://").split(":")
-            one = socket.create_connection((host, int(port)), timeout=15)
-            one.sendall(b"GET /admin/tx/po-1-pay HTTP/1.1\r\nHost: x\r\n")
-            lines.append(one)
+            log_line = socket.create_connection((host, int(port)), timeout=15)
+            log_line.sendall(b"GET /admin/tx/po-1-pay HTTP/1.1\r\nHost: x\r\n")
+            lines.append(log_line)
         started = time.monotonic()
         for _ in range(10):
             unharmed(shared)
         assert time.monotonic() - started < 5
     finally:
-        for one in lines:
-            one.close()
+        for log_line in lines:
+            log_line.close()
 
 
 def test_a_client_that_takes_nothing_is_let_go(bo: TestDatabase, identity: Provider) -> None:
@@ -397,24 +397,24 @@ def test_a_client_that_takes_nothing_is_let_go(bo: TestDatabase, identity: Provi
     )
     with mock.patch.object(server, "ANSWER_SECONDS", 0.5), running(bo, auth_settings(identity)) as api:
         host, port = api.url.removeprefix("http://").split(":")
-        with socket.socket() as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            one.settimeout(10)
-            one.connect((host, int(port)))
+        with socket.socket() as slow_reader:
+            slow_reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            slow_reader.settimeout(10)
+            slow_reader.connect((host, int(port)))
             deadline = time.monotonic() + 15
             with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012  # the server closes while we write
                 while time.monotonic() < deadline:
-                    one.sendall(head)
+                    slow_reader.sendall(head)
                     time.sleep(0.001)
         assert api.get("/healthz").status_code == 200
 
 
 def test_pipelined_requests_are_answered_in_order(shared: AdminApi) -> None:
-    with line(shared) as one:
-        one.sendall(
+    with line(shared) as connection:
+        connection.sendall(
             b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         )
-        response = everything(one)
+        response = everything(connection)
     assert response.index(b"HTTP/1.1 200 OK") < response.index(b"HTTP/1.1 404 Not Found")
 
 

@@ -143,7 +143,7 @@ def test_the_audit_is_filtered(api: AdminApi) -> None:
 
     def found(**params: str) -> list[tuple[str, str]]:
         entries = api.get("/admin/audit", params, bearer=auditor).json()["entries"]
-        return [(one["actor_id"], one["resource_id"]) for one in entries if one["action"] == "ADMIN_TX_LOOKUP"]
+        return [(entry["actor_id"], entry["resource_id"]) for entry in entries if entry["action"] == "ADMIN_TX_LOOKUP"]
 
     assert found(actor_id="b") == [("b", "t-2"), ("b", "t-1")]
     assert found(resource_id="t-1") == [("b", "t-1"), ("a", "t-1")]

@@ -34,7 +34,7 @@ def test_a_stranger_is_shown_the_way_to_sign_in(own: tuple[AdminApi, Provider]) 
 
 
 def test_signing_in_ends_in_a_cookie_that_no_script_can_read(own: tuple[AdminApi, Provider]) -> None:
-    api, one = own
+    api, identity_provider = own
     page = sign_in(api, "/console/tx/t-1?x=1")
     assert page.status_code == 200
     assert '<meta http-equiv="refresh" content="0; url=/console/tx/t-1?x=1">' in page.text
@@ -42,8 +42,8 @@ def test_signing_in_ends_in_a_cookie_that_no_script_can_read(own: tuple[AdminApi
     assert session.startswith("plura_session=")
     assert {part.strip().lower() for part in session.split(";")[1:]} >= {"httponly", "samesite=lax", "path=/console"}
     assert login.startswith('plura_login="";')
-    assert one.token_requests[-1]["client_id"] == "console"
-    assert "client_secret" not in one.token_requests[-1]
+    assert identity_provider.token_requests[-1]["client_id"] == "console"
+    assert "client_secret" not in identity_provider.token_requests[-1]
     assert "0f-admin" in api.client.get("/console").text
 
 
@@ -220,16 +220,16 @@ def test_a_bearer_token_opens_no_page_and_a_cookie_no_route(own: tuple[AdminApi,
 
 
 def test_roles_count_in_the_console_too(own: tuple[AdminApi, Provider]) -> None:
-    api, one = own
+    api, identity_provider = own
     sign_in(api)
     assert "/console/audit" not in api.client.get("/console").text
     refused = api.client.get("/console/audit")
     assert refused.status_code == 403
     assert "needs ADMIN_AUDIT" in refused.text
-    one.token_claims = {"roles": ["OTHER"]}
+    identity_provider.token_claims = {"roles": ["OTHER"]}
     sign_in(api)
     assert api.client.get("/console/tx/t").status_code == 403
-    one.token_claims = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
+    identity_provider.token_claims = {"roles": ["ADMIN_AUDIT"], "oid": "0f-auditor"}
     sign_in(api)
     assert "/console/audit" in api.client.get("/console").text
     page = api.client.get("/console/audit?actor_id=&resource_id=t")
@@ -239,8 +239,8 @@ def test_roles_count_in_the_console_too(own: tuple[AdminApi, Provider]) -> None:
 
 
 def test_a_session_ends_with_its_token(own: tuple[AdminApi, Provider]) -> None:
-    api, one = own
-    one.token_claims = {"exp": int(time.time()) + 4}
+    api, identity_provider = own
+    identity_provider.token_claims = {"exp": int(time.time()) + 4}
     page = sign_in(api)
     cookie = {"Cookie": page.headers.get_list("set-cookie")[0].split(";")[0]}
     assert httpx.get(f"{api.url}/console/tx/t", headers=cookie).status_code == 404
@@ -267,26 +267,26 @@ def test_cookies_of_one_purpose_do_not_serve_another() -> None:
 
 
 def test_a_sign_in_that_another_browser_began_is_refused(own: tuple[AdminApi, Provider]) -> None:
-    api, one = own
+    api, identity_provider = own
     begun = api.client.get("/console/login")
     address = httpx.get(begun.headers["location"]).headers["location"]
     assert httpx.get(address).status_code == 401  # no cookie: the victim's browser
-    assert not one.token_requests
-    other = parse_qs(urlsplit(address).query)
-    wrong = f"/console/callback?code={other['code'][0]}&state=wrong"
+    assert not identity_provider.token_requests
+    second_parameters = parse_qs(urlsplit(address).query)
+    wrong = f"/console/callback?code={second_parameters['code'][0]}&state=wrong"
     assert api.client.get(wrong).status_code == 401
-    assert not one.token_requests
+    assert not identity_provider.token_requests
 
 
 @pytest.mark.parametrize("broken", ["code", "key", "denied"])
 def test_a_provider_that_gives_no_good_token_signs_nobody_in(own: tuple[AdminApi, Provider], broken: str) -> None:
-    api, one = own
+    api, identity_provider = own
     begun = api.client.get("/console/login")
     address = httpx.get(begun.headers["location"]).headers["location"]
     if broken == "code":
         address = re.sub(r"code=[^&]*", "code=other", address)
     elif broken == "key":
-        one.token_claims = {"key": rsa_key("other")}
+        identity_provider.token_claims = {"key": rsa_key("other")}
     else:
         address = re.sub(r"code=[^&]*", "error=access_denied", address)
     page = api.client.get(address)

@@ -92,7 +92,7 @@ ODD_IDS = [
 ]
 
 
-@pytest.mark.parametrize("id_", ODD_IDS, ids=lambda one: one[:20].encode("unicode_escape").decode())
+@pytest.mark.parametrize("id_", ODD_IDS, ids=lambda value: value[:20].encode("unicode_escape").decode())
 def test_any_id_is_found_shown_and_linked(shared: AdminApi, id_: str) -> None:
     before = len(shared.audit())
     order(shared.database, id_)
@@ -107,7 +107,7 @@ def test_any_id_is_found_shown_and_linked(shared: AdminApi, id_: str) -> None:
     assert shown.searches[0]["value"] == id_
     assert "<script" not in page.text
     for kind in ("tx", "wallets"):
-        (link,) = [one for one in shown.links if one.startswith(f"/console/{kind}/")]
+        (link,) = [link for link in shown.links if link.startswith(f"/console/{kind}/")]
         linked = shared.client.get(link)
         assert linked.status_code == 200
         assert read(linked).heading.endswith(" ".join(id_.split()))

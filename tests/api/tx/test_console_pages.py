@@ -186,8 +186,11 @@ def test_durations_and_times_are_for_people(open_api: AdminApi) -> None:
 
 
 def test_who_is_signed_in_is_said_on_error_pages_too(bo: TestDatabase) -> None:
-    with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
-        one.token_claims = {"oid": "0f-<kim>"}
+    with (
+        provider() as identity_provider,
+        running(bo, auth_settings(identity_provider), signed_in_by=identity_provider) as api,
+    ):
+        identity_provider.token_claims = {"oid": "0f-<kim>"}
         sign_in(api)
         for path in ("/console", "/console/nowhere", "/console/tx/none", "/console/search?q="):
             page = api.client.get(path)

@@ -42,16 +42,16 @@ def primary() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def address(primary: EmbeddedPostgres) -> Iterator[MovingAddress]:
-    with moving_address(primary) as one:
-        yield one
+    with moving_address(primary) as address:
+        yield address
 
 
 @pytest.fixture
 def api(address: MovingAddress, identity: Provider) -> Iterator[AdminApi]:
     """The API with a pool full of used connections."""
-    with running(address.database("payments"), auth_settings(identity)) as one:
-        assert set(lookups(one, 40)) == {200}
-        yield one
+    with running(address.database("payments"), auth_settings(identity)) as api:
+        assert set(lookups(api, 40)) == {200}
+        yield api
 
 
 def lookups(api: AdminApi, number: int) -> list[int]:

@@ -274,7 +274,7 @@ def test_an_order_with_one_side_is_incomplete(api: AdminApi) -> None:
     ledger(api.database, "t-x", related_id="po-9", related_type="COUPON")
     body = api.get("/admin/payment-orders/po-9").json()
     assert body["pairing_status"] == "INCOMPLETE"
-    assert [(one["tx_id"], one["pairing_status"]) for one in body["ledger_entries"]] == [
+    assert [(entry["tx_id"], entry["pairing_status"]) for entry in body["ledger_entries"]] == [
         ("t-pay", "INCOMPLETE"),
         ("t-x", "UNKNOWN"),
     ]
@@ -346,7 +346,7 @@ def test_both_ends_of_a_range_are_included(api: AdminApi, bounds: dict[str, str]
     for minute in range(4):
         ledger(api.database, f"t-{minute}", event_time=EPOCH + timedelta(minutes=minute))
     body = api.get("/admin/wallets/w-1/tx", bounds).json()
-    assert [one["tx_id"] for one in body["entries"]] == found
+    assert [entry["tx_id"] for entry in body["entries"]] == found
 
 
 def test_twenty_rows_unless_told_otherwise_and_a_hundred_at_most(api: AdminApi) -> None:
@@ -372,7 +372,7 @@ def test_search_takes_any_id(api: AdminApi) -> None:
         body = api.get("/admin/search", {"q": query}).json()
         assert body["query"] == query
         assert body["count"] == len(body["results"])
-        return [(one["resource_type"], one["href"]) for one in body["results"]]
+        return [(result["resource_type"], result["href"]) for result in body["results"]]
 
     assert found("same") == [
         ("TX", "/admin/tx/same"),

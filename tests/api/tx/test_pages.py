@@ -37,9 +37,9 @@ def rows_with_equal_times(api: AdminApi, **more: Any) -> list[str]:
     """Insert entries of three instants with ids in an order that a locale would change; return them as pages must."""
     ids = ["b", "B", "a", "_", "Z", "ä", "10", "9"]
     for minute in range(3):
-        for one in ids:
-            ledger(api.database, f"{one}-{minute}", event_time=EPOCH + timedelta(minutes=minute), **more)
-    return [f"{one}-{minute}" for minute in (2, 1, 0) for one in sorted(ids, key=lambda name: name.encode())]
+        for tx_id in ids:
+            ledger(api.database, f"{tx_id}-{minute}", event_time=EPOCH + timedelta(minutes=minute), **more)
+    return [f"{tx_id}-{minute}" for minute in (2, 1, 0) for tx_id in sorted(ids, key=lambda name: name.encode())]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 8, 23, 24, 25, 100])

@@ -53,9 +53,9 @@ def sign_out(api: AdminApi) -> httpx.Response:
 def test_a_session_fits_into_a_cookie_whatever_the_token_says(
     own: tuple[AdminApi, Provider], said: dict[str, Any]
 ) -> None:
-    api, one = own
+    api, identity_provider = own
     ledger(api.database, "t-1")
-    one.token_claims = said
+    identity_provider.token_claims = said
     page = sign_in(api)
     assert page.status_code == 200
     for cookie in page.headers.get_list("set-cookie"):
@@ -67,16 +67,16 @@ def test_a_session_fits_into_a_cookie_whatever_the_token_says(
 
 
 def test_only_roles_that_open_something_are_kept(own: tuple[AdminApi, Provider]) -> None:
-    api, one = own
-    one.token_claims = {"roles": ["X", "ADMIN_AUDIT", "ADMIN_READ", "admin_read"]}
+    api, identity_provider = own
+    identity_provider.token_claims = {"roles": ["X", "ADMIN_AUDIT", "ADMIN_READ", "admin_read"]}
     sign_in(api)
     assert api.client.get("/console/audit").status_code == 200
     assert api.audit()[-1]["actor_roles"] == "ADMIN_READ,ADMIN_AUDIT"
 
 
 def test_who_has_no_role_of_ours_is_told_so_in_a_page(own: tuple[AdminApi, Provider]) -> None:
-    api, one = own
-    one.token_claims = {"roles": [f"ROLE_{number}" for number in range(80)]}
+    api, identity_provider = own
+    identity_provider.token_claims = {"roles": [f"ROLE_{number}" for number in range(80)]}
     sign_in(api)
     page = api.client.get("/console/tx/t-1")
     assert page.status_code == 403
@@ -118,8 +118,8 @@ def test_the_address_of_the_longest_korean_id_is_kept() -> None:
 def test_a_token_that_is_over_makes_no_session_that_is_dropped_at_once(
     own: tuple[AdminApi, Provider], seconds: int, status: int
 ) -> None:
-    api, one = own
-    one.token_claims = {"exp": int(time.time()) + seconds}
+    api, identity_provider = own
+    identity_provider.token_claims = {"exp": int(time.time()) + seconds}
     page = sign_in(api)
     assert page.status_code == status
     assert ("plura_session" in page.headers.get("set-cookie", "")) is (status == 200)
@@ -184,8 +184,8 @@ PAGES = ("/console/tx/t-1", "/console/payment-orders/o", "/console/wallets/w-1",
 
 
 def test_a_cookie_is_worth_nothing_after_signing_out(own: tuple[AdminApi, Provider]) -> None:
-    api, one = own
-    one.token_claims = {"roles": ["ADMIN_AUDIT"]}
+    api, identity_provider = own
+    identity_provider.token_claims = {"roles": ["ADMIN_AUDIT"]}
     ledger(api.database, "t-1")
     copied = signed_in(api)
     assert httpx.get(f"{api.url}/console/tx/t-1", headers=copied).status_code == 200
@@ -214,14 +214,17 @@ def test_signing_out_ends_this_session_and_no_other(own: tuple[AdminApi, Provide
 
 
 def test_a_session_that_was_ended_is_over_in_every_process_at_once_and_after_a_restart(bo: TestDatabase) -> None:
-    with provider() as one, running(bo, auth_settings(one), signed_in_by=one) as api:
-        with running(bo, auth_settings(one), signed_in_by=one) as other:
+    with (
+        provider() as identity_provider,
+        running(bo, auth_settings(identity_provider), signed_in_by=identity_provider) as api,
+    ):
+        with running(bo, auth_settings(identity_provider), signed_in_by=identity_provider) as second_api:
             copied = signed_in(api)
             for _ in range(3):
-                assert httpx.get(f"{other.url}/console/tx/t", headers=copied).status_code == 404
+                assert httpx.get(f"{second_api.url}/console/tx/t", headers=copied).status_code == 404
             sign_out(api)
-            assert httpx.get(f"{other.url}/console/tx/t", headers=copied).status_code == 401
-        with running(bo, auth_settings(one), signed_in_by=one) as restarted:
+            assert httpx.get(f"{second_api.url}/console/tx/t", headers=copied).status_code == 401
+        with running(bo, auth_settings(identity_provider), signed_in_by=identity_provider) as restarted:
             assert httpx.get(f"{restarted.url}/console/tx/t", headers=copied).status_code == 401
             assert "Sign in to look up" in httpx.get(f"{restarted.url}/console", headers=copied).text
 

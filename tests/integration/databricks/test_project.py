@@ -148,10 +148,12 @@ def test_groups_are_granted_their_marts_and_nothing_else(ran: Twins, endpoint: E
 
 def test_descriptions_reach_the_catalog(ran: Twins) -> None:
     for table, node in contracted(ran).items():
-        columns = {one.name: one.metadata.get("comment") for one in ran.session.table(table).schema.fields}
+        columns = {field.name: field.metadata.get("comment") for field in ran.session.table(table).schema.fields}
         assert columns == {column.name: column.description for column in node.columns.values()}, table
         assert (ran.session.catalog.getTable(table).description or "").strip() == node.description.strip(), table
-    view = {one.name: one.metadata.get("comment") for one in ran.session.table("bronze.stg_products").schema.fields}
+    view = {
+        field.name: field.metadata.get("comment") for field in ran.session.table("bronze.stg_products").schema.fields
+    }
     assert all(view.values())
 
 
@@ -167,7 +169,7 @@ def test_required_columns_hold_no_null(ran: Twins, endpoint: Endpoint) -> None:
     """Tables that are created from their contract refuse NULL; one that a query made is altered afterwards."""
     not_null = [text for kind, text in endpoint.dialect.recorded if kind == "not null"]
     for table, node in contracted(ran).items():
-        nullable = {one.name for one in ran.session.table(table).schema.fields if one.nullable}
+        nullable = {field.name for field in ran.session.table(table).schema.fields if field.nullable}
         for column in node.columns.values():
             if any(constraint.type == "not_null" for constraint in column.constraints) and column.name in nullable:
                 name = f"`plura`.`{node.schema}`.`{node.alias}`"
@@ -204,7 +206,7 @@ def test_a_rerun_with_a_late_row_changes_the_same_rows_and_no_other(ran: Twins, 
         assert result.problems == ()
     assert ran.differences() == []
     assert ran.session.catalog.getTable("silver.ledger_entries").description == entries.description
-    (amount,) = (one for one in ran.session.table("silver.ledger_entries").schema.fields if one.name == "amount")
+    (amount,) = (field for field in ran.session.table("silver.ledger_entries").schema.fields if field.name == "amount")
     assert amount.metadata["comment"] == entries.columns["amount"].description
     for table in ("silver.ledger_entries", "silver.wallet_snapshot", "silver.order_events", "silver.bad_records"):
         new = [row for row in ran.session.table(table).collect() if row not in before[table]]

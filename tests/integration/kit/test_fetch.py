@@ -82,7 +82,7 @@ def test_a_server_that_drips_is_left_in_time_and_holds_no_thread(
         started = time.monotonic()
         outcomes = asyncio.run(ask(f"{scheme}://{host}/", 8))
         assert time.monotonic() - started < 5
-        assert [type(one) for one in outcomes] == [FetchError] * 8
+        assert [type(outcome) for outcome in outcomes] == [FetchError] * 8
         with pytest.raises(FetchError):
             post(f"{scheme}://{host}/", b"", {})
         assert time.monotonic() - started < 7

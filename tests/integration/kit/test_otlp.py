@@ -46,10 +46,10 @@ class Collector:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    one = Collector()
-    yield one
-    one.server.shutdown()
-    one.server.server_close()
+    collector = Collector()
+    yield collector
+    collector.server.shutdown()
+    collector.server.server_close()
 
 
 def told(registry: CollectorRegistry) -> dict[str, Any]:

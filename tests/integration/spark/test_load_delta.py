@@ -78,7 +78,7 @@ def on_duckdb(raw: Bronze, *, without: set[str] = CLOCKS) -> dict[str, list[str]
 
 
 def types_of(delta: DeltaBronze, name: str) -> dict[str, str]:
-    return {one.name: one.dataType.simpleString() for one in delta.session.table(f"bronze.{name}").schema.fields}
+    return {field.name: field.dataType.simpleString() for field in delta.session.table(f"bronze.{name}").schema.fields}
 
 
 def test_a_folder_gives_the_rows_of_duckdb_and_a_second_load_changes_nothing(delta: DeltaBronze, raw: Bronze) -> None:
@@ -98,7 +98,9 @@ def test_a_folder_gives_the_rows_of_duckdb_and_a_second_load_changes_nothing(del
     raw.write("transaction_ledger/near.ndjson", LEDGER)
     extracted = datetime(2026, 2, 3, 0, 0, 0, 5, tzinfo=UTC)
     reports = [raw.load(extracted_at=extracted), load(delta, raw.folder, extracted_at=extracted)]
-    first, second = ([(file.path, file.outcome, file.rows, file.malformed) for file in one.files] for one in reports)
+    first, second = (
+        [(file.path, file.outcome, file.rows, file.malformed) for file in report.files] for report in reports
+    )
     assert first == second
     assert reports[0].problems == reports[1].problems != []
     assert reports[0].warnings == reports[1].warnings
@@ -225,7 +227,7 @@ def test_batches_are_withdrawn_and_come_back_as_on_duckdb(delta: DeltaBronze, ra
     first, second, third = (batch.batch_id for batch in delta.batches())
     changed = delta.set_status([second, first[:8]], "withdrawn", reason="it's wrong", now=NOW)
     assert [batch.batch_id for batch in changed] == [second, first]
-    assert [(one.status, one.reason, one.status_seq) for one in delta.batches()] == [
+    assert [(batch.status, batch.reason, batch.status_seq) for batch in delta.batches()] == [
         ("withdrawn", "it's wrong", 2),
         ("withdrawn", "it's wrong", 1),
         ("loaded", None, 0),
@@ -240,7 +242,7 @@ def test_batches_are_withdrawn_and_come_back_as_on_duckdb(delta: DeltaBronze, ra
             delta.set_status(ids, "withdrawn", reason="x", now=NOW)
     delta.set_status([first], "loaded", reason="right after all", now=NOW)
     assert load(delta, raw.folder).count("reinstated") == 1
-    assert [(one.status, one.reason, one.status_seq) for one in delta.batches()] == [
+    assert [(batch.status, batch.reason, batch.status_seq) for batch in delta.batches()] == [
         ("loaded", "right after all", 3),
         ("loaded", "loaded again", 4),
         ("loaded", None, 0),

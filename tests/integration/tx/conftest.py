@@ -29,8 +29,8 @@ def stage(bo: TestDatabase, broker: Broker, tmp_path: Path) -> Iterator[Stage]:
         "PLURA_METRICS_HOST": "127.0.0.1",
         "PLURA_METRICS_PORT": str(free_ports(1)[0]),
     }
-    one = Stage(Plura(work=tmp_path, settings=settings), broker, bo, ledger, orders)
-    yield one
-    for process in one.processes:
+    stage = Stage(Plura(work=tmp_path, settings=settings), broker, bo, ledger, orders)
+    yield stage
+    for process in stage.processes:
         process.kill()
         process.wait()

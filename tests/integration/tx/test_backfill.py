@@ -69,7 +69,7 @@ def test_files_are_stored_with_a_summary_and_again_without_a_change(
     assert printed[1].startswith("orders.jsonl: 100 events, 100 rows new or changed, 0 bad (")
     with bo.client().connect("check") as connection:
         assert state_in(connection) == state_of(
-            [*((LEDGER_TOPIC, one) for one in ledger), *((ORDER_TOPIC, one) for one in order)]
+            [*((LEDGER_TOPIC, event) for event in ledger), *((ORDER_TOPIC, event) for event in order)]
         )
     again = plura("tx", "backfill", *files)
     assert again.code == 0

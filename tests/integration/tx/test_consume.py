@@ -204,7 +204,7 @@ def test_a_limit_of_bad_events_stops_it(stage: Stage) -> None:
     *lines, last = err.splitlines()
     assert "5 of them in a row" in last
     logged = [json.loads(line) for line in lines if "put aside" in line]
-    assert [(one["offset"], one["code"], one["correlation_id"]) for one in logged] == [
+    assert [(record["offset"], record["code"], record["correlation_id"]) for record in logged] == [
         (number, "parse_error", f"c{number}") for number in range(5)
     ]
     assert stage.database.sql("select count(*) from bo.consumer_dlq_events") == [(5,)]

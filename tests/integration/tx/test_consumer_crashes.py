@@ -42,9 +42,9 @@ class Load(threading.Thread):
         waiting = []
         while not self.stopping.wait(0.1):
             for _ in range(PER_SECOND // 10):
-                one = event(self.dice, len(self.sent))
-                self.sent.append(one)
-                waiting.append(producer.send(topics[one[0]], value=one[1], partition=self.dice.randint(0, 1)))
+                sent = event(self.dice, len(self.sent))
+                self.sent.append(sent)
+                waiting.append(producer.send(topics[sent[0]], value=sent[1], partition=self.dice.randint(0, 1)))
         for future in waiting:
             try:
                 future.get(timeout=120)
@@ -67,21 +67,23 @@ def test_the_tables_are_those_of_the_oracle_whatever_crashes(stage: Stage) -> No
     load.start()
     ports = [str(port) for port in free_ports(2)]
     names = ["static", ""]
-    consumers = [stage.start(PLURA_METRICS_PORT=ports[one], PLURA_CONSUMER_MEMBER=names[one]) for one in (0, 1)]
+    consumers = [
+        stage.start(PLURA_METRICS_PORT=ports[number], PLURA_CONSUMER_MEMBER=names[number]) for number in (0, 1)
+    ]
     try:
         for number in range(1, ROUNDS + 1):
             time.sleep(dice.uniform(0.1, 4))
-            one = dice.randrange(2)
+            victim = dice.randrange(2)
             away = number % 5 == 3
             if away:  # whoever is at work now and is killed holds a batch that it cannot write
-                until(partial(is_ready, stage, ports[one]))
+                until(partial(is_ready, stage, ports[victim]))
                 stage.database.server.stop("immediate")
                 time.sleep(dice.uniform(0.5, 2))
-            consumers[one].kill()
-            consumers[one].wait()
+            consumers[victim].kill()
+            consumers[victim].wait()
             if away:
                 stage.database.server.start()
-            consumers[one] = stage.start(PLURA_METRICS_PORT=ports[one], PLURA_CONSUMER_MEMBER=names[one])
+            consumers[victim] = stage.start(PLURA_METRICS_PORT=ports[victim], PLURA_CONSUMER_MEMBER=names[victim])
             if number % 10 == 6:
                 stage.broker.restart()
     finally:

@@ -140,7 +140,7 @@ def pages(filled: Filled) -> list[tuple[str, Mapping[str, Any]]]:
         *(("order", {"id": "po-hot", **bound}) for bound in bounds),
         *(("wallet", {"id": "w-hot", **bound}) for bound in bounds),
         *(("wallet", {"id": "w-hot", **bound, "to": "2026-02-01 12:00:00Z"}) for bound in bounds),
-        *(("search", {"id": one}) for one in ("w-hot", "po-hot", "t-77", "none")),
+        *(("search", {"id": searched}) for searched in ("w-hot", "po-hot", "t-77", "none")),
         ("tx", {"id": "t-77"}),
         ("order", {"id": "po-few", "before": "infinity", "after_id": ""}),
         ("wallet", {"id": "w-few", "before": "infinity", "after_id": ""}),

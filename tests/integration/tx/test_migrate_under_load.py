@@ -42,7 +42,7 @@ create event trigger slow_indexes on ddl_command_end when tag in ('CREATE INDEX'
 """Building an index takes as long as it does with many rows."""
 
 
-@pytest.mark.parametrize("number", [one.number for one in bo_migrations() if one.number > 2])
+@pytest.mark.parametrize("number", [migration.number for migration in bo_migrations() if migration.number > 2])
 def test_a_migration_and_what_is_at_work_meanwhile_never_deadlock(postgres: EmbeddedPostgres, number: int) -> None:
     with temporary_database(postgres) as database:
         with psycopg.connect(database.url) as connection:
@@ -66,7 +66,7 @@ def test_a_migration_and_what_is_at_work_meanwhile_never_deadlock(postgres: Embe
             with psycopg.connect(database.url) as connection:
                 applied = migrate(connection, SCHEMA, bo_migrations()[:number])
             time.sleep(0.3)
-        assert [one.number for one in applied] == [number]
+        assert [migration.number for migration in applied] == [number]
         assert outcomes["done"] > 10
         assert outcomes["40P01"] == 0, outcomes
 

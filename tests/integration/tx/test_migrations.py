@@ -151,14 +151,14 @@ def test_two_migrations_at_once_take_turns(postgres: EmbeddedPostgres) -> None:
 
         def work() -> None:
             with psycopg.connect(database.url) as connection:
-                applied.extend(one.number for one in migrate(connection, SCHEMA, bo_migrations()))
+                applied.extend(migration.number for migration in migrate(connection, SCHEMA, bo_migrations()))
 
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(applied) == [one.number for one in bo_migrations()]
+        assert sorted(applied) == [migration.number for migration in bo_migrations()]
 
 
 def test_a_user_without_superuser_rights_migrates_and_takes_the_roles(postgres: EmbeddedPostgres) -> None:

@@ -50,8 +50,8 @@ def server_of(major: int) -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedPostgres]:
-    with server_of(request.param) as one:
-        yield one
+    with server_of(request.param) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ import pytest
 from dev.servers.identity import Provider, provider, token
 from dev.servers.kafka import free_ports
 from plura.kit.embedded_postgres import EmbeddedPostgres
-from plura.kit.settings import PROJECT_DIR
+from plura.kit.lake_settings import PROJECT_DIR
 from plura.tx.api.app import _PLANNER, STATEMENT_TIMEOUT_MS
 from plura.tx.db import API_ROLE
 from tests.admin_api import auth_settings, ledger, running
@@ -115,8 +115,8 @@ def users(bo: TestDatabase) -> Iterator[None]:
 
 @pytest.fixture
 def identity() -> Iterator[Provider]:
-    with provider() as one:
-        yield one
+    with provider() as identity_provider:
+        yield identity_provider
 
 
 def documented() -> list[str]:

@@ -30,9 +30,9 @@ def plura(bo: TestDatabase, tmp_path: Path) -> Plura:
 
 @pytest.fixture
 def writer(bo: TestDatabase) -> Iterator[Writer]:
-    one = Writer(bo)
-    yield one
-    one.close()
+    writer = Writer(bo)
+    yield writer
+    writer.close()
 
 
 def entry(tx_id: str, **values: Any) -> bytes:
@@ -118,7 +118,7 @@ def test_published_again_with_key_and_headers(
         auto_offset_reset="earliest",
         consumer_timeout_ms=5000,
     )
-    found = {one.topic: (one.key, one.value, list(one.headers)) for one in consumer}
+    found = {message.topic: (message.key, message.value, list(message.headers)) for message in consumer}
     consumer.close()
     assert found == {
         ledger: (b"k\xff", b"\xffnot json", [("h", b"\x00"), ("h", b"")]),
@@ -135,7 +135,7 @@ def test_a_large_event_is_published_again(plura: Plura, bo: TestDatabase, writer
     consumer = KafkaConsumer(
         ledger, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5000
     )
-    assert [one.value for one in consumer] == [payload, b"small"]
+    assert [message.value for message in consumer] == [payload, b"small"]
     consumer.close()
     assert bo.sql(UNMARKED) == [(0,)]
 

@@ -16,9 +16,9 @@ from tests.transactions.storing import Event, Writer, state_in
 
 @pytest.fixture
 def writer(bo: TestDatabase) -> Iterator[Writer]:
-    one = Writer(bo)
-    yield one
-    one.close()
+    writer = Writer(bo)
+    yield writer
+    writer.close()
 
 
 def entry(tx_id: str = "t1", **values: Any) -> Event:
@@ -161,10 +161,10 @@ def test_a_poison_event_rejects_none_of_its_neighbours(writer: Writer) -> None:
 def test_a_bad_event_is_kept_once_with_all_it_came_with(writer: Writer) -> None:
     messages = writer.messages([(LEDGER_TOPIC, b'{"correlation_id": "from-payload", "x": "\xff\x00"}')])
     messages = [
-        one._replace(
+        message._replace(
             key=b"\xff\x00key", headers=[("X-Correlation-ID", b"from-header"), ("n\xfc", None), ("b", b"\x00")]
         )
-        for one in messages
+        for message in messages
     ]
     for _ in range(2):
         writer.ingest.write_messages(messages)
@@ -185,7 +185,7 @@ def test_a_bad_event_is_kept_once_with_all_it_came_with(writer: Writer) -> None:
 
 
 def test_two_consumers_at_one_order_end_in_the_right_pair(bo: TestDatabase) -> None:
-    one, other = Writer(bo), Writer(bo)
+    first, second = Writer(bo), Writer(bo)
     paused, go_on = threading.Event(), threading.Event()
 
     def pause(*_: object) -> None:
@@ -193,11 +193,11 @@ def test_two_consumers_at_one_order_end_in_the_right_pair(bo: TestDatabase) -> N
         assert go_on.wait(10)
 
     receive = entry("t2", related_id="o1", entry_type="RECEIVE", wallet_id="w2")
-    threads = [threading.Thread(target=one.write, args=[entry("t1", related_id="o1")], kwargs={"also": pause})]
+    threads = [threading.Thread(target=first.write, args=[entry("t1", related_id="o1")], kwargs={"also": pause})]
     threads[0].start()
     assert paused.wait(10)  # its rows and its pair are written, but not committed
     threads += [
-        threading.Thread(target=other.write, args=[receive]),
+        threading.Thread(target=second.write, args=[receive]),
         threading.Thread(target=Writer(bo).write, args=[order("o1", status="SETTLED")]),
     ]
     for thread in threads[1:]:

@@ -160,8 +160,8 @@ def test_new_partitions_are_read_from_their_first_event(stage: Stage, members: i
     stage.wait_for(*first)
     stage.broker.add_partitions(stage.ledger, 4)
     later = [entry(number) for number in range(100, 190)]
-    for number, one in enumerate(later):
-        stage.broker.produce(stage.ledger, [(None, one[1])], partition=number % 4)
+    for number, event in enumerate(later):
+        stage.broker.produce(stage.ledger, [(None, event[1])], partition=number % 4)
     stage.wait_for(*first, *later)
 
 
@@ -222,8 +222,8 @@ def test_partitions_added_when_a_named_member_came_back_are_read(stage: Stage, w
     if when == "afterwards":
         stage.broker.add_partitions(stage.ledger, 3)
     later = [entry(number) for number in range(30)]
-    for number, one in enumerate(later):
-        stage.broker.produce(stage.ledger, [(None, one[1])], partition=number % 3)
+    for number, event in enumerate(later):
+        stage.broker.produce(stage.ledger, [(None, event[1])], partition=number % 3)
     stage.wait_for(*later, seconds=90)
 
 

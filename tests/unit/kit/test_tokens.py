@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from plura.kit.database import Database, DatabaseSettings
 from plura.kit.errors import ServiceError
 from plura.kit.kafka import KafkaSettings
-from plura.kit.settings import PROJECT_DIR
+from plura.kit.lake_settings import PROJECT_DIR
 
 URL = SecretStr("postgresql://bo@server.postgres.database.azure.com/bo")
 

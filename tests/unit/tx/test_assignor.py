@@ -26,7 +26,7 @@ def shares(
     """What each member gets if the client knows some partitions and we have seen some topics."""
     assignor = assignor or KnownTopicsAssignor(lambda: seen or {})
     shared = assignor.assign(SimpleNamespace(partitions_for_topic=known.get), members)
-    return {name: sorted(one.partitions()) for name, one in shared.items()}
+    return {name: sorted(assignment.partitions()) for name, assignment in shared.items()}
 
 
 def topic(partitions: int) -> Topic:

@@ -114,7 +114,7 @@ def test_what_is_longer_ago_never_reads_as_more_recent(seconds: int, more: int) 
         size = int(words[0]) * SIZES[words[1].rstrip("s")]
         return -size if text.startswith("in ") else size
 
-    newer, older = (formats.ago(NOW - timedelta(seconds=one), NOW, ENGLISH) for one in (seconds, seconds + more))
+    newer, older = (formats.ago(NOW - timedelta(seconds=age), NOW, ENGLISH) for age in (seconds, seconds + more))
     assert distance(newer) <= distance(older)
 
 
@@ -147,7 +147,7 @@ def test_the_end_of_time_is_shown_in_utc() -> None:
     ],
 )
 def test_amounts_have_the_sign_of_their_direction(entry_type: str, amount: str, signed: str | None, shown: str) -> None:
-    one = entry(
+    traced = entry(
         entry_type=entry_type, amount=Decimal(amount), amount_signed=None if signed is None else Decimal(signed)
     )
-    assert formats.signed(one) == shown
+    assert formats.signed(traced) == shown

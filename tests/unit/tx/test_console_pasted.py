@@ -104,7 +104,7 @@ def test_an_id_with_invisible_characters_of_its_own_is_looked_up_too() -> None:
 
 def test_all_white_space_is_blank_and_nothing_visible_is() -> None:
     every = [chr(code) for code in range(0x110000)]
-    assert {one for one in every if one.isspace()} <= set(BLANKS)
+    assert {character for character in every if character.isspace()} <= set(BLANKS)
     # letters, marks, numbers, punctuation and symbols are visible but for these
     invisible = {
         "\u034f",
@@ -120,7 +120,7 @@ def test_all_white_space_is_blank_and_nothing_visible_is() -> None:
         "\u3164",
         "\uffa0",
     }
-    assert {one for one in BLANKS if unicodedata.category(one)[0] in "LMNPS"} == invisible
+    assert {character for character in BLANKS if unicodedata.category(character)[0] in "LMNPS"} == invisible
     assert len(set(BLANKS)) == len(BLANKS)
 
 

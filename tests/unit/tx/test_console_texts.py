@@ -93,8 +93,8 @@ def all_errors(kind: type[errors.ApiError] = errors.ApiError) -> set[str]:
     import plura.tx.api.app  # noqa: F401  # defines them all
 
     found = {kind.code}
-    for one in kind.__subclasses__():
-        found |= all_errors(one)
+    for subclass in kind.__subclasses__():
+        found |= all_errors(subclass)
     return found
 
 

@@ -111,10 +111,10 @@ def test_published_files_are_those_of_the_code() -> None:
 def test_schemas_are_valid_and_their_examples_are_stored(kind: Any) -> None:
     schema = json_schema(kind, PROFILE)
     jsonschema.Draft202012Validator.check_schema(schema)
-    for one in schema["examples"]:
-        CHECKERS[kind.topic].validate(one)
-        name, row, aliases = READER.read(kind.topic, read_object(json.dumps(one).encode()))
-        assert (name, row.key, aliases) == (kind.name, one[kind.key.name], [])
+    for shown in schema["examples"]:
+        CHECKERS[kind.topic].validate(shown)
+        name, row, aliases = READER.read(kind.topic, read_object(json.dumps(shown).encode()))
+        assert (name, row.key, aliases) == (kind.name, shown[kind.key.name], [])
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_a_field_that_a_profile_demands_is_demanded_by_its_schema(tmp_path: Any)
 
 def test_asyncapi_names_the_topics_and_every_reference_leads_somewhere() -> None:
     document = asyncapi(PROFILE)
-    assert {one["address"] for one in document["channels"].values()} == {
+    assert {channel["address"] for channel in document["channels"].values()} == {
         "ledger.entry.upserted",
         "payment.order.upserted",
     }
@@ -356,8 +356,8 @@ def test_asyncapi_names_the_topics_and_every_reference_leads_somewhere() -> None
     def references(node: Any) -> list[str]:
         if isinstance(node, dict):
             own = [node["$ref"]] if "$ref" in node else []
-            return own + [one for value in node.values() for one in references(value)]
-        return [one for value in node for one in references(value)] if isinstance(node, list) else []
+            return own + [reference for value in node.values() for reference in references(value)]
+        return [reference for value in node for reference in references(value)] if isinstance(node, list) else []
 
     found = references(document)
     assert len(found) == 8

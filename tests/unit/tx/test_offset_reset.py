@@ -130,7 +130,7 @@ def test_a_partition_without_an_offset_is_begun(
     made, lost = policy(start, followed)
     made.apply(client, NoOffsetForPartitionError({ONE}))
     assert client.moved == [(ONE, moved)]
-    assert [{one: offset.offset for one, offset in commit.items()} for commit in client.commits] == commits
+    assert [{partition: offset.offset for partition, offset in commit.items()} for commit in client.commits] == commits
     assert {offset.metadata for commit in client.commits for offset in commit.values()} <= {"id of ledger"}
     assert lost == []
     # from now on the group reads it

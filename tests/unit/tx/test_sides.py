@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plura.tx.api.entries import _SIGN_OF, TracedEntry
+from plura.tx.api.entries import TracedEntry
+from python_jobs.entry_types import ISSUING, SIGNS
 from tests.unit.tx.entries import entry
 
 PAID = {"related_id": "po-1", "payer_wallet_id": "payer", "payee_wallet_id": "payee"}
@@ -113,7 +114,7 @@ def test_no_wallet_that_received_money_is_shown_as_its_only_sender(
     related_id: str | None,
     related_type: str | None,
 ) -> None:
-    one = of_payment(
+    traced = of_payment(
         entry_type,
         wallet,
         signed,
@@ -122,21 +123,27 @@ def test_no_wallet_that_received_money_is_shown_as_its_only_sender(
         related_id=related_id,
         related_type=related_type,
     )
-    sender, receiver = one.sides
+    sender, receiver = traced.sides
     known = {None, wallet, payer, payee}
     assert {sender, receiver} <= known
     if payer != payee:
-        if one.sign > 0:
+        if traced.sign > 0:
             assert sender != wallet
-        if one.sign < 0:
+        if traced.sign < 0:
             assert receiver != wallet
-    assert one.counterparty_wallet_id in known
+    assert traced.counterparty_wallet_id in known
 
 
 _SEED = Path(__file__).parents[3] / "seeds" / "entry_types.csv"
-_SIGNS = {row["entry_type"]: int(row["sign"]) for row in csv.DictReader(_SEED.read_text().splitlines())}
+_TYPES = {row["entry_type"]: row for row in csv.DictReader(_SEED.read_text().splitlines())}
 
 
-@pytest.mark.parametrize("entry_type", sorted({*_SIGNS, *_SIGN_OF}))
+def test_the_table_of_signs_is_that_of_the_seed() -> None:
+    assert {name: int(row["sign"]) for name, row in _TYPES.items()} == SIGNS
+    issued = {name: int(row["supply_sign"]) for name, row in _TYPES.items() if row["supply_sign"] != "0"}
+    assert issued == {name: SIGNS[name] for name in ISSUING}
+
+
+@pytest.mark.parametrize("entry_type", sorted({*_TYPES, *SIGNS}))
 def test_a_type_has_the_sign_that_the_lake_gives_it(entry_type: str) -> None:
-    assert entry(entry_type=entry_type, amount_signed=None).sign == _SIGNS[entry_type]
+    assert entry(entry_type=entry_type, amount_signed=None).sign == int(_TYPES[entry_type]["sign"])

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from plura.kit.environment import ServiceSettings
+from plura.kit.service_settings import AppEnv, ServiceSettings
 
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Algorithms whose verification key cannot sign."""
@@ -40,10 +40,7 @@ class AuthSettings(ServiceSettings):
         "auth_actor_id_claims": "AUTH_ACTOR_ID_CLAIMS",
     }
 
-    app_env: Literal["local", "dev", "prod"] = Field(
-        default="local",
-        description="Environment of the service; `prod` refuses what only a developer's machine may have.",
-    )
+    app_env: AppEnv = "local"
     auth_mode: Literal["oidc", "disabled"] = Field(
         default="oidc", description="`disabled`: nobody has to sign in; for a developer's machine."
     )

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
 
 from pydantic import Field, SecretStr, model_validator
@@ -19,8 +19,8 @@ from plura.kit.auth.principal import KNOWN_ROLES, Principal
 from plura.kit.auth.sealing import SHORTEST_KEY, Sealer
 from plura.kit.auth.settings import require_safe_url
 from plura.kit.auth.tokens import TokenVerifier
-from plura.kit.environment import ServiceSettings
 from plura.kit.fetch import FetchError, fetch
+from plura.kit.service_settings import AppEnv, ServiceSettings
 
 LOGIN_SECONDS = 600
 """Longest time for a sign-in."""
@@ -37,10 +37,7 @@ class SignInSettings(ServiceSettings):
 
     bare_names: ClassVar[dict[str, str]] = {"app_env": "APP_ENV"}
 
-    app_env: Literal["local", "dev", "prod"] = Field(
-        default="local",
-        description="Environment of the service; `prod` refuses what only a developer's machine may have.",
-    )
+    app_env: AppEnv = "local"
     console_client_id: str = Field(default="", description="Client id of the console at the provider.")
     console_client_secret: SecretStr | None = Field(
         default=None, description="Client secret, if the provider requires one."

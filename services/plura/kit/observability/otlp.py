@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 from prometheus_client import CollectorRegistry, Metric
 from pydantic import Field, SecretStr, field_validator
 
-from plura.kit.environment import ServiceSettings
 from plura.kit.fetch import FetchError, post
 from plura.kit.observability.logs import fields
+from plura.kit.service_settings import ServiceSettings
 
 _LOG = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, Field
 
 from plura.tx.api.schemas import Money
+from python_jobs.entry_types import SIGNS
 
 
 class StatusGroup(StrEnum):
@@ -38,19 +39,6 @@ _GROUPS = {
     StatusGroup.IN_PROGRESS: ("CREATED", "PENDING", "PROCESSING", "AUTHORIZED"),
 }
 _GROUP_OF = {status: group for group, statuses in _GROUPS.items() for status in statuses}
-_SIGN_OF = {
-    "CHARGE": 1,
-    "RECEIVE": 1,
-    "REFUND_IN": 1,
-    "MINT": 1,
-    "PAYMENT": -1,
-    "WITHDRAW": -1,
-    "REFUND_OUT": -1,
-    "BURN": -1,
-}
-"""Direction of an entry without a signed amount, by its type, as in ``seeds/entry_types.csv``."""
-
-
 _PAYMENT_TYPES = frozenset({"PAYMENT", "RECEIVE"})
 _REFUND = "REFUND"
 
@@ -92,14 +80,14 @@ class TracedEntry(NamedTuple):
         return PAYMENT_ORDER if self.order_id is not None or self.has_pair else _UNKNOWN_TYPE
 
     @property
-    def may_pay(self) -> bool:
+    def can_be_paired(self) -> bool:
         """Whether the entry can be a side of a payment: it has a related id, of an order or without a type."""
         return bool(self.related_id) and (self.related_type or "").strip() in ("", PAYMENT_ORDER)
 
     @property
     def pairing_status(self) -> PairingStatus:
         """Whether both sides of the entry's payment are known."""
-        if not self.may_pay:
+        if not self.can_be_paired:
             return PairingStatus.UNKNOWN
         complete = self.payment_tx_id is not None and self.receive_tx_id is not None
         return PairingStatus.COMPLETE if complete else PairingStatus.INCOMPLETE
@@ -107,7 +95,7 @@ class TracedEntry(NamedTuple):
     @property
     def paired_tx_id(self) -> str | None:
         """Id of the entry on the other side of the payment."""
-        if not self.may_pay:
+        if not self.can_be_paired:
             return None
         return {"PAYMENT": self.receive_tx_id, "RECEIVE": self.payment_tx_id}.get(self.entry_type)
 
@@ -115,7 +103,7 @@ class TracedEntry(NamedTuple):
     def sign(self) -> int:
         """Direction of the money: -1 from the wallet, 1 to the wallet, 0 if neither amount nor type has a direction."""
         if self.amount_signed is None:
-            return _SIGN_OF.get(self.entry_type, 0)
+            return SIGNS.get(self.entry_type, 0)
         return int(self.amount_signed.compare(0))
 
     @property
@@ -133,7 +121,7 @@ class TracedEntry(NamedTuple):
         """
         sign, wallet = self.sign, self.wallet_id
         own = Sides(sender=wallet if sign < 0 else None, receiver=wallet if sign > 0 else None)
-        if not self.may_pay or not (self.payer_wallet_id or self.payee_wallet_id):
+        if not self.can_be_paired or not (self.payer_wallet_id or self.payee_wallet_id):
             return own
         payment = Sides(sender=self.payer_wallet_id, receiver=self.payee_wallet_id)
         if self.entry_type in _PAYMENT_TYPES:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 
 from plura.kit.auth.settings import Words
-from plura.kit.environment import ServiceSettings
+from plura.kit.service_settings import AppEnv, ServiceSettings
 
 
 def _networks(value: object) -> object:
@@ -30,10 +30,7 @@ class ApiSettings(ServiceSettings):
         "audit_mask_query_keys": "AUDIT_MASK_QUERY_KEYS",
     }
 
-    app_env: Literal["local", "dev", "prod"] = Field(
-        default="local",
-        description="Environment of the service; `prod` refuses what only a developer's machine may have.",
-    )
+    app_env: AppEnv = "local"
     log_level: str = Field(default="INFO", description="Least level of the log.")
     trusted_proxies: Networks = Field(default=(), description="Addresses whose X-Forwarded-For is trusted.")
     audit_mask_query_keys: Words = Field(

@@ -178,10 +178,10 @@ def _canonical(reading: _Reading, event: Mapping[str, Any]) -> tuple[dict[str, A
         if first != field:
             values[field] = event[first]
             hits.append(Alias(field, first))
-        for other in given[1:]:
-            is_rival = other in rivals or (other == field and field in reading.types)
-            if is_rival and not agree(event[first], event[other], reading.types[field]):
-                raise InvalidEventError("contract_core_violation", f"{first} and {other} contradict each other")
+        for repeated in given[1:]:
+            is_rival = repeated in rivals or (repeated == field and field in reading.types)
+            if is_rival and not agree(event[first], event[repeated], reading.types[field]):
+                raise InvalidEventError("contract_core_violation", f"{first} and {repeated} contradict each other")
     return values, hits
 
 
@@ -191,7 +191,7 @@ def _row(reading: _Reading, values: Mapping[str, Any]) -> Row:
     for name, read, cell, stand_ins in reading.plans:
         value = values.get(name)
         if value is None and stand_ins:
-            value = next((found for other in stand_ins if (found := values.get(other)) is not None), None)
+            value = next((found for name in stand_ins if (found := values.get(name)) is not None), None)
         if value is None:
             typed[name] = None
             cells.append(_NULL)

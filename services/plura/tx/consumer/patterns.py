@@ -27,10 +27,11 @@ _MONTH_DAY = (
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
 _INNER_YEAR = "(?:000[2-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])"
 _OUTER_YEAR = "(?:0001|9999)"
-_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_TIME_OF_DAY = rf"T{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?"
+CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+"""Hours and minutes."""
+_TIME_OF_DAY = rf"T{CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?"
 INSTANT = (
-    f"^(?:(?:{_INNER_YEAR}-{_MONTH_DAY}|{_LEAP_YEAR}-02-29){_TIME_OF_DAY}(?:Z|[+-]{_CLOCK})?"
+    f"^(?:(?:{_INNER_YEAR}-{_MONTH_DAY}|{_LEAP_YEAR}-02-29){_TIME_OF_DAY}(?:Z|[+-]{CLOCK})?"
     f"|{_OUTER_YEAR}-{_MONTH_DAY}{_TIME_OF_DAY}(?:Z|[+-]00:00)?)$"
 )
 """A calendar date, a time to the microsecond, and an optional zone; in the years 1 and 9999 it has to be UTC."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from plura.kit.environment import ServiceSettings
+from plura.kit.service_settings import AppEnv, ServiceSettings
 from plura.tx.consumer.profiles import Profile, read_profile
 
 
@@ -32,10 +32,7 @@ class ConsumerSettings(ServiceSettings):
         )
     }
 
-    app_env: Literal["local", "dev", "prod"] = Field(
-        default="local",
-        description="Environment of the service; `prod` refuses what only a developer's machine may have.",
-    )
+    app_env: AppEnv = "local"
     log_level: str = Field(default="INFO", description="Least level of the log.")
     event_profile_id: str = Field(default="canonical-v1", description="Profile that events are read under.")
     event_profiles_file: Path | None = Field(

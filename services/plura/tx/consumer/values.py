@@ -16,6 +16,7 @@ from typing import Any
 
 from plura.tx.consumer.contract import Type
 from plura.tx.consumer.errors import InvalidEventError, internal_error, parse_error
+from plura.tx.consumer.patterns import CLOCK
 from plura.tx.db import LONGEST_ID
 
 LONGEST_WORD = 255
@@ -28,8 +29,7 @@ _MOST_VERSION_DIGITS = 19
 _CENT = Decimal("0.01")
 _AMOUNT = re.compile(r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,2})?")
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
-_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_TIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-]{_CLOCK})?")
+_TIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-]{CLOCK})?")
 _FINER = re.compile(r"[.,][0-9]{7}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUL = "a text has a NUL character"

@@ -16,7 +16,6 @@ from plura.tx.api.audit import endpoints as audit
 from plura.tx.api.audit_context import AuditContext, audit_context_of
 from plura.tx.api.authorize import AUDITORS
 from plura.tx.api.console.errors import SignInFailedError
-from plura.tx.api.console.formats import KST
 from plura.tx.api.console.pages import page, path_of, static
 from plura.tx.api.console.pasted import LONGEST_PASTED, PastedField, searched
 from plura.tx.api.console.reader import reader_of
@@ -46,6 +45,7 @@ from plura.tx.api.search import endpoints as search
 from plura.tx.api.services import Services, services_of
 from plura.tx.api.tx import endpoints as tx
 from plura.tx.api.wallet import endpoints as wallet
+from python_jobs.instants import KST_ZONE
 
 CALLBACK = "/console/callback"
 ROWS = 50
@@ -229,7 +229,7 @@ def _kst(text: str, name: str) -> datetime | None:
         raise InvalidRequestError(errors=[error])
     try:
         read = datetime.fromisoformat(text)
-        return in_utc(read if read.tzinfo else read.replace(tzinfo=KST))
+        return in_utc(read if read.tzinfo else read.replace(tzinfo=KST_ZONE))
     except ValueError:
         if lacks_plus(text):
             error |= {"type": "lost_plus", "msg": "not a time: the + before an offset is written %2B in a query"}

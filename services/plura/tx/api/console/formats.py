@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from babel.dates import format_timedelta
 
 from plura.tx.api.console.catalogue import Texts
 from plura.tx.api.entries import TracedEntry
-
-KST = timezone(timedelta(hours=9), "KST")
-"""Korea has no daylight saving time."""
+from python_jobs.instants import KST_ZONE
 
 UNITS = {
     "year": 365 * 86_400,
@@ -49,7 +47,7 @@ def exact(value: datetime) -> str:
 
 def _in_zone(value: datetime, pattern: str) -> str:
     try:
-        return value.astimezone(KST).strftime(pattern)
+        return value.astimezone(KST_ZONE).strftime(pattern)
     except OverflowError:  # the last hours of the year 9999
         return value.astimezone(UTC).strftime(pattern)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, MutableMapping
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -15,6 +14,12 @@ from plura.kit.errors import ServiceError
 PREFIX = "PLURA_"
 
 Settings = TypeVar("Settings", bound="ServiceSettings")
+
+AppEnv = Annotated[
+    Literal["local", "dev", "prod"],
+    Field(description="Environment of the service; `prod` refuses what only a developer's machine may have."),
+]
+"""The field ``app_env`` of a class of settings; its default is ``local``."""
 
 
 class ServiceSettings(BaseSettings):
@@ -78,10 +83,3 @@ def read_settings(of: type[Settings]) -> Settings:
         raise ServiceError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
     except ValueError as error:
         raise ServiceError(str(error)) from None
-
-
-def remove_blanks(environ: MutableMapping[str, str], names: Iterable[str]) -> None:
-    """Remove variables whose value is blank: that counts as unset, also for dbt, which would take it as a value."""
-    for name in names:
-        if name in environ and not environ[name].strip():
-            del environ[name]

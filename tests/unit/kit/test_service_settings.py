@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
-from plura.kit.environment import ServiceSettings
+from plura.kit.service_settings import ServiceSettings
 
 
 class Sample(ServiceSettings):

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from plura.kit.environment import ServiceSettings
+from plura.kit.service_settings import ServiceSettings
 
 PROJECT_DIR = Path(__file__).resolve().parents[3]
 
