@@ -6,8 +6,10 @@ import os
 import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -113,12 +115,21 @@ def test_a_killed_run_that_changes_every_table_ends_alike(twinned: TwinnedLake, 
     twinned.now += timedelta(hours=1)
     twins.bring_bronze()
     twins.run_killed_on_spark(after=180, run_id="again")
+    leave_half_written(twins, "gold", "int_wallet_range")
     assert twinned.run(run_id="again").problems == ()
     assert twins.differences() == []
     for table, version in versions.items():
         before = twins.session.sql(f"select * from {table} version as of {version}")
         changed = before.exceptAll(twins.session.table(table)).collect()
         assert {row[BY_PERSON[table]] for row in changed} <= OF_THE_HISTORY, table
+
+
+def leave_half_written(twins: Twins, schema: str, step: str) -> None:
+    """Let files lie where a step will be, and no table: what a process leaves that is killed while it writes."""
+    place = Path(urlsplit(twins.session.sql(f"describe detail {schema}.{step}").collect()[0]["location"]).path)
+    twins.session.sql(f"drop table {schema}.{step}")
+    place.mkdir()
+    (place / "part-00000-of-a-run-that-is-gone.snappy.parquet").write_bytes(b"PAR1")
 
 
 def newest_version(twins: Twins, table: str) -> int:

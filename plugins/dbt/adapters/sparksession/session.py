@@ -82,7 +82,7 @@ def clear_leftovers(running: SparkSession, schema: str | None, table: str | None
     java = running._jvm.java.net.URI  # noqa: SLF001
     place = state.catalog().defaultTablePath(identifier)
     path = running._jvm.org.apache.hadoop.fs.Path(java(place.toString()))  # noqa: SLF001
-    path.getFileSystem(state.newHadoopConf()).delete(path, True)  # noqa: FBT003
+    path.getFileSystem(state.newHadoopConf()).delete(path, True)
 
 
 @cache
