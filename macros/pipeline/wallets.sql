@@ -35,7 +35,18 @@
 {%- endmacro %}
 
 {#-
-  Every wallet as it stood at an instant, from the whole history: its latest snapshot (real, or the virtual one of a
+  Instant of the virtual snapshot of 0: a wallet that is new to a running feed starts with nothing, just before its first
+  entry. NULL for any other wallet.
+-#}
+{% macro virtual_snapshot(first_entry_ts, first_snapshot_ts, feed_start) -%}
+    case
+        when {{ first_entry_ts }} < {{ first_snapshot_ts }} and {{ feed_start }} < {{ first_entry_ts }}
+            then {{ first_entry_ts }} - interval 1 microsecond
+    end
+{%- endmacro %}
+
+{#-
+  Every wallet at an instant, from the whole history: its latest snapshot (real, or the virtual one of a
   new wallet), the flow since, its first entry and its first snapshot. Used where no computed day can serve as base.
 -#}
 {% macro wallets_from_scratch(at) -%}
@@ -67,10 +78,7 @@
         placed as (
             select
                 *,
-                case
-                    when last_snapshot_ts is null and first_entry_ts < first_snapshot_ts and feed_start < first_entry_ts
-                        then first_entry_ts - interval 1 microsecond
-                end as virtual_ts
+                case when last_snapshot_ts is null then {{ virtual_snapshot('first_entry_ts', 'first_snapshot_ts', 'feed_start') }} end as virtual_ts
             from seen
             where first_entry_ts is not null or last_snapshot_ts is not null
         )

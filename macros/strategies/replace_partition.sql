@@ -24,11 +24,13 @@
 {#- DuckDB: a DELETE and an INSERT of these days, in one transaction. -#}
 {% macro duckdb__replace_partition_sql(target, rows_relation) -%}
     {%- set day = config.get('meta')['scope']['on'][0] -%}
+    {%- set names = model['columns'].keys() | join(', ') -%}
     {%- set changed = rows_relation.identifier ~ '__changed' -%}
     create or replace temp table {{ changed }} as
     {{ differing_days_sql(target, rows_relation) }};
     delete from {{ target }} where {{ day }} in (select {{ day }} from {{ changed }});
-    {{ append_sql(target, rows_relation) }}
+    insert into {{ target }} ({{ names }})
+    select {{ names }} from {{ rows_relation }}
     where {{ day }} in (select {{ day }} from {{ changed }});
     drop table {{ changed }}
 {%- endmacro %}

@@ -147,3 +147,19 @@ def test_a_mart_that_the_completion_does_not_name_stops_the_run_before_a_day_is_
     copy.name_in_completion(blocks("sql")[1])
     assert copy.run().problems == ()
     assert copy.days_of_mart() == [D3]
+
+
+def test_a_mart_that_returns_days_that_are_not_due_stops_and_stores_no_row_twice(copy: Copy) -> None:
+    """A late snapshot makes balances of a day due, and its entries not."""
+    copy.add_the_mart(to_completion=True)
+    model = copy.project / f"models/controls/{MART}.sql"
+    good = model.read_text(encoding="utf-8")
+    model.write_text(good.replace("    where entries_due\n", ""), encoding="utf-8")
+    assert copy.run(D1, D2, "controls").problems == ()
+    copy.lake.load({"user_wallets": [snapshot("alice", 1, kst(D2, "13:00:00"))]})
+    (problem,) = copy.run().problems
+    assert f"{MART} returns a row outside its scope (int_controls_days where entries_due): date_kst = {D2}" in problem
+    assert copy.days_of_mart() == [D1, D2]
+    model.write_text(good, encoding="utf-8")
+    assert copy.run().problems == ()
+    assert copy.lake.sql(f"select date_kst, count(*) from gold.{MART} group by all order by all") == [(D1, 1), (D2, 1)]

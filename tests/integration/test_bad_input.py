@@ -90,7 +90,7 @@ def test_a_folder_of_no_table_is_named(plura: Plura, tmp_path: Path) -> None:
         ("orders/binary.jsonl", b"\x1f\x8b\x08" + bytes(range(256)) * 9, "is a broken gzip file ("),
     ],
 )
-def test_a_file_that_cannot_be_taken_is_named_and_leaves_nothing(
+def test_a_file_that_cannot_be_loaded_is_named_and_leaves_nothing(
     plura: Plura, filled: Bronze, name: str, bytes_: bytes, problem: str
 ) -> None:
     before = filled.everything()
@@ -253,7 +253,7 @@ def test_a_missing_warehouse_is_named_and_not_made(plura: Plura, command: list[s
     ids=lambda value: str(value[0]) if isinstance(value, list) else "",
 )
 @pytest.mark.usefixtures("filled")
-def test_what_a_command_needs_first_is_told(plura: Plura, command: list[str], problem: str) -> None:
+def test_a_missing_precondition_of_a_command_is_reported(plura: Plura, command: list[str], problem: str) -> None:
     assert problem in refused(plura, "lake", *command)
 
 
@@ -331,7 +331,7 @@ def test_a_full_disk_stops_the_load_of_a_file_and_loses_nothing(plura: Plura, fi
         (duckdb.BinderException("column\n  x\n is unknown"), "w.duckdb: column x is unknown"),
     ],
 )
-def test_errors_of_the_engine_and_the_system_are_said_in_one_plain_line(error: Exception, said: str) -> None:
+def test_errors_of_the_engine_and_the_system_are_reported_in_one_plain_line(error: Exception, said: str) -> None:
     assert said in explain(error, Path("w.duckdb"))
     with pytest.raises(LakeError, match=re.escape(said)), plain_errors(Path("w.duckdb")):
         raise error

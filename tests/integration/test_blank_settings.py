@@ -30,6 +30,6 @@ def test_a_target_is_the_same_with_blank_variables_and_without_any(
     assert settings_of(target, monkeypatch, blank) == settings_of(target, monkeypatch, None)
 
 
-def test_a_value_is_taken_without_the_white_space_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_white_space_around_a_value_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_of("databricks", monkeypatch, " 7 ")
     assert (settings["host"], settings["threads"], settings["catalog"]) == ("7", 7, "7")

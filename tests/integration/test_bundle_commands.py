@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 # --- dbt
 
 
-def test_dbt_tasks_take_project_profile_and_versions_that_are_there() -> None:
+def test_dbt_tasks_use_an_existing_project_profile_and_versions() -> None:
     locked = (PROJECT / "requirements" / "dev.txt").read_text(encoding="utf-8")
     for _, task in tasks():
         for library in task.get("libraries", []):

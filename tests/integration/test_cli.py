@@ -34,7 +34,7 @@ def plura(tmp_path: Path) -> Plura:
     return Plura(work=tmp_path, settings={})
 
 
-def test_the_commands_of_the_lake_are_there() -> None:
+def test_the_commands_of_the_lake_exist() -> None:
     lake = {words[1] for words in COMMANDS if words[:1] == ("lake",) and len(words) > 1}
     assert lake >= {"generate", "load", "run", "report", "batches", "withdraw", "reinstate", "replace", "retention"}
     assert "schema" in lake
@@ -42,7 +42,7 @@ def test_the_commands_of_the_lake_are_there() -> None:
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_each_command_says_in_sentences_what_it_does(plura: Plura, words: tuple[str, ...]) -> None:
+def test_each_command_describes_itself_in_sentences(plura: Plura, words: tuple[str, ...]) -> None:
     command = COMMANDS[words]
     assert re.fullmatch(r"[A-Z].*\.", command.help, flags=re.DOTALL), command.help
     if words:
@@ -119,7 +119,7 @@ def test_ids_of_batches_are_printed_whole_and_can_be_withdrawn(plura: Plura) -> 
     assert " loaded " in plura("lake", "batches").out
 
 
-def test_a_warehouse_without_batches_says_how_to_get_some(plura: Plura) -> None:
+def test_a_warehouse_without_batches_suggests_a_load(plura: Plura) -> None:
     write(plura.work / "in" / "orders.jsonl", [])
     plura("lake", "load", plura.work / "in", "--no-validate")
     assert plura("lake", "batches").out == "no batch was loaded yet: plura lake load DIR\n"

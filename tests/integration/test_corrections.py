@@ -140,7 +140,7 @@ def test_two_files_of_one_load_are_compared_as_well(raw: Bronze) -> None:
     assert f"{raw.folder}/orders/b.jsonl: 1 of 1 keys are already there from batch" in said
 
 
-def test_what_is_withdrawn_is_not_there(raw: Bronze) -> None:
+def test_withdrawn_rows_are_not_counted(raw: Bronze) -> None:
     raw.write("transaction_ledger/a.jsonl", LEDGER)
     raw.load()
     plura = Plura(work=raw.work, settings={})
@@ -313,7 +313,7 @@ def test_a_file_that_cannot_replace_the_batch_changes_nothing(
     assert loaded.everything() == before
 
 
-def test_a_batch_that_is_not_counted_or_not_there_is_not_replaced(loaded: Bronze) -> None:
+def test_a_batch_that_is_not_counted_or_unknown_is_not_replaced(loaded: Bronze) -> None:
     plura = Plura(work=loaded.work, settings={})
     old = ledger_batch(loaded)
     with pytest.raises(LakeError, match="no batch with the id 'zz'"):
@@ -430,9 +430,7 @@ def test_a_killed_replacement_leaves_one_of_the_two_counted_and_the_same_command
         ("9999-12-31T23:00:00Z", "lies in the future"),
     ],
 )
-def test_an_extraction_instant_that_nobody_means_is_reported_with_what_to_do(
-    raw: Bronze, instant: str, why: str
-) -> None:
+def test_an_implausible_extraction_instant_is_reported_with_a_remedy(raw: Bronze, instant: str, why: str) -> None:
     raw.write("orders/a.jsonl", GOOD["orders"])
     raw.write("orders/b.jsonl", GOOD["orders"] | {"order_id": 2})
     plura = Plura(work=raw.work, settings={})

@@ -106,7 +106,7 @@ def test_the_whole_graph_with_unit_tests_passes_on_a_new_warehouse_without_data(
 
 
 @pytest.mark.usefixtures("alone")
-def test_the_salt_stands_in_no_artifact_and_no_log() -> None:
+def test_the_salt_is_in_no_artifact_and_no_log() -> None:
     """Not even in the compiled SQL, of which dbt docs are made."""
     folders = (Path(os.environ["DBT_TARGET_PATH"]), Path(os.environ["DBT_LOG_PATH"]))
     written = {file: file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file()}
@@ -168,9 +168,7 @@ def test_each_pipeline_is_a_job_of_its_own(alone: Alone, new_lake: Callable[...,
 
 
 @pytest.mark.parametrize(("given", "is_watched"), [("true", True), ("false", False), ("'false'", False)])
-def test_dbt_alone_watches_only_when_it_is_told_to(
-    new_lake: Callable[..., Lake], given: str, *, is_watched: bool
-) -> None:
+def test_dbt_alone_watches_only_on_request(new_lake: Callable[..., Lake], given: str, *, is_watched: bool) -> None:
     """The lines ended months ago; the value may come as text."""
     lake = new_lake(checks=False)
     lake.load(LINES)

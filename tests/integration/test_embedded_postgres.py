@@ -112,7 +112,7 @@ def test_a_link_planted_where_sockets_were_once_is_not_followed(
     assert victim.exists()
 
 
-def test_a_link_of_somebody_else_in_place_of_the_data_is_refused(
+def test_a_link_of_another_user_in_place_of_the_data_is_refused(
     place: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(place / "pg", victim, monkeypatch)

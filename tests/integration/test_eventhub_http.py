@@ -23,7 +23,7 @@ def sender(hub: StubHub, timeout: float = 5.0) -> HttpHub:
     return HttpHub(hub.url, TOKEN, timeout=timeout)
 
 
-def test_an_event_is_posted_as_it_stands_with_token_and_id(hub: StubHub) -> None:
+def test_an_event_is_posted_unchanged_with_token_and_id(hub: StubHub) -> None:
     sender(hub).send(event(1, "a"))
     ((body, path, headers),) = hub.requests
     assert body == json.loads(event(1, "a").body)
@@ -56,7 +56,7 @@ def test_a_repeated_event_counts_as_delivered(hub: StubHub, status: int) -> None
 
 
 @pytest.mark.parametrize("status", [400, 409, 410, 413, 422])
-def test_an_answer_about_the_event_refuses_it_with_what_the_hub_says(hub: StubHub, status: int) -> None:
+def test_an_answer_about_the_event_refuses_it_with_the_reason_of_the_hub(hub: StubHub, status: int) -> None:
     hub.answer = once(Answer(status=status, body=f"too\n\x1b[31mold {TOKEN} {'x' * 999}".encode()))
     with pytest.raises(EventRefusedError) as told:
         sender(hub).send(event(1, "a"))
@@ -144,7 +144,7 @@ def test_an_exchange_that_found_no_connection_in_time_is_over(hub: StubHub, monk
     assert time.monotonic() - started < 2
 
 
-def test_no_hub_at_all_is_told() -> None:
+def test_a_missing_hub_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(HubUnavailableError, match=r"no answer from 127\.0\.0\.1: Connection refused"):

@@ -364,7 +364,7 @@ def run_killed_after(lake: Lake, node: str, run_id: str) -> None:
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
 
 
-def test_a_killed_run_leaves_a_failure_and_the_next_run_heals_it(new_lake: Callable[..., Lake]) -> None:
+def test_a_killed_run_leaves_a_failure_and_the_next_run_repairs_it(new_lake: Callable[..., Lake]) -> None:
     """Killed while Silver is half published, then while the controls are half written."""
     lake = new_lake(checks=False, now=instant(D3, "00:20:00"))
     lake.load(leaky_lines(D1))

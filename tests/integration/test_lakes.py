@@ -28,7 +28,7 @@ class TestDuckDBLake(LakeSuite):
         return DuckDBLake(project_dir=PROJECT, warehouse=tmp_path / "plura.duckdb")
 
 
-def test_databricks_says_in_one_way_what_it_does_not_do(tmp_path: Path) -> None:
+def test_databricks_has_one_message_for_what_it_does_not_support(tmp_path: Path) -> None:
     lake: Lake = DatabricksLake(project_dir=PROJECT)
     message = "this command does not reach target databricks: run it in a job there, with --target spark"
     for call in (

@@ -188,7 +188,7 @@ def test_lines_that_are_no_json_object_are_kept_apart_with_their_numbers(raw: Br
 
 
 @pytest.mark.parametrize("bytes_", [b"", b"\xef\xbb\xbf", b"\n\r\n  \n", gzip.compress(b"", mtime=0)])
-def test_a_file_without_a_line_loads_nothing_and_says_so(raw: Bronze, bytes_: bytes) -> None:
+def test_a_file_without_a_line_loads_nothing_and_is_reported(raw: Bronze, bytes_: bytes) -> None:
     path = raw.folder / "orders.jsonl"
     path.write_bytes(bytes_)
     report = raw.load()
@@ -271,7 +271,7 @@ def test_nothing_of_a_file_with_an_endless_line_is_kept(raw: Bronze) -> None:
     assert raw.sql("select count(*) from bronze.orders_raw") == [(0,)]
 
 
-def test_what_lies_in_a_tables_folder_but_is_not_read_is_told(raw: Bronze) -> None:
+def test_unread_files_in_the_folder_of_a_table_are_reported(raw: Bronze) -> None:
     raw.write("orders/good.jsonl", GOOD["orders"])
     raw.write("orders/2026/february.jsonl", GOOD["orders"])
     ignored = [raw.write("orders/data.json", "{}"), raw.write("orders.csv", "a,b"), raw.folder / "orders/2026"]

@@ -246,7 +246,9 @@ def test_many_mistakes_are_counted_and_not_all_printed(raw: Bronze) -> None:
 
 
 @pytest.mark.parametrize("names", [["README.md"], [".DS_Store", "_SUCCESS"], ["a.txt", "b.txt"]])
-def test_a_folder_with_nothing_to_load_says_what_it_holds_and_what_is_read(raw: Bronze, names: list[str]) -> None:
+def test_a_folder_with_nothing_to_load_is_refused_with_its_content_and_what_is_read(
+    raw: Bronze, names: list[str]
+) -> None:
     for name in names:
         raw.write(name, "x")
     with pytest.raises(LakeError) as problem:

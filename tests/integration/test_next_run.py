@@ -72,7 +72,7 @@ def test_days_are_those_of_the_lines(raw: Bronze, source: str, lines: list[dict[
     assert raw.load().days == days
 
 
-def test_a_snapshot_after_a_day_does_not_name_the_next_one(raw: Bronze) -> None:
+def test_a_snapshot_after_a_day_does_not_name_the_next_day(raw: Bronze) -> None:
     """The extract that closes a day is dated the next day; a run of that day would miss its events."""
     raw.write("transaction_ledger.jsonl", LEDGER | at("2026-02-01T03:00:00Z"), LEDGER | at("2026-02-02T03:00:00Z"))
     texts = ("2026-01-31T15:00:00Z", "2026-02-01T15:05:00Z", "2026-02-02T15:00:00Z", "2026-02-02T20:00:00Z")

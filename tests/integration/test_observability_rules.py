@@ -74,7 +74,7 @@ def test_every_rule_waits_and_leads_to_what_to_do() -> None:
         assert rule["annotations"]["description"]
 
 
-def test_what_to_do_is_told_of_no_other_alert() -> None:
+def test_a_remedy_is_documented_for_no_other_alert() -> None:
     told = (PROJECT / "docs" / "tx" / "operations.md").read_text(encoding="utf-8")
     section = told.partition("## At an alert")[2].partition("\n## ")[0]
     assert re.findall(r"^### (\w+)$", section, re.MULTILINE) == [rule["alert"] for rule in rules()]

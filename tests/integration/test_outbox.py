@@ -94,7 +94,7 @@ def attempt(number: int, state: State, *, at: datetime = NOW, count: int = 1, er
 
 
 @with_tables
-def test_a_warehouse_without_an_outbox_is_told(warehouse: Warehouse) -> None:
+def test_a_warehouse_without_an_outbox_is_reported(warehouse: Warehouse) -> None:
     for call in (warehouse.outbox.counts, warehouse.outbox.retry_refused):
         with pytest.raises(LakeError, match="there is no outbox in this warehouse yet"):
             call()
@@ -186,7 +186,7 @@ class _Killed(BaseException):
 
 
 @with_tables
-def test_attempts_add_up_and_a_delivery_forgets_the_error(warehouse: Warehouse) -> None:
+def test_attempts_add_up_and_a_delivery_clears_the_error(warehouse: Warehouse) -> None:
     warehouse.write(["a"])
     columns = (
         "select state, attempts, cast(last_attempt_at as string) as last_attempt_at, last_error,"

@@ -282,7 +282,7 @@ def corrected(lake: Lake, balance: int, hour: int) -> None:
     lake.run_clean(pipelines=["silver", "controls"])
 
 
-def test_the_life_of_an_exception_is_told_state_by_state(lake: Lake) -> None:
+def test_the_life_of_an_exception_is_published_state_by_state(lake: Lake) -> None:
     """Opened, changed, resolved, reopened; reruns, also of the very same day, add nothing."""
     lake.now = datetime(2026, 3, 5, tzinfo=UTC)
     lake.load(money(3))
@@ -328,7 +328,7 @@ def assert_no_wallet_is_named(lake: Lake) -> None:
     assert set(ours) == {(True, True)}
 
 
-def test_what_a_dead_run_did_not_tell_the_next_one_does_and_each_pipeline_tells_its_own(lake: Lake) -> None:
+def test_the_next_run_publishes_what_a_killed_run_did_not_and_each_pipeline_its_own(lake: Lake) -> None:
     """The guardrail's alarms are told although Silver's gate stops everything after it."""
     lake.now = datetime(2026, 3, 5, tzinfo=UTC)
     lines = money(3)

@@ -97,7 +97,7 @@ def test_a_broker_that_dies_meanwhile_has_every_event_in_the_end(broker: Broker,
     assert_all_in_order(broker, topic, ids)
 
 
-def test_an_event_larger_than_the_topic_allows_is_refused_and_others_go_on(broker: Broker) -> None:  # noqa: F811
+def test_an_event_larger_than_the_topic_allows_is_refused_and_others_are_delivered(broker: Broker) -> None:  # noqa: F811
     topic = broker.create_topic(partitions=PARTITIONS, max_message_bytes="1000")
     hub = KafkaHub(options(broker), topic)
     large = OutboxEvent(event_id="large", exception_key="a", body="x" * 2_000)

@@ -37,7 +37,7 @@ def test_a_name_stands_for_the_macro_that_dbt_would_take(manifest: Manifest, pac
     assert {"default__test_not_null", "plura", "run_query"} <= set(quick)
 
 
-def test_an_event_says_the_same_when_it_is_read_later(manifest: Manifest) -> None:
+def test_an_event_is_the_same_when_it_is_read_later(manifest: Manifest) -> None:
     from dbt.events.types import MainReportVersion
 
     assert manifest is not None

@@ -78,7 +78,7 @@ def test_without_apply_rows_are_only_counted(warehouse: duckdb.DuckDBPyConnectio
     assert retention(warehouse, now=NOW, apply=True).bad_records == 0
 
 
-def test_the_standing_tag_of_a_day_stays_for_ever(warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_the_current_tag_of_a_day_stays_for_ever(warehouse: duckdb.DuckDBPyConnection) -> None:
     """Of the tagged day the newest row stays; the cleared day, and tagged tiles, go whole."""
     add_status(warehouse, "tagged, superseded", 500, "SOURCE_STALE", "day", 1)
     add_status(warehouse, "tagged, standing", 500, "DUP_SUSPECTED", "day", 2)
@@ -100,7 +100,7 @@ def test_a_removal_that_fails_halfway_changes_nothing(warehouse: duckdb.DuckDBPy
     assert ids(warehouse, "bad_records", "record_id") == ["old"]
 
 
-def test_a_warehouse_without_silver_is_told() -> None:
+def test_a_warehouse_without_silver_is_reported() -> None:
     with duckdb.connect() as empty, pytest.raises(LakeError, match="the pipelines have never run on this warehouse"):
         retention(empty, now=NOW, apply=False)
 
@@ -146,7 +146,7 @@ def day_rows(lake: Lake) -> list[tuple[object, ...]]:
     )
 
 
-def test_what_was_removed_never_comes_back_and_suppressed_days_stay_suppressed(lake: Lake) -> None:
+def test_removed_rows_never_return_and_suppressed_days_stay_suppressed(lake: Lake) -> None:
     """A replay of every line after the removal: the batch is withdrawn, reinstated and judged anew."""
     lake.now = datetime(2026, 3, 4, 1, tzinfo=UTC)
     lake.load(lines_of_three_days())

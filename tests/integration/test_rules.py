@@ -112,7 +112,7 @@ def test_a_changed_row_rule_brings_bad_rows_back(ruled: Ruled) -> None:
     assert ruled.orders["from the second day"] - ruled.orders["default"] == {"settled_3"}
 
 
-def test_a_rule_of_a_source_goes_before_the_general_one(ruled: Ruled) -> None:
+def test_a_rule_of_a_source_takes_precedence_over_the_general_rule(ruled: Ruled) -> None:
     """SHIPPED is allowed for commerce orders alone."""
     assert "1" in ruled.orders["default"]
     assert "shipped" not in ruled.orders["default"]

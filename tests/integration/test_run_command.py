@@ -36,7 +36,7 @@ def plura(tmp_path: Path) -> Plura:
     return command
 
 
-def test_a_stopped_run_tells_each_problem_in_a_line_and_succeeds_once_the_batch_is_withdrawn(
+def test_a_stopped_run_reports_each_problem_in_a_line_and_succeeds_once_the_batch_is_withdrawn(
     plura: Plura, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipelines, "parse_project", lambda *_: manifest)  # parsed once for all tests
@@ -108,7 +108,7 @@ def test_a_run_is_summed_up_before_the_next_command_gets_the_warehouse(
     assert "nothing was due" in done.out
 
 
-def test_an_interrupt_ends_the_run_with_one_line_and_the_next_run_goes_on(
+def test_an_interrupt_ends_the_run_with_one_line_and_the_next_run_continues(
     plura: Plura, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C after the fifth node; dbt would make a failed run without a reason of it."""

@@ -177,7 +177,7 @@ def test_production_runs_with_a_salt_of_its_own(ran: Lake, monkeypatch: pytest.M
     assert {version for _, version, _ in keys(ran)} == {"v1"}
 
 
-def test_the_salt_lies_in_one_table_only(ran: Lake) -> None:
+def test_the_salt_is_in_one_table_only(ran: Lake) -> None:
     def holding() -> Iterator[str]:
         for (name,) in ran.sql("select schema_name || '.' || table_name from duckdb_tables() order by 1"):
             if any(FIRST in str(value) for row in ran.sql(f"from {name}") for value in row):

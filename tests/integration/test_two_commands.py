@@ -57,7 +57,7 @@ def test_a_writing_command_refuses_while_another_one_holds_the_warehouse(plura: 
     [["load", "more", "--no-validate"], ["run"], ["report"], ["batches"]],
     ids=lambda command: str(command[0]),
 )
-def test_a_program_that_knows_no_lock_is_named_with_its_process(plura: Plura, command: list[str]) -> None:
+def test_a_program_without_our_lock_is_named_with_its_process(plura: Plura, command: list[str]) -> None:
     arguments = [str(plura.work / word) if word == "more" else word for word in command]
     with held(plura.warehouse, "open") as holder:
         outcome = plura("lake", *arguments)

@@ -107,7 +107,7 @@ def test_a_finding_names_the_key_of_the_line_once(
     ]
 
 
-def test_a_refused_file_is_told_in_one_line_without_findings(raw: Bronze, validator: Validator) -> None:
+def test_a_refused_file_is_reported_in_one_line_without_findings(raw: Bronze, validator: Validator) -> None:
     raw.write("payment_orders.jsonl", *[GOOD["transaction_ledger"]] * 3)
     report = raw.load(validator=validator)
     assert report.warnings == []

@@ -109,7 +109,7 @@ def test_a_batch_withdrawn_after_a_killed_run_had_stored_it_is_gone(played: Play
 
 
 @pytest.mark.parametrize("line", [entry(at(0, 9), tx_id=None), "no json"], ids=["no key", "no object"])
-def test_a_line_without_a_key_is_quarantined_when_its_batch_comes_back(
+def test_a_line_without_a_key_is_quarantined_when_its_batch_is_reinstated(
     played: Played, line: dict[str, Any] | str
 ) -> None:
     """The batch was withdrawn before any run saw it, and a run has passed it by."""

@@ -110,7 +110,7 @@ OTHER_WAYS: dict[str, tuple[Step, ...]] = {
 
 
 @pytest.mark.parametrize("name", OTHER_WAYS)
-def test_the_way_there_makes_no_difference(
+def test_the_order_of_runs_makes_no_difference(
     tmp_path: Path, manifest: Manifest, never: dict[str, list[TableRow]], name: str
 ) -> None:
     assert changes(never, end(tmp_path, manifest, GOOD, LATER, WRONG, *OTHER_WAYS[name])) == []
@@ -180,9 +180,7 @@ def play_in(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Pla
 @UNLIMITED
 @tried(2)
 @given(history=taken_back(), watch=st.booleans(), now=st.sampled_from((OPEN, CLOSED)))
-def test_a_load_that_is_taken_back_leaves_no_trace(
-    play_in: Play, history: TakenBack, watch: bool, now: datetime
-) -> None:
+def test_a_withdrawn_load_leaves_no_trace(play_in: Play, history: TakenBack, watch: bool, now: datetime) -> None:
     """But that days were asked for by name: those that only the load reached are asked for once more."""
     taken, never = play_in("with", history.steps), play_in("without", history.without)
     for played in (taken, never):

@@ -215,9 +215,7 @@ def test_each_line_is_typed_as_the_oracle_types_it(connection: duckdb.DuckDBPyCo
 @given(st.lists(number_texts, min_size=1, max_size=40))
 @example(["9999999999999999.99", "10000000000000000.00", "0.005", "1.5e1", "123456.789e1", "5e-1", "5e-3", "0e-99"])
 @example(["9223372036854775807", "9223372036854775808", "2147483648", "-0", "1.2345678901234E12", "000" * 20 + "1"])
-def test_numbers_written_in_any_way_are_taken_exactly(
-    connection: duckdb.DuckDBPyConnection, numbers: list[str]
-) -> None:
+def test_numbers_in_any_notation_are_read_exactly(connection: duckdb.DuckDBPyConnection, numbers: list[str]) -> None:
     texts = [
         f'{{"item_id": "{number}", "quantity": "{number}", "price_at_purchase": "{number}"}}' for number in numbers
     ]

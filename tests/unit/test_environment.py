@@ -159,7 +159,7 @@ def test_other_variables_are_none_of_our_business() -> None:
     assert unknown_settings({"PLURA_FOO": "x"}) == ["PLURA_FOO is not a setting and has no effect"]
 
 
-def test_a_command_warns_of_what_is_no_setting_and_goes_on(tmp_path: Path) -> None:
+def test_a_command_warns_of_an_unknown_setting_and_continues(tmp_path: Path) -> None:
     outcome = Plura(work=tmp_path, settings={"PLURA_DUCKDB_PATHS": "x"})("lake", "schema", "orders")
     assert outcome.code == 0
     assert outcome.err == (
@@ -190,7 +190,7 @@ WRONG_VALUES = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in GOOD_VALUES.items() for value in values])
-def test_values_that_engines_understand_are_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_values_that_engines_understand_are_accepted(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     assert str(getattr(EngineSettings(), name.removeprefix("PLURA_").lower())) == value
 

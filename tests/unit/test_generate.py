@@ -85,7 +85,7 @@ def test_every_line_fits_the_contract_of_its_table(tmp_path: Path) -> None:
             ] == []
 
 
-def test_life_goes_on_across_midnight(tmp_path: Path) -> None:
+def test_activity_continues_across_midnight(tmp_path: Path) -> None:
     """Late orders settle and refunds come on a later day: the order is delivered again with its new status."""
     generate(request(tmp_path / "raw", entries=9000))
     statuses: dict[str, list[str]] = defaultdict(list)
@@ -116,7 +116,7 @@ def test_what_cannot_be_generated_is_refused_before_a_file_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_fault_that_fits_no_line_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_fault_that_fits_no_line_leaves_no_file(tmp_path: Path) -> None:
     silent = Fault(kind="stale_source", day=2, table="transaction_ledger_raw")
     with pytest.raises(LakeError, match="nothing fits missing_entry on day 2"):
         generate(request(tmp_path / "raw", faults=(silent, Fault(kind="missing_entry", day=2))))
@@ -145,11 +145,11 @@ def test_faults_are_read_from_json_and_yaml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["{", '{"kind": "late_row"}', '[{"kind": "late_row"}]', '[{"kind": 1, "day": 1}]', "[1]"]
 )
-def test_a_file_of_faults_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_file_of_faults_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "f.json").write_text(text)
     with pytest.raises(LakeError, match=r"f\.json"):
         read_faults(tmp_path / "f.json")
 
 
-def test_every_kind_says_what_it_does() -> None:
+def test_every_kind_is_described() -> None:
     assert all(KINDS.values())

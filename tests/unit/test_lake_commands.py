@@ -78,7 +78,7 @@ def test_batches_are_withdrawn_and_listed(plura: Plura, folder: Path, lake: Memo
     assert "wrong" in listed
 
 
-def test_publishing_says_where_events_went(plura: Plura, folder: Path, lake: MemoryLake) -> None:
+def test_publishing_reports_where_events_went(plura: Plura, folder: Path, lake: MemoryLake) -> None:
     plura("lake", "load", folder, "--no-validate")
     plura.settings["PLURA_EVENTHUB_URL"] = "http://127.0.0.1:9/"
     outcome = plura("lake", "publish")

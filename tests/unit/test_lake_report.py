@@ -60,7 +60,7 @@ def test_a_clean_day_reads_clean() -> None:
     assert [verdict for _, verdict, _ in summary(CLEAN)] == ["OK", "OK", "OK", "OK", "success"]
 
 
-def test_the_gravest_finding_of_each_control_speaks() -> None:
+def test_the_most_severe_finding_of_each_control_counts() -> None:
     report = replace(
         CLEAN,
         supply=[CLEAN.supply[0] | {"verdict": "MISMATCH", "diff_amount": Decimal("1000000.00")}],
@@ -134,7 +134,7 @@ def merchant(number: int) -> dict[str, object]:
         (37, "Payments by merchant: 10 of 37 merchants, by orders; --all lists them"),
     ],
 )
-def test_a_list_that_is_cut_says_so(there: int, title: str) -> None:
+def test_a_list_that_is_cut_is_marked(there: int, title: str) -> None:
     report = replace(
         CLEAN, payments=[merchant(number) for number in range(10)], counts=CLEAN.counts | {"payments": there}
     )

@@ -51,7 +51,7 @@ def test_gzip_is_recognised_by_its_content_and_hashes_as_what_it_holds(tmp_path:
     assert content_sha256(packed) == content_sha256(plain)
 
 
-def test_a_line_that_is_not_utf8_is_told_by_its_number_with_its_bytes_readable(tmp_path: Path) -> None:
+def test_a_line_that_is_not_utf8_is_reported_with_its_number_and_readable_bytes(tmp_path: Path) -> None:
     texts, malformed = read(written(tmp_path, b'{"a": 1}\n{"name": "caf\xe9"}\n{"b": 2}\n\xff\xfe'))
     assert texts == ['{"a": 1}', None, '{"b": 2}', None]
     assert malformed == [
@@ -67,7 +67,7 @@ def test_an_empty_file_has_no_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", range(0, 60, 7))
 @pytest.mark.parametrize("end", [b"\n{}\n", b""])
-def test_a_line_is_too_long_wherever_it_lies_in_the_blocks(
+def test_a_line_is_too_long_at_any_position_in_the_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int, end: bytes
 ) -> None:
     """40 bytes are a line, 41 are not; blocks of 16 bytes cut it at every place."""
@@ -161,7 +161,7 @@ def test_a_long_line_is_looked_through_in_a_few_times_its_memory() -> None:
         tracemalloc.stop()
 
 
-def test_numbers_stay_as_they_are_written_and_the_first_of_a_repeated_key_stands() -> None:
+def test_numbers_keep_their_digits_and_the_first_of_a_repeated_key_counts() -> None:
     text = '{"a": 1.10, "b": 1E400, "c": 123456789012345678901, "a": 2, "d": true, "e": null, "f": [], "g": "\\u00e9"}'
     record = parse_line(text)
     assert {key: scalar_text(value) for key, value in record.items()} == {

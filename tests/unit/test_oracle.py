@@ -189,7 +189,7 @@ def test_a_file_twice_is_one_batch_and_a_second_load_reinstates_it() -> None:
 # Silver
 
 
-def test_the_greatest_version_stands_and_a_broken_one_erases_nothing() -> None:
+def test_the_greatest_version_is_stored_and_an_invalid_one_erases_nothing() -> None:
     """Versions by extraction instant: 2 arrives first, 1 is older, 3 is broken."""
     orders = [
         {"order_id": "po_1", "amount": amount, "status": status, "created_at": kst(D1, "01:00"), "updated_at": at}

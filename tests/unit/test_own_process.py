@@ -32,7 +32,7 @@ def test_the_result_comes_from_another_process() -> None:
         os.kill(process, 0)
 
 
-def test_errors_of_the_lake_keep_their_kind_and_a_death_is_told() -> None:
+def test_errors_of_the_lake_keep_their_kind_and_a_killed_process_is_reported() -> None:
     with pytest.raises(LakeError, match="busy with process 1"):
         in_own_process(refused, LakeError("busy with process 1"))
     with pytest.raises(PublisherRejectedError, match="HTTP 401"):

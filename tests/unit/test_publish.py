@@ -69,7 +69,7 @@ def publisher(outbox: Outbox, hub: MemoryHub, slept: list[float] | None = None, 
     return made
 
 
-def test_two_publishers_of_one_warehouse_are_told_apart_and_leave_it_to_the_runs(tmp_path: Path) -> None:
+def test_two_publishers_of_one_warehouse_are_distinguished_and_leave_it_to_the_runs(tmp_path: Path) -> None:
     warehouse = tmp_path / "plura.duckdb"
     write_outbox(warehouse, ["a"])
     with sole_publisher(warehouse):
@@ -179,7 +179,7 @@ def test_a_clock_that_is_set_back_makes_no_pass_endless() -> None:
         ("https://hub.example", "비밀secret", "characters that no token has"),
     ],
 )
-def test_settings_that_cannot_work_are_told_without_the_secret(url: str, token: str | None, said: str) -> None:
+def test_invalid_settings_are_reported_without_the_secret(url: str, token: str | None, said: str) -> None:
     with pytest.raises(PublisherRejectedError, match=said) as told:
         HttpHub(url, token)
     assert "secret" not in str(told.value)

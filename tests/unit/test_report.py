@@ -27,7 +27,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
-def test_a_reason_is_shown_with_its_first_line_in_whatever_order_the_rows_stand(
+def test_a_reason_is_shown_with_its_first_line_in_any_order_of_rows(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     connection.execute(
@@ -62,7 +62,7 @@ NOTHING = "nothing was due: no day computed, no exception opened"
     ],
     ids=["nothing due", "one failed", "some done, some failed"],
 )
-def test_nothing_was_due_is_said_of_a_run_that_succeeded_only(
+def test_nothing_was_due_is_reported_for_a_successful_run_only(
     connection: duckdb.DuckDBPyConnection, failed: tuple[str, ...], days: tuple[str, ...], said: list[str]
 ) -> None:
     connection.execute("insert into gold.pipeline_state values ('pipeline_a', 'failure', 'an earlier run')")

@@ -51,7 +51,7 @@ DRIFT, GATE, FRESH = "ledger/drift_abs", "silver/bad_records_rate", "dq/freshnes
         (GATE, '{"fail": 0.1, "warn": 0.05}', "'warn'", "fail"),
     ],
 )
-def test_a_severity_that_nobody_reads(tmp_path: Path, what: str, severity_map: str, named: str, hint: str) -> None:
+def test_an_unknown_severity(tmp_path: Path, what: str, severity_map: str, named: str, hint: str) -> None:
     found = problem(tmp_path, row(what, threshold="1", severity_map=severity_map))
     assert f"rule odd: severity_map names {named} (allowed: " in found
     assert hint in found
@@ -101,7 +101,7 @@ def test_a_field_that_the_reader_needs(tmp_path: Path, what: str, cells: dict[st
         ("analytics/order_link_pattern", {"allowed_values": '["([0-9]+)$"]', "threshold": "0"}, "threshold"),
     ],
 )
-def test_a_field_that_nobody_reads_for_the_metric(tmp_path: Path, what: str, cells: dict[str, str], field: str) -> None:
+def test_a_field_that_is_not_read_for_the_metric(tmp_path: Path, what: str, cells: dict[str, str], field: str) -> None:
     found = problem(tmp_path, row(what, **cells))
     assert f"rule odd: {field} " in found
     assert "is read by nothing for this metric (allowed: empty)" in found
@@ -307,7 +307,7 @@ def test_values_that_cannot_be_read(tmp_path: Path, what: str, values: str) -> N
         ("ledger/drift_abs", "gold.recon_daily_snapshot_flow", "scope", "allowed: none, leave it empty"),
     ],
 )
-def test_a_name_that_nobody_knows(tmp_path: Path, what: str, scope: str, field: str, hint: str) -> None:
+def test_an_unknown_name(tmp_path: Path, what: str, scope: str, field: str, hint: str) -> None:
     found = problem(tmp_path, row(what, scope=scope, threshold="1"))
     assert f"rule odd: {field}" in found
     assert hint in found

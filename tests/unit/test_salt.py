@@ -73,7 +73,7 @@ def test_a_version_is_a_label(version: str) -> None:
         salt_of_environment()
 
 
-def test_the_version_says_whether_the_salt_is_the_dummy() -> None:
+def test_the_version_shows_whether_the_salt_is_the_dummy() -> None:
     with environment():
         assert salt_of_environment() == Salt(value=DUMMY, version="local-v1")
     with environment(ANON_USER_KEY_SALT="salt"):

@@ -32,11 +32,11 @@ SEOUL = timezone(timedelta(hours=9))
         (datetime(2026, 2, 1, 9), "timestamp '2026-02-01 09:00:00.000000Z'"),
     ],
 )
-def test_a_value_stands_as_its_literal(value: Any, literal: str) -> None:
+def test_a_value_becomes_its_literal(value: Any, literal: str) -> None:
     assert bound("select $value", {"value": value}) == f"select {literal}"
 
 
-def test_a_name_is_taken_whole() -> None:
+def test_a_name_is_read_whole() -> None:
     assert bound("$day, $days, $day_1, $day", {"day": 1, "days": 2, "day_1": 3}) == "1, 2, 3, 1"
 
 

@@ -37,7 +37,7 @@ def test_events_changes_and_lines_of_each_source_are_known_by_topic() -> None:
     }
 
 
-def test_a_word_names_a_known_topic_or_says_what_a_topic_holds() -> None:
+def test_a_word_names_a_known_topic_or_the_content_of_a_topic() -> None:
     assert read_feeds(["raw.orders", "x=orders_raw", "w=user_wallets:cdc", "x=orders"], TABLES) == [
         Feed(topic="raw.orders", table="orders_raw"),
         Feed(topic="x", table="orders_raw"),
@@ -61,7 +61,7 @@ def test_other_words_are_refused(words: list[str], why: str) -> None:
         read_feeds(words, TABLES)
 
 
-def test_a_message_is_read_up_to_the_longest_and_only_there() -> None:
+def test_a_message_is_read_up_to_the_longest_length() -> None:
     for size, is_read in ((10, True), (11, False)):
         message = read_message(LINES, None, b"x" * size, longest=10)
         assert message is not None
@@ -188,7 +188,7 @@ def test_a_query_that_starts_from_scratch_makes_other_batches() -> None:
         ("local[2]", "data/checkpoints", str(PROJECT / "data" / "checkpoints")),
     ],
 )
-def test_checkpoints_lie_where_the_settings_say(
+def test_checkpoints_are_in_the_folder_of_the_settings(
     monkeypatch: pytest.MonkeyPatch, master: str, given: str, folder: str | None
 ) -> None:
     monkeypatch.delenv("PLURA_SPARK_REMOTE", raising=False)

@@ -67,7 +67,7 @@ def test_a_token_in_the_query_or_in_a_cookie_is_none(shared: AdminApi) -> None:
     assert shared.get("/admin/tx/po-1-pay", bearer=None, headers=headers).status_code == 401
 
 
-def test_actor_headers_are_nobody(shared: AdminApi) -> None:
+def test_actor_headers_identify_no_actor(shared: AdminApi) -> None:
     headers = {"X-Actor-Id": "root", "X-Actor-Roles": "ADMIN_READ,ADMIN_AUDIT"}
     assert shared.get("/admin/tx/po-1-pay", bearer=None, headers=headers).status_code == 401
     assert shared.get("/admin/audit", headers=headers).status_code == 403
@@ -92,7 +92,7 @@ def test_a_flood_of_invented_keys_does_not_reach_the_provider(bo: TestDatabase) 
         assert identity_provider.requests <= 2
 
 
-def test_a_rotated_key_is_taken_up(bo: TestDatabase) -> None:
+def test_a_rotated_key_is_used(bo: TestDatabase) -> None:
     with (
         provider() as identity_provider,
         mock.patch("plura.kit.auth.keys.RETRY_SECONDS", 0.0),
@@ -105,7 +105,7 @@ def test_a_rotated_key_is_taken_up(bo: TestDatabase) -> None:
         assert api.get("/admin/tx/t", bearer=token()).status_code == 401
 
 
-def test_without_the_provider_nobody_can_be_judged(bo: TestDatabase) -> None:
+def test_without_the_provider_no_token_can_be_verified(bo: TestDatabase) -> None:
     with provider() as identity_provider:
         identity_provider.status = 500
         with running(bo, auth_settings(identity_provider)) as api:
@@ -207,7 +207,7 @@ def test_ids_are_data(shared: AdminApi, text: str) -> None:
         "/admin/wallets/w/tx?cursor=" + "a" * 3000,
     ],
 )
-def test_what_is_not_valid_is_told_one_by_one(shared: AdminApi, path: str) -> None:
+def test_invalid_values_are_reported_one_by_one(shared: AdminApi, path: str) -> None:
     answered = shared.get(path)
     assert answered.status_code == 422
     response = answered.json()
@@ -372,7 +372,7 @@ def test_a_slow_client_that_drips_gets_no_more_time(bo: TestDatabase, identity: 
         assert time.monotonic() - started < 4
 
 
-def test_two_hundred_slow_clients_keep_nobody_waiting(shared: AdminApi) -> None:
+def test_two_hundred_slow_clients_do_not_delay_others(shared: AdminApi) -> None:
     lines = []
     try:
         for _ in range(200):

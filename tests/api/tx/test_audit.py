@@ -52,7 +52,7 @@ def test_each_lookup_leaves_the_row_of_the_contract(api: AdminApi) -> None:
     ]
 
 
-def test_a_row_says_who_asked_from_where_and_how(api: AdminApi) -> None:
+def test_a_row_has_actor_address_and_user_agent(api: AdminApi) -> None:
     answered = api.get(
         "/admin/wallets/w-1/tx?limit=5&token=abc&x=%00&TOKEN=def",
         bearer=token(roles=["ADMIN_READ", "X"], oid="0f-1"),
@@ -220,7 +220,7 @@ def test_parallel_lookups_leave_a_row_each(api: AdminApi) -> None:
 
 
 @pytest.mark.parametrize("path", ["/admin/tx/po-1-pay", "/admin/audit"])
-def test_connections_that_died_in_the_pool_cost_nobody_an_error(api: AdminApi, path: str) -> None:
+def test_connections_that_died_in_the_pool_cause_no_error(api: AdminApi, path: str) -> None:
     payment(api.database)
     auditor = token(**AUDITOR)
     assert api.get(path, bearer=auditor).status_code == 200

@@ -64,7 +64,7 @@ def test_an_id_that_cannot_be_leaves_a_bounded_row(api: AdminApi, route: str, ca
     assert 0 < size <= 1020
 
 
-def test_strangers_are_recorded_one_by_one(bo: TestDatabase, identity: Provider) -> None:
+def test_unknown_callers_are_recorded_one_by_one(bo: TestDatabase, identity: Provider) -> None:
     settings = ApiSettings(audit_refusals_per_second=1000)
     with running(bo, auth_settings(identity), settings=settings) as api:
         for text in IDS.values():

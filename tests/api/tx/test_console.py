@@ -89,7 +89,7 @@ def test_the_page_after_is_one_of_ours(own: tuple[AdminApi, Provider], following
 # Lookups
 
 
-def test_lookups_show_what_the_api_tells_and_are_recorded_alike(own: tuple[AdminApi, Provider]) -> None:
+def test_lookups_show_what_the_api_returns_and_are_recorded_alike(own: tuple[AdminApi, Provider]) -> None:
     api, _ = own
     payment(api.database)
     sign_in(api)
@@ -120,7 +120,7 @@ def test_search_goes_straight_to_the_only_hit(own: tuple[AdminApi, Provider]) ->
     assert api.client.get("/console/search?q=").status_code == 422
 
 
-def test_what_is_not_there_is_told_in_a_page(own: tuple[AdminApi, Provider]) -> None:
+def test_a_missing_object_has_a_page(own: tuple[AdminApi, Provider]) -> None:
     api, _ = own
     sign_in(api)
     page = api.client.get("/console/tx/none")
@@ -279,7 +279,7 @@ def test_a_sign_in_that_another_browser_began_is_refused(own: tuple[AdminApi, Pr
 
 
 @pytest.mark.parametrize("broken", ["code", "key", "denied"])
-def test_a_provider_that_gives_no_good_token_signs_nobody_in(own: tuple[AdminApi, Provider], broken: str) -> None:
+def test_without_a_good_token_a_sign_in_fails(own: tuple[AdminApi, Provider], broken: str) -> None:
     api, identity_provider = own
     begun = api.client.get("/console/login")
     address = httpx.get(begun.headers["location"]).headers["location"]
@@ -317,7 +317,7 @@ def test_without_a_client_there_is_no_console(api: AdminApi) -> None:
     assert api.client.get("/console").status_code == 404
 
 
-def test_without_authentication_nobody_has_to_sign_in(bo: TestDatabase) -> None:
+def test_without_authentication_no_sign_in_is_needed(bo: TestDatabase) -> None:
     ledger(bo, "t-1")
     with running(bo, AuthSettings(auth_mode="disabled")) as api:
         assert api.client.get("/console/tx/t-1").status_code == 200

@@ -125,7 +125,7 @@ def test_too_long_an_id_is_answered_with_a_page(shared: AdminApi, kind: str, len
         assert len(shown.searches) == 1
 
 
-def test_nothing_is_found_and_what_to_do_is_said(open_api: AdminApi) -> None:
+def test_a_search_without_results_suggests_what_to_do(open_api: AdminApi) -> None:
     page = open_api.client.get("/console/search", params={"q": " <i>none "})
     shown = read(page)
     assert page.status_code == 200

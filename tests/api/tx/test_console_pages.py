@@ -185,7 +185,7 @@ def test_durations_and_times_are_for_people(open_api: AdminApi) -> None:
     assert " 전" in korean
 
 
-def test_who_is_signed_in_is_said_on_error_pages_too(bo: TestDatabase) -> None:
+def test_error_pages_show_who_is_signed_in(bo: TestDatabase) -> None:
     with (
         provider() as identity_provider,
         running(bo, auth_settings(identity_provider), signed_in_by=identity_provider) as api,

@@ -126,7 +126,7 @@ def test_counts_that_are_being_written_when_the_process_ends_are_written() -> No
     assert sorted(rows.counted()) == [("a", 1), ("a", 3), ("b", 1), ("b", 3), ("c", 1), ("c", 3)]
 
 
-def test_a_refusal_that_cannot_be_written_is_told() -> None:
+def test_a_refusal_that_cannot_be_written_is_logged() -> None:
     rows = Rows()
     rows.down = True
     kept, _ = refusals(rows)
@@ -167,7 +167,7 @@ def test_an_identified_caller_is_never_merged() -> None:
     assert rows.counted() == [("a", 1)] * 10
 
 
-def test_a_site_of_ipv6_counts_as_one() -> None:
+def test_an_ipv6_site_counts_as_one_address() -> None:
     assert network_of("2001:db8:1:2::7") == network_of("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
     assert network_of("192.0.2.7") == "192.0.2.7"
     assert network_of(None) is None

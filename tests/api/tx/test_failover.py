@@ -175,7 +175,7 @@ def _restart(server: EmbeddedPostgres, _: MovingAddress) -> None:
 
 
 @pytest.mark.parametrize("break_off", [_terminate, _reset, _restart])
-def test_connections_that_were_broken_off_cost_nobody_an_error(
+def test_broken_connections_cause_no_error(
     primary: EmbeddedPostgres,
     address: MovingAddress,
     api: AdminApi,

@@ -345,7 +345,7 @@ def test_each_reader_takes_linear_time(name: str) -> None:
             assert growth(quietly(READERS[name]), filled(pattern, after=after)) < WORST, (pattern, after)
 
 
-def test_the_measure_tells_linear_from_quadratic() -> None:
+def test_the_measurement_distinguishes_linear_from_quadratic() -> None:
     def quadratic(text: str) -> object:
         return sum(text.count("b") for _ in range(len(text) // 20))
 

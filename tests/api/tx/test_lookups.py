@@ -49,7 +49,7 @@ RECEIVE_ITEM = PAY_ITEM | {
 }
 
 
-def test_a_paired_transaction_tells_everything(api: AdminApi) -> None:
+def test_a_paired_transaction_has_all_fields(api: AdminApi) -> None:
     payment(api.database)
     answered = api.get("/admin/tx/po-1-pay")
     assert answered.status_code == 200
@@ -74,7 +74,7 @@ def test_a_paired_transaction_tells_everything(api: AdminApi) -> None:
     }
 
 
-def test_the_other_side_tells_the_same_payment(api: AdminApi) -> None:
+def test_both_sides_show_the_same_payment(api: AdminApi) -> None:
     payment(api.database)
     body = api.get("/admin/tx/po-1-rcv").json()
     assert (body["sender_wallet_id"], body["receiver_wallet_id"], body["paired_tx_id"]) == (
@@ -234,7 +234,7 @@ def test_amounts_and_times_keep_their_digits(api: AdminApi) -> None:
 # Orders
 
 
-def test_an_order_tells_itself_and_its_entries(api: AdminApi) -> None:
+def test_an_order_has_its_fields_and_its_entries(api: AdminApi) -> None:
     payment(api.database)
     answered = api.get("/admin/payment-orders/po-1")
     assert answered.status_code == 200
@@ -301,7 +301,7 @@ def test_all_routes_agree_where_the_pair_row_is_missing(api: AdminApi) -> None:
     assert by_wallet[0] == by_order["ledger_entries"][1]
 
 
-def test_of_several_candidates_the_newest_then_the_smallest_id_stands_in(api: AdminApi) -> None:
+def test_of_several_candidates_the_newest_then_the_smallest_id_is_shown(api: AdminApi) -> None:
     order(api.database, "po-9")
     ledger(api.database, "t-pay", related_id="po-9")
     for tx_id, minutes in (("r-old", 0), ("r-b", 5), ("r-B", 5)):
@@ -319,7 +319,7 @@ def test_of_several_candidates_the_newest_then_the_smallest_id_stands_in(api: Ad
 # Wallets
 
 
-def test_a_wallet_tells_its_entries_with_status_and_other_side(api: AdminApi) -> None:
+def test_a_wallet_has_its_entries_with_status_and_counterparty(api: AdminApi) -> None:
     payment(api.database)
     answered = api.get("/admin/wallets/w-payer/tx")
     assert answered.json() == {"wallet_id": "w-payer", "entries": [PAY_ITEM], "count": 1, "next_cursor": None}
@@ -349,7 +349,7 @@ def test_both_ends_of_a_range_are_included(api: AdminApi, bounds: dict[str, str]
     assert [entry["tx_id"] for entry in body["entries"]] == found
 
 
-def test_twenty_rows_unless_told_otherwise_and_a_hundred_at_most(api: AdminApi) -> None:
+def test_twenty_rows_by_default_and_a_hundred_at_most(api: AdminApi) -> None:
     api.database.sql(
         "insert into bo.ledger_entries (tx_id, wallet_id, entry_type, amount, event_time, created_at, row_digest)"
         " select 't-' || n, 'w-1', 'CHARGE', 1, now(), now(), decode(repeat('00', 16), 'hex')"
@@ -409,7 +409,7 @@ def test_ids_are_taken_literally(api: AdminApi, odd: str) -> None:
         ("/admin/tx", "Not Found", "not_found"),
     ],
 )
-def test_what_is_not_there_is_a_problem(api: AdminApi, path: str, detail: str, code: str) -> None:
+def test_a_missing_object_is_a_problem(api: AdminApi, path: str, detail: str, code: str) -> None:
     answered = api.get(path)
     body: dict[str, Any] = answered.json()
     assert answered.status_code == 404

@@ -42,7 +42,7 @@ def test_the_published_document_is_the_one_that_is_served(document: dict[str, An
     )
 
 
-def test_every_lookup_tells_its_errors_its_security_and_its_identity(document: dict[str, Any]) -> None:
+def test_every_lookup_documents_its_errors_security_and_identity(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {*LOOKUPS, "/healthz", "/readyz", "/metrics"}
     for path, statuses in LOOKUPS.items():
         operation = document["paths"][path]["get"]

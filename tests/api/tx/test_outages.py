@@ -23,7 +23,7 @@ from tests.commands import COMMAND
 from tests.postgres import TestDatabase, create_database, running_server
 
 
-def test_an_outage_is_told_soon_and_over_soon(identity: Provider) -> None:
+def test_an_outage_is_reported_soon_and_ends_soon(identity: Provider) -> None:
     with running_server() as server:
         create_database(server, "away", template="template0")
         database = TestDatabase(server=server, name="away")
@@ -104,7 +104,7 @@ def test_an_upgrade_of_the_schema_leaves_running_processes_ready(bo: TestDatabas
         (10, 10, None, "20 seconds", (20, 30)),  # dead consumer, nothing known to be waiting
     ],
 )
-def test_freshness_is_told_and_never_fails_readiness(
+def test_freshness_is_reported_and_never_fails_readiness(
     bo: TestDatabase,
     identity: Provider,
     position: int,
@@ -189,7 +189,7 @@ def command(database: TestDatabase, identity: Provider, *arguments: str) -> Iter
         process.communicate()
 
 
-def test_the_command_serves_until_it_is_told_to_stop(bo: TestDatabase, identity: Provider) -> None:
+def test_the_command_serves_until_it_is_stopped(bo: TestDatabase, identity: Provider) -> None:
     ledger(bo, "t-1")
     with command(bo, identity) as (process, url):
         answered = httpx.get(f"{url}/admin/tx/t-1", headers={"Authorization": f"Bearer {token()}"}, timeout=20)
@@ -244,7 +244,7 @@ def test_wrong_settings_stop_the_start_with_a_line(bo: TestDatabase, settings: d
     assert ended.stderr == f"error: {said}\n"
 
 
-def test_a_taken_port_is_said(bo: TestDatabase) -> None:
+def test_a_port_in_use_is_reported(bo: TestDatabase) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PLURA_")}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ended = subprocess.run(

@@ -158,7 +158,7 @@ def test_health_answers_head_like_get_without_a_body(api: AdminApi, path: str) -
     assert api.client.post(path).status_code == 405
 
 
-def test_head_of_a_process_that_is_not_ready_says_so(bo: TestDatabase, identity: Provider) -> None:
+def test_head_of_a_process_that_is_not_ready_has_its_status(bo: TestDatabase, identity: Provider) -> None:
     bo.sql("revoke insert on bo.admin_audit_logs from bo_api")
     with running(bo, auth_settings(identity)) as api:
         assert api.client.head("/readyz").status_code == 503

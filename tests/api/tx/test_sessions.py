@@ -50,9 +50,7 @@ def sign_out(api: AdminApi) -> httpx.Response:
         {"oid": "\\" * 256, "roles": ["ADMIN_READ", "ADMIN_AUDIT"] * 100},
     ],
 )
-def test_a_session_fits_into_a_cookie_whatever_the_token_says(
-    own: tuple[AdminApi, Provider], said: dict[str, Any]
-) -> None:
+def test_a_session_fits_into_a_cookie_for_any_token(own: tuple[AdminApi, Provider], said: dict[str, Any]) -> None:
     api, identity_provider = own
     ledger(api.database, "t-1")
     identity_provider.token_claims = said
@@ -74,7 +72,7 @@ def test_only_roles_that_open_something_are_kept(own: tuple[AdminApi, Provider])
     assert api.audit()[-1]["actor_roles"] == "ADMIN_READ,ADMIN_AUDIT"
 
 
-def test_who_has_no_role_of_ours_is_told_so_in_a_page(own: tuple[AdminApi, Provider]) -> None:
+def test_a_caller_without_a_role_gets_a_page(own: tuple[AdminApi, Provider]) -> None:
     api, identity_provider = own
     identity_provider.token_claims = {"roles": [f"ROLE_{number}" for number in range(80)]}
     sign_in(api)
@@ -307,7 +305,7 @@ def test_a_link_of_another_site_opens_its_page(own: tuple[AdminApi, Provider]) -
 
 
 @pytest.mark.parametrize("is_secure", [True, False])
-def test_browsers_are_told_to_stay_with_tls_where_the_address_has_it(
+def test_browsers_must_use_tls_if_the_address_does(
     bo: TestDatabase, identity: Provider, *, is_secure: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_secure:

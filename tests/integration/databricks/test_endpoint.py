@@ -65,13 +65,13 @@ def test_parameters_arrive_by_name_and_with_their_types(endpoint: Endpoint, curs
     assert "it's" not in endpoint.statements.texts[-1]
 
 
-def test_a_statement_that_fails_says_what_spark_says_without_its_plan(cursor: Any) -> None:
+def test_a_failed_statement_has_the_message_of_spark_without_its_plan(cursor: Any) -> None:
     with pytest.raises(sql.exc.Error, match=r"TABLE_OR_VIEW_NOT_FOUND.*`gold`\.`nowhere`") as failure:
         cursor.execute("select * from `plura`.`gold`.`nowhere`")
     assert "JVM stacktrace" not in str(failure.value)
 
 
-def test_not_null_is_refused_where_a_null_stands(endpoint: Endpoint, cursor: Any) -> None:
+def test_not_null_is_refused_for_a_column_with_null(endpoint: Endpoint, cursor: Any) -> None:
     cursor.execute(
         "create or replace table `plura`.`default`.`holes` using delta as select 1 as a, cast(null as int) as b"
     )

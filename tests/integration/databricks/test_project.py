@@ -122,7 +122,7 @@ def test_generated_days_with_faults_give_the_tables_of_duckdb(ran: Twins) -> Non
     assert ran.lake.exceptions() != []
 
 
-def test_the_salt_stands_in_no_statement_no_notebook_and_no_log(ran: Twins, endpoint: Endpoint) -> None:
+def test_the_salt_is_in_no_statement_no_notebook_and_no_log(ran: Twins, endpoint: Endpoint) -> None:
     assert {row.salt_version for row in ran.session.table("gold.fact_payment_anonymized").collect()} == {"v1"}
     logs = [file.read_text(encoding="utf-8") for file in Path(os.environ["DBT_LOG_PATH"]).iterdir()]
     assert any("int_pseudonym_salt" in text for text in logs)
@@ -218,7 +218,7 @@ def test_a_rerun_with_a_late_row_changes_the_same_rows_and_no_other(ran: Twins, 
         assert task["libraries"] == [{"whl": WHEEL}]
 
 
-def test_the_commands_of_a_laptop_run_there(ran: Twins) -> None:
+def test_the_commands_for_a_laptop_run_on_it(ran: Twins) -> None:
     ran.lake.now = datetime(2026, 2, 4, 1, tzinfo=UTC)
     ran.bring_bronze()
     assert ran.lake.run(pipelines=("guardrail",), run_id="again").problems == ()
@@ -232,7 +232,7 @@ def test_the_commands_of_a_laptop_run_there(ran: Twins) -> None:
     assert plura("lake", "report", "--target", "databricks") == plura("lake", "report", "--target", "duckdb")
 
 
-def test_a_python_model_that_fails_says_why(ran: Twins, endpoint: Endpoint) -> None:
+def test_a_failed_python_model_has_its_reason_in_the_message(ran: Twins, endpoint: Endpoint) -> None:
     with mock.patch.dict(endpoint.jobs.secrets, clear=True):
         result = ran.run_on_spark(pipelines=(), run_id="no_secret")
     assert [problem for problem in result.problems if "Secret does not exist" in problem], result.problems

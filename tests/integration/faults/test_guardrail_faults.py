@@ -203,7 +203,7 @@ def test_fault_06_wallets_count_by_when_their_balances_were_true(watched: Watche
     assert watched.windows("day", WALLETS, RUNNING, "event_count") == [(2,)]
 
 
-def test_fault_07_duplicates_of_users_and_orders_are_told_from_versions(watched: Watched) -> None:
+def test_fault_07_duplicates_of_users_and_orders_are_distinguished_from_versions(watched: Watched) -> None:
     """The same line twice is suspicious in every source; hourly extracts and PENDING to PAID are not."""
     for source in (WALLETS, ORDERS):
         assert watched.windows("day", source, DAY, "dup_rate", "dq_tag") == [(0, None)]

@@ -127,7 +127,7 @@ def test_fault_25_signs_of_the_supply_are_data_and_the_treasury_is_reconciled(
     assert {issued[day] for day in (D1, D2, D3, D4)} == {(Decimal("900.00"),)}
 
 
-def test_fault_26_supply_goes_on_from_the_day_before(audited: Lake, new_lake: Callable[..., Lake]) -> None:
+def test_fault_26_supply_continues_from_the_day_before(audited: Lake, new_lake: Callable[..., Lake]) -> None:
     """The entries of the past are gone from Silver, and the next day still knows what was issued."""
     lake = copy_of(audited, new_lake)
     lake.sql("delete from silver.ledger_entries")

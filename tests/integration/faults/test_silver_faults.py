@@ -264,7 +264,7 @@ def test_fault_19_a_run_reads_what_had_arrived_when_it_began(cleaned: Cleaned) -
     assert len(lines) == len(cleaned.ledger["first"]) + len(bad) + extracted_twice
 
 
-def test_fault_20_a_half_published_silver_is_closed_to_controls_and_heals(
+def test_fault_20_a_half_published_silver_is_closed_to_controls_and_recovers(
     cleaned: Cleaned, new_lake: Callable[..., Lake]
 ) -> None:
     """Products cannot be written after the ledger was: the state says failure until a run has written all five."""

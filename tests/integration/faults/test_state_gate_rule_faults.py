@@ -160,7 +160,7 @@ def test_fault_48_whatever_stops_a_run_leaves_a_failure_and_the_watermark(
     assert states(lake)["pipeline_b"] == ("failure", before["pipeline_b"][1], "no project")
 
 
-def test_fault_49_a_day_is_judged_by_the_version_of_the_day(stated: Stated, new_lake: Callable[..., Lake]) -> None:
+def test_fault_49_a_day_is_checked_by_the_version_of_the_day(stated: Stated, new_lake: Callable[..., Lake]) -> None:
     """A new version needs no closing of the old one, and status sets and signs are data."""
     lake = copy_of(stated, new_lake, seeds={"rules": RULES + TOLERANT_FROM_D3})
     lake.run_clean(D1, D3, pipelines=["controls"])
@@ -226,14 +226,14 @@ def test_fault_51_logs_are_pruned_for_good_and_alerts_have_a_reader(
     assert any("alert" in name for name in readers), readers
 
 
-def test_fault_52_runs_are_told_apart_and_a_date_is_enough(stated: Stated) -> None:
+def test_fault_52_runs_are_distinguished_and_a_date_is_enough(stated: Stated) -> None:
     """Two requests of one content have ids of their own; a run that names a day needs no mode."""
     requests = [RunRequest(project_dir=PROJECT, warehouse=stated.lake.warehouse, first_day=D1) for _ in range(20)]
     assert len({request.run_id for request in requests}) == 20
     assert stated.days["first day again"][D1] == "first day again"
 
 
-def test_fault_54_there_is_one_reading_of_every_value(stated: Stated) -> None:
+def test_fault_54_every_value_is_read_in_one_way(stated: Stated) -> None:
     """The parity gaps: quantity 0, blank ids, exact decimals, tag, status, null keys, ids that are no whole numbers."""
     lake = stated.lake
     assert lake.sql("select item_id, quantity from silver.order_items") == [(1, 0)]

@@ -134,7 +134,7 @@ def test_a_load_that_dies_between_any_two_steps_is_finished_by_the_next(
         assert on_delta(delta) == on_duckdb(raw), (step, call, before)
 
 
-def test_a_batch_that_nobody_comes_back_to_is_finished_or_taken_away(delta: DeltaBronze, raw: Bronze) -> None:
+def test_an_abandoned_batch_is_finished_or_removed(delta: DeltaBronze, raw: Bronze) -> None:
     delta.create_tables()
     file = raw.write("orders/lost.jsonl", GOOD["orders"], "no json")
     raw.load()

@@ -26,7 +26,7 @@ def test_values_arrive_as_they_are(spark_session: SparkSession) -> None:
     assert (row["day"], row["at"]) == (date(2026, 2, 1), 1769907723000004)
 
 
-def test_the_catalog_tells_which_tables_are_there(spark_session: SparkSession) -> None:
+def test_the_catalog_lists_the_existing_tables(spark_session: SparkSession) -> None:
     spark_session.sql("create schema if not exists gold")
     spark_session.sql("create or replace table gold.there (a int) using delta")
     reader = SparkReader(spark_session)

@@ -167,7 +167,7 @@ def dies(action: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
     return dying
 
 
-def test_a_stream_that_dies_at_any_step_goes_on_without_losing_or_doubling_a_message(
+def test_a_stream_that_dies_at_any_step_continues_without_losing_or_doubling_a_message(
     delta: DeltaBronze, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same micro-batch: after registering, between the two appends, before and after marking it as loaded."""

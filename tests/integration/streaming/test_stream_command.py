@@ -102,7 +102,7 @@ def produce(broker: Broker, topic: str, enough: threading.Event, good: list[int]
     producer.close()
 
 
-def test_a_killed_stream_goes_on_and_every_message_is_there_once(
+def test_a_killed_stream_continues_and_stores_every_message_once(
     plura: Plura, broker: Broker, delta: DeltaBronze
 ) -> None:
     """Killed at random points, then asked to end, which it does after the micro-batch at work; then read to the end."""
@@ -155,7 +155,7 @@ def test_a_killed_stream_goes_on_and_every_message_is_there_once(
     assert sorted(row["raw_line"] for row in kept) == sorted(broken)
 
 
-def test_what_is_wrong_is_said_in_one_line(plura: Plura, broker: Broker) -> None:
+def test_an_error_is_reported_in_one_line(plura: Plura, broker: Broker) -> None:
     def told(*arguments: str, **settings: str) -> str:
         command = Plura(work=plura.work, settings=plura.settings | settings)
         outcome = command("lake", "stream", "--once", *arguments)

@@ -76,7 +76,7 @@ def test_files_are_stored_with_a_summary_and_again_without_a_change(
     assert "250 events, 0 rows new or changed" in again.out
 
 
-def test_bad_lines_are_put_aside_once_and_the_exit_code_says_so(plura: Plura, bo: TestDatabase, tmp_path: Path) -> None:
+def test_bad_lines_are_put_aside_once_and_set_the_exit_code(plura: Plura, bo: TestDatabase, tmp_path: Path) -> None:
     lines = [*entries(3), b"{not json", b"[]", *entries(5)[3:], b'{"tx_id": "t9"}', b"\xff"]
     file = written(tmp_path / "ledger.jsonl", lines)
     for _ in range(2):
@@ -173,7 +173,7 @@ def test_a_signal_ends_it_between_two_transactions(plura: Plura, bo: TestDatabas
     assert "--resume continues from there" in out
 
 
-def test_what_is_wrong_is_said(plura: Plura, tmp_path: Path, bo: TestDatabase) -> None:
+def test_an_error_is_reported(plura: Plura, tmp_path: Path, bo: TestDatabase) -> None:
     assert plura("tx", "backfill").code == 2
     assert plura("tx", "backfill", "--ledger-file", tmp_path / "none").code == 2
     file = written(tmp_path / "l.jsonl", entries(1))

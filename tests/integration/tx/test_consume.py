@@ -59,7 +59,7 @@ def test_every_compression_of_kafka_is_read(stage: Stage) -> None:
     stage.wait_for(*events)
 
 
-def test_a_record_that_cannot_be_read_ends_the_consumer_behind_what_lies_before_it(stage: Stage) -> None:
+def test_a_record_that_cannot_be_read_ends_the_consumer_after_the_records_before_it(stage: Stage) -> None:
     class NotUtf8(str):
         __slots__ = ()
 
@@ -98,7 +98,7 @@ def test_what_a_producer_took_back_is_not_stored(stage: Stage) -> None:
     assert until(lambda: stage.database.sql(caught_up) == [(1,)])
 
 
-def test_records_that_retention_deleted_unread_are_told_and_counted(stage: Stage) -> None:
+def test_records_that_retention_deleted_unread_are_reported_and_counted(stage: Stage) -> None:
     old, lost, kept = ([entry(number) for number in range(first, first + 10)] for first in (0, 10, 20))
     stage.produce(*old, *(order(number) for number in range(5)), partition=0)
     stage.broker.delete_records(stage.orders, {0: 3})  # nobody was to read these: the group begins here

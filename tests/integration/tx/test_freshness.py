@@ -46,7 +46,7 @@ def blocked(stage: Stage) -> Iterator[None]:
         yield
 
 
-def test_rows_behind_a_hanging_transaction_count_as_lag(stage: Stage) -> None:
+def test_rows_after_a_hanging_transaction_count_as_lag(stage: Stage) -> None:
     stage.start()
     until(stage.is_ready)
     stage.produce(entry(0), partition=0)

@@ -65,7 +65,7 @@ def test_command_migrates_the_embedded_database_and_does_nothing_the_second_time
     assert not EmbeddedPostgres(tmp_path / "pg").runs(), "the last command that used the server stops it"
 
 
-def test_command_says_why_it_cannot_migrate(tmp_path: Path) -> None:
+def test_the_command_reports_why_it_cannot_migrate(tmp_path: Path) -> None:
     def message_of(**settings: str) -> str:
         outcome = Plura(work=tmp_path, settings=settings)("tx", "migrate")
         assert outcome.code == 1
@@ -115,7 +115,7 @@ def test_roles_may_do_what_they_need_and_no_more(bo: TestDatabase) -> None:
             assert found == allowed.split(), (role, table)
 
 
-def test_the_api_inserts_what_it_knows_into_the_audit_and_not_its_number_and_time(bo: TestDatabase) -> None:
+def test_the_api_cannot_set_number_and_time_of_an_audit_row(bo: TestDatabase) -> None:
     columns = "select attname from pg_attribute where attrelid = 'bo.admin_audit_logs'::regclass and attnum > 0"
     allowed = f"{columns} and has_column_privilege(%s, attrelid, attnum, 'insert')"
     for role, missing in ((API_ROLE, {"audit_id", "requested_at"}), (CONSUMER_ROLE, None), (AUDIT_ROLE, None)):

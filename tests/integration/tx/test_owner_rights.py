@@ -149,7 +149,7 @@ def test_the_users_of_the_processes_make_nothing(payments: str) -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_an_owner_who_lacks_the_roles_is_told_who_makes_them(tmp_path: Path) -> None:
+def test_an_owner_without_the_roles_learns_who_creates_them(tmp_path: Path) -> None:
     with running_server() as empty:
         with psycopg.connect(empty.url, autocommit=True) as connection:
             connection.execute("create role plain login")

@@ -125,7 +125,7 @@ def documented() -> list[str]:
 
 
 @pytest.mark.usefixtures("users")
-def test_the_api_works_behind_a_pooler_in_transaction_mode(bo: TestDatabase, identity: Provider) -> None:
+def test_the_api_works_with_a_pooler_in_transaction_mode(bo: TestDatabase, identity: Provider) -> None:
     for statement in documented():
         bo.sql(statement)
     bo.sql("alter table bo.admin_audit_logs add column written_by text default current_user")

@@ -40,7 +40,7 @@ def entry(tx_id: str, **values: Any) -> bytes:
     return json.dumps({"tx_id": tx_id, **event, **values}).encode()
 
 
-def test_mended_events_are_stored_once_and_the_others_stay(plura: Plura, bo: TestDatabase, writer: Writer) -> None:
+def test_fixed_events_are_stored_once_and_the_others_stay(plura: Plura, bo: TestDatabase, writer: Writer) -> None:
     bo.sql(POISON)
     writer.write(*((LEDGER_TOPIC, entry(f"t{number}", related_id="o1")) for number in range(5)), (LEDGER_TOPIC, b"{"))
     assert bo.sql(UNMARKED) == [(6,)]
@@ -55,7 +55,7 @@ def test_mended_events_are_stored_once_and_the_others_stay(plura: Plura, bo: Tes
     assert bo.sql("select count(*) from bo.consumer_dlq_events") == [(6,)]
 
 
-def test_one_that_is_poison_again_stays_and_spoils_no_other(plura: Plura, bo: TestDatabase, writer: Writer) -> None:
+def test_an_event_that_fails_again_stays_and_stops_no_other(plura: Plura, bo: TestDatabase, writer: Writer) -> None:
     bo.sql(POISON)
     writer.write(*((LEDGER_TOPIC, entry(f"t{number}")) for number in range(5)))
     bo.sql(MENDED)

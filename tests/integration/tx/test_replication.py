@@ -17,7 +17,7 @@ from tests.postgres import TestDatabase
 LAG = read_queries("plura.tx.db", "lookups.sql")["replication_lag"]
 
 
-def test_the_api_is_told_the_lag_of_a_replica_and_nothing_else_of_it(
+def test_the_api_reads_the_lag_of_a_replica_and_nothing_else_of_it(
     bo: TestDatabase, postgres: EmbeddedPostgres
 ) -> None:
     assert bo.sql(LAG, role=API_ROLE) == [(None,)]

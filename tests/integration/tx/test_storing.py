@@ -95,7 +95,7 @@ def test_version_zero_is_a_version(writer: Writer) -> None:
     assert writer.database.sql("select wallet_id, source_version from bo.ledger_entries") == [("a", 0)]
 
 
-def test_an_event_that_says_less_is_counted(writer: Writer) -> None:
+def test_an_event_with_less_information_is_counted(writer: Writer) -> None:
     at = "2026-02-05T00:00:00Z"
     writer.write(entry(updated_at=at, version=5))
     writer.write(entry(version=9), entry("t2"))
@@ -130,7 +130,7 @@ def test_an_order_changes_its_pair_and_a_moved_entry_both_pairs(writer: Writer) 
     assert writer.database.sql("select payment_order_id from bo.payment_ledger_pairs") == [("o2",)]
 
 
-def test_of_several_candidates_the_newest_then_the_smallest_id_is_taken(writer: Writer) -> None:
+def test_of_several_candidates_the_newest_then_the_smallest_id_is_chosen(writer: Writer) -> None:
     late = "2026-02-14T00:00:00Z"
     events = [
         entry("t1", related_id="o1", wallet_id="old"),

@@ -81,7 +81,7 @@ def test_a_topic_made_anew_under_a_frozen_consumer_is_read_from_its_first_event(
 
 
 @pytest.mark.parametrize("reset", ["earliest", "latest"])
-def test_a_topic_made_anew_while_nobody_consumes_is_read_from_its_first_event(stage: Stage, reset: str) -> None:
+def test_a_recreated_topic_is_read_from_its_first_event(stage: Stage, reset: str) -> None:
     process = stage.start(PLURA_CONSUMER_OFFSET_RESET=reset)
     until(stage.is_ready)
     first = [entry(number) for number in range(100)]
@@ -97,7 +97,7 @@ def test_a_topic_made_anew_while_nobody_consumes_is_read_from_its_first_event(st
     stage.wait_for(*first, *anew)
 
 
-def test_a_topic_made_anew_with_fewer_partitions_is_not_behind_for_ever(stage: Stage) -> None:
+def test_a_topic_recreated_with_fewer_partitions_has_no_lag_for_ever(stage: Stage) -> None:
     stage.start()
     first = [entry(number) for number in range(100)]
     stage.produce(*first)

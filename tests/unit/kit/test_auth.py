@@ -27,7 +27,7 @@ from tests.unit.kit.verification import (
 )
 
 
-def test_a_good_token_tells_actor_roles_and_end() -> None:
+def test_a_good_token_gives_actor_roles_and_expiry() -> None:
     said = claims(roles=["ADMIN_READ", "X"], scp="ADMIN_AUDIT X")
     assert verified(token(said)) == Principal(
         actor_id="0f-admin", roles=("ADMIN_READ", "X", "ADMIN_AUDIT"), expires_at=float(said["exp"])

@@ -139,5 +139,5 @@ def test_whatever_is_signed_the_verifier_answers(changed: dict[str, Any]) -> Non
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(("alg", "kid", "typ", "crit", "b64", "jku", "jwk", "x5c", "cty")), JSON))
-def test_whatever_a_head_says_the_verifier_answers(changed: dict[str, Any]) -> None:
+def test_the_verifier_answers_for_any_token_header(changed: dict[str, Any]) -> None:
     refused(unsigned({"alg": "RS256", "kid": "k1"} | changed, claims(), "AAAA"))

@@ -93,7 +93,7 @@ def test_a_list_that_cannot_be_read_is_refused_without_a_part_of_it(address: str
 
 @settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=1, exclude_categories=["Cs"]), min_size=1, max_size=30))
-def test_every_password_that_is_percent_encoded_is_taken_as_it_is(password: str) -> None:
+def test_every_percent_encoded_password_is_used_unchanged(password: str) -> None:
     text = f"postgresql://tx_api:{quote(password, safe='')}@db.example.org:5432/payments?sslmode=require"
     assert conninfo_to_dict(read_address(text)) == {
         "user": "tx_api",
@@ -134,7 +134,7 @@ def test_what_is_accepted_is_the_password_that_was_meant(password: str, rest: st
         "service=payments",
     ],
 )
-def test_addresses_that_libpq_reads_as_they_were_meant_are_taken(text: str) -> None:
+def test_addresses_that_libpq_reads_as_meant_are_accepted(text: str) -> None:
     assert read_address(text) == text
 
 

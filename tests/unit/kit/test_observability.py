@@ -63,7 +63,7 @@ def lines() -> Iterator[StringIO]:
     kafka.setLevel(kafka_level)
 
 
-def test_every_metric_of_the_reference_is_there_with_its_labels() -> None:
+def test_every_metric_of_the_reference_exists_with_its_labels() -> None:
     registry = CollectorRegistry()
     groups = [group(registry) for group in (ApiMetrics, DatabaseMetrics, ConsumerMetrics, PairingMetrics)]
     metrics = [metric for group in groups for metric in vars(group).values() if isinstance(metric, MetricWrapperBase)]
@@ -214,7 +214,7 @@ def test_an_unknown_level_counts_as_info(lines: StringIO, level: str) -> None:
         ("é", None),
     ],
 )
-def test_only_short_plain_correlation_ids_are_taken(given: str | None, taken: str | None) -> None:
+def test_only_short_plain_correlation_ids_are_accepted(given: str | None, taken: str | None) -> None:
     assert correlation.accepted(given) == taken
 
 

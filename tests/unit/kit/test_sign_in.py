@@ -56,17 +56,17 @@ def finished(answer: bytes | FetchError) -> Any:
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_an_answer_without_a_token_to_believe_signs_nobody_in(kind: str) -> None:
+def test_an_untrusted_token_does_not_sign_in(kind: str) -> None:
     with pytest.raises(UnauthenticatedError):
         finished(ANSWERS[kind])
 
 
-def test_a_provider_that_does_not_answer_signs_nobody_in() -> None:
+def test_without_an_answer_of_the_provider_a_sign_in_fails() -> None:
     with pytest.raises(UnauthenticatedError):
         finished(FetchError("away"))
 
 
-def test_an_answer_with_a_token_signs_somebody_in() -> None:
+def test_a_valid_token_signs_in() -> None:
     _, seconds, following = finished(json.dumps({"access_token": token()}).encode())
     assert seconds > 0
     assert following == "/console"

@@ -17,7 +17,7 @@ def test_a_number_that_is_no_time_of_kafkas_days_is_none(milliseconds: int | Non
 
 
 @pytest.mark.parametrize("milliseconds", [1_770_000_000_123, 2**63 - 1, 1_795_000_000_000_000])
-def test_a_time_is_taken_in_seconds(milliseconds: int) -> None:
+def test_a_time_is_read_in_seconds(milliseconds: int) -> None:
     assert claimed(milliseconds) == milliseconds / 1000
 
 
@@ -34,7 +34,7 @@ def test_the_claim_of_a_record_decides_only_between_two_looks() -> None:
     assert arrivals.arrived(7) == 101.0  # rather too old than too young
 
 
-def test_what_was_there_at_the_first_look_is_as_old_as_it_says() -> None:
+def test_records_found_at_the_first_check_have_the_age_of_their_timestamp() -> None:
     arrivals = Arrivals()
     arrivals.observe(100.0, 7)
     assert arrivals.arrived(3, 40.0) == 40.0
@@ -53,7 +53,7 @@ def test_a_log_that_became_shorter_was_made_anew() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_an_arrival_lies_between_the_looks_around_it(data: st.DataObject) -> None:
+def test_an_arrival_is_between_the_checks_around_it(data: st.DataObject) -> None:
     """The oracle knows when each message came; it is told in looks of any density."""
     gaps = data.draw(st.lists(st.floats(0, 10), min_size=1, max_size=400))
     times = [sum(gaps[: number + 1]) for number in range(len(gaps))]

@@ -48,12 +48,12 @@ def test_known_topics_are_shared() -> None:
     assert shares({"a": {0, 1}, "b": {0, 1}}, {"a": topic(1), "b": None}) == everything
 
 
-def test_a_topic_that_does_not_exist_keeps_nobody_from_the_others() -> None:
+def test_a_missing_topic_does_not_keep_the_consumer_from_other_topics() -> None:
     assert shares({"a": {0, 1}}, {"b": None}) == {"x": [("a", 0)], "y": [("a", 1)]}
     assert shares({}, {"a": None, "b": None}) == {"x": [], "y": []}
 
 
-def test_a_topic_that_the_client_knows_no_more_was_deleted() -> None:
+def test_a_topic_that_the_client_no_longer_knows_was_deleted() -> None:
     # to raise would leave the member in the middle of a rebalance for ever: the client does not join again by itself
     assignor = KnownTopicsAssignor(lambda: {"a": topic(2), "b": topic(2)})
     shares({"a": {0, 1}, "b": {0, 1}}, assignor=assignor)

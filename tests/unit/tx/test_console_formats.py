@@ -59,7 +59,7 @@ KOREAN_UNITS = {
         (-180, "in 3 minutes", "3분 후"),
     ],
 )
-def test_how_long_ago_is_said_in_whole_units(seconds: float, english: str, korean: str) -> None:
+def test_an_age_is_shown_in_whole_units(seconds: float, english: str, korean: str) -> None:
     value = NOW - timedelta(seconds=seconds)
     assert formats.ago(value, NOW, ENGLISH) == english
     assert formats.ago(value, NOW, KOREAN) == korean

@@ -71,7 +71,7 @@ def is_text_call(call: nodes.Call) -> bool:
     return isinstance(called, nodes.Call) and isinstance(called.node, nodes.Getattr) and called.node.attr == "of"
 
 
-def test_every_key_that_is_used_is_there_and_every_key_is_used() -> None:
+def test_every_used_key_exists_and_every_key_is_used() -> None:
     names, beginnings = used_keys()
     assert names - set(catalogue()) == set()
     unused = {key for key in catalogue() if key not in names and not key.startswith(tuple(beginnings))}
@@ -152,5 +152,5 @@ def test_the_catalogue_is_plain_yaml() -> None:
         ("\u0130\uff4b\uff4f", "en"),
     ],
 )
-def test_the_language_is_the_one_that_the_browser_likes_best(accepted: str, language: str) -> None:
+def test_the_language_is_the_first_choice_of_the_browser(accepted: str, language: str) -> None:
     assert preferred(accepted) == language

@@ -172,7 +172,7 @@ def test_a_name_that_comes_twice_with_different_values_is_not_guessed(topic: str
 @pytest.mark.parametrize(
     "added", ['"amount": "10.00", "amount": "10.00"', '"version": 1, "version": 1', '"unknown": {"a": 1, "a": 2}']
 )
-def test_a_name_that_comes_twice_and_says_the_same_is_no_conflict(added: str) -> None:
+def test_a_repeated_name_with_the_same_value_is_no_conflict(added: str) -> None:
     members = json.dumps({name: value for name, value in BASE[LEDGER].items() if name != "amount"})[1:-1]
     more = added if '"amount"' in added else f'"amount": "10.00", {added}'
     _, row, _ = READER.read(LEDGER, read_object(f"{{{members}, {more}}}".encode()))

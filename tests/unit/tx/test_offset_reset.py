@@ -98,7 +98,7 @@ def policy(start: Any = "earliest", followed: Iterable[str] = ()) -> tuple[Offse
         (NoOffsetForPartitionError({OTHER}), [], []),
     ],
 )
-def test_reading_goes_on_and_what_is_skipped_is_reported(
+def test_reading_continues_and_skipped_records_are_reported(
     start: str, error: KafkaError, moved: Moves, lost: list[tuple[str, int]]
 ) -> None:
     client = Client()

@@ -79,7 +79,7 @@ def stage() -> Stage:
     return Stage()
 
 
-def test_rows_behind_an_open_transaction_are_a_lag(stage: Stage) -> None:
+def test_rows_after_an_open_transaction_are_a_lag(stage: Stage) -> None:
     stage.see(5, ago=30)
     stage.ask(5)
     assert stage.partition.lag() == 0
@@ -117,7 +117,7 @@ def test_a_partition_that_just_became_ours_is_as_old_as_that(stage: Stage) -> No
     assert stage.state.freshness("ledger") < 1
 
 
-def test_what_the_database_knew_is_taken_up_once(stage: Stage) -> None:
+def test_the_stored_state_is_used_once(stage: Stage) -> None:
     stage.tracker.known[PLACE] = StoredState(position=5, end=9, waiting_since=stage.now - 100, asked_at=stage.now - 60)
     stage.see(12)
     stage.ask(5, gathered(5))

@@ -44,7 +44,7 @@ def test_the_last_look_is_kept_while_brokers_do_not_answer() -> None:
     monitor.close()
 
 
-def test_the_source_in_memory_does_what_it_is_told() -> None:
+def test_the_source_in_memory_behaves_as_configured() -> None:
     source = MemoryTopics({"a": Topic(topic_id="", partitions=1, ends={})})
     assert source.look(["a", "b"]) == {"a": Topic(topic_id="", partitions=1, ends={}), "b": None}
     source.error = KafkaError()

@@ -70,12 +70,7 @@ final as (
         coalesce(first_entries.user_id, first_snapshots.user_id) as user_id,
         first_entries.first_entry_ts,
         first_snapshots.first_snapshot_ts,
-        -- a wallet that is new to a running feed starts with nothing, just before its first entry
-        case
-            when first_entries.first_entry_ts < first_snapshots.first_snapshot_ts
-                and feed.feed_start < first_entries.first_entry_ts
-                then first_entries.first_entry_ts - interval 1 microsecond
-        end as virtual_ts
+        {{ virtual_snapshot('first_entries.first_entry_ts', 'first_snapshots.first_snapshot_ts', 'feed.feed_start') }} as virtual_ts
     from first_entries
     full outer join first_snapshots on first_entries.user_id = first_snapshots.user_id
     cross join feed

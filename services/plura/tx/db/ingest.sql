@@ -176,6 +176,7 @@ last_changes as (
     group by order_id
 ),
 
+-- of several candidates the one that bo.traced_entries (migration 0003) shows for an order without a pair
 sides as (
     select distinct on (order_id, entry_type) order_id, entry_type, tx_id, wallet_id, amount
     from entries
