@@ -9,18 +9,18 @@
     }) }}
 {%- endmacro %}
 
-{#- The first node of each pipeline, which takes in what there is to do. -#}
+{#- The first nodes of each pipeline, which take in what there is to do: its input, and what is due by it. -#}
 {% macro first_nodes() -%}
     {{ return({
-        'pipeline_a': 'int_guardrail_input',
-        'pipeline_silver': 'int_silver_input',
-        'pipeline_b': 'int_controls_days',
-        'pipeline_c': 'int_analytics_days',
+        'pipeline_a': ['int_guardrail_input'],
+        'pipeline_silver': ['int_silver_input'],
+        'pipeline_b': ['int_controls_input', 'int_controls_days'],
+        'pipeline_c': ['int_analytics_input', 'int_analytics_days'],
     }) }}
 {%- endmacro %}
 
 {#-
-  Stops a run that has the first and the last node of a pipeline but not all between them: the last one would record as
+  Stops a run that has a first and the last node of a pipeline but not all between them: the last one would record as
   done what was left out, and no later run would make up for it. A run without the first node goes on with another one
   (`dbt retry`, or a job of several steps).
 -#}
@@ -33,34 +33,37 @@
             {%- endfor -%}
         {%- endfor -%}
         {%- for pipeline, completion in pipeline_names().items() -%}
-            {%- set first, last = 'model.plura.' ~ first_nodes()[pipeline], 'model.plura.' ~ completion -%}
-            {%- if first in selected_resources and last in selected_resources -%}
-                {#- both lists grow while they are walked -#}
-                {%- set downstream = [first] -%}
-                {%- for unique_id in downstream -%}
-                    {%- for child in children.get(unique_id, []) if child not in downstream -%}
-                        {%- do downstream.append(child) -%}
+            {%- set last = 'model.plura.' ~ completion -%}
+            {%- for name in first_nodes()[pipeline] -%}
+                {%- set first = 'model.plura.' ~ name -%}
+                {%- if first in selected_resources and last in selected_resources -%}
+                    {#- both lists grow while they are walked -#}
+                    {%- set downstream = [first] -%}
+                    {%- for unique_id in downstream -%}
+                        {%- for child in children.get(unique_id, []) if child not in downstream -%}
+                            {%- do downstream.append(child) -%}
+                        {%- endfor -%}
                     {%- endfor -%}
-                {%- endfor -%}
-                {%- set awaited = [last] -%}
-                {%- for unique_id in awaited -%}
-                    {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent in downstream and parent not in awaited -%}
-                        {%- do awaited.append(parent) -%}
+                    {%- set awaited = [last] -%}
+                    {%- for unique_id in awaited -%}
+                        {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent in downstream and parent not in awaited -%}
+                            {%- do awaited.append(parent) -%}
+                        {%- endfor -%}
                     {%- endfor -%}
-                {%- endfor -%}
-                {%- set missing = [] -%}
-                {%- for unique_id in awaited
-                        if unique_id not in selected_resources and graph.nodes[unique_id].config.materialized != 'ephemeral' -%}
-                    {%- do missing.append(graph.nodes[unique_id].name) -%}
-                {%- endfor -%}
-                {%- if missing -%}
-                    {%- do exceptions.raise_compiler_error(
-                        pipeline ~ ' cannot run without ' ~ missing | sort | join(', ') ~ ': ' ~ completion
-                        ~ ' would record as done what they leave out. Select all of the pipeline (--selector ' ~ pipeline
-                        ~ '), or leave out ' ~ completion ~ ' as well.'
-                    ) -%}
+                    {%- set missing = [] -%}
+                    {%- for unique_id in awaited
+                            if unique_id not in selected_resources and graph.nodes[unique_id].config.materialized != 'ephemeral' -%}
+                        {%- do missing.append(graph.nodes[unique_id].name) -%}
+                    {%- endfor -%}
+                    {%- if missing -%}
+                        {%- do exceptions.raise_compiler_error(
+                            pipeline ~ ' cannot run without ' ~ missing | sort | join(', ') ~ ': ' ~ completion
+                            ~ ' would record as done what they leave out. Select all of the pipeline (--selector ' ~ pipeline
+                            ~ '), or leave out ' ~ completion ~ ' as well.'
+                        ) -%}
+                    {%- endif -%}
                 {%- endif -%}
-            {%- endif -%}
+            {%- endfor -%}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}

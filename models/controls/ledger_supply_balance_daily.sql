@@ -3,10 +3,17 @@
     unique_key=['date_kst'],
     meta={'scope': {'ref': 'int_controls_days', 'when': 'supply_due', 'on': ['date_kst']}},
 ) }}
-{%- set days_relation = ref('int_controls_days') %}
-{%- set first_due = "date '" ~ read_value('select min(date_kst) from ' ~ days_relation ~ ' where supply_due', '9999-12-31') ~ "'" %}
-{%- set last_due = "date '" ~ read_value('select max(date_kst) from ' ~ days_relation ~ ' where supply_due', '0001-01-01') ~ "'" %}
-{%- set base_day = "date '" ~ read_value('select max(date_kst) from ' ~ this ~ ' where date_kst < ' ~ first_due, '0001-01-01') ~ "'" %}
+{#- as values, so that older partitions are skipped unread #}
+{%- set span = read_row(
+    "select coalesce(due.first_day, date '9999-12-31') as first_day, coalesce(due.last_day, date '0001-01-01') as last_day,"
+    ~ " coalesce(max(computed.date_kst), date '0001-01-01') as base_day"
+    ~ ' from (select min(date_kst) as first_day, max(date_kst) as last_day from ' ~ ref('int_controls_days')
+    ~ ' where supply_due) as due left join ' ~ this ~ ' as computed on computed.date_kst < due.first_day'
+    ~ ' group by due.first_day, due.last_day',
+    {'first_day': '9999-12-31', 'last_day': '0001-01-01', 'base_day': '0001-01-01'}
+) %}
+{%- set first_due, last_due = "date '" ~ span.first_day ~ "'", "date '" ~ span.last_day ~ "'" %}
+{%- set base_day = "date '" ~ span.base_day ~ "'" %}
 
 with days as (
 

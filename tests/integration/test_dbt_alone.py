@@ -142,7 +142,14 @@ def test_what_silver_changes_beside_a_run_of_controls_and_analytics_is_left_to_t
     assert build(lake) == []
     lake.load({"transaction_ledger": [entry("on time", "alice", "CHARGE", 1, kst(D2, "10:00:00"))]})
     assert build(lake, "--selector", "pipeline_silver") == []
-    days = ("int_controls_days", "int_analytics_days")
+    days = (
+        "int_controls_input",
+        "int_controls_requested_days",
+        "int_altered_day_ranges",
+        "int_controls_days",
+        "int_analytics_input",
+        "int_analytics_days",
+    )
     assert build(lake, "--select", *days) == []
     lake.load({"transaction_ledger": [entry("late", "alice", "CHARGE", 1, kst(D3, "10:00:00"))]})
     assert build(lake, "--selector", "pipeline_silver") == []

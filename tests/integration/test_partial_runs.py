@@ -57,9 +57,11 @@ def test_a_run_that_would_record_as_done_what_it_leaves_out_is_refused(late: Lak
     assert rows(late, clocks=True) == before
 
 
-def test_a_run_of_the_first_and_the_last_node_alone_is_refused(late: Lake) -> None:
-    why = refusal(late, "--select", "int_controls_days", "int_controls_completed_days")
-    assert "pipeline_b cannot run without admin_tx_search, int_control_exceptions, " in why
+@pytest.mark.parametrize("first", ["int_controls_input", "int_controls_days"])
+def test_a_run_of_a_first_and_the_last_node_alone_is_refused(late: Lake, first: str) -> None:
+    why = refusal(late, "--select", first, "int_controls_completed_days")
+    assert "pipeline_b cannot run without admin_tx_search, " in why
+    assert ", int_control_exceptions, " in why
 
 
 @pytest.mark.parametrize(

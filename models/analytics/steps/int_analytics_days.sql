@@ -1,19 +1,14 @@
 {{ config(
-    pre_hook="{{ remove_obsolete_days('pipeline_c', 'int_analytics_days', obsolete_analytics_days()) }}",
-    meta={'reads': ['fact_payment_anonymized'], 'writes': ['pipeline_day']},
+    pre_hook="{{ remove_obsolete_days('pipeline_c', 'int_analytics_days', ref('int_analytics_input')) }}",
+    meta={'writes': ['pipeline_day']},
 ) }}
 
--- depends_on: {{ ref('int_silver_completed_run') }}
-{#- read before the gate: what Silver writes in a run that begins later is left to the next run -#}
-{%- set to_seq = read_value("select max(change_seq) from " ~ ref('change_log'), 0) %}
-{{- assert_pipeline_ready('pipeline_c') }}
-{%- set from_seq = read_value("select consumed_change_seq from " ~ ref('pipeline_state') ~ " where pipeline_name = 'pipeline_c'", 0) %}
-{%- set last_computed = "date '" ~ read_value("select max(date_kst) from " ~ ref('pipeline_day') ~ " where pipeline_name = 'pipeline_c'", '0001-01-01') ~ "'" %}
+{%- set input = days_input(ref('int_analytics_input')) %}
 
 with changes as (
 
     select * from {{ ref('change_log') }}
-    where change_seq > {{ from_seq }}
+    where change_seq > {{ input.from_seq }}
 
 ),
 
@@ -26,7 +21,7 @@ computed as (
 
 requested as (
 
-    {{ requested_days('pipeline_c', from_seq) }}
+    {{ requested_days('pipeline_c', ref('int_analytics_input')) }}
 
 ),
 
@@ -51,7 +46,7 @@ altered_days as (
     union
     select distinct links.date_kst
     from {{ ref('int_order_links') }} as links
-    where links.date_kst <= {{ last_computed }}
+    where links.date_kst <= {{ input.last_computed }}
         and links.commerce_order_ref in (select order_ref from changed_items)
 
 ),
@@ -77,7 +72,7 @@ final as (
         {{ kst_day_end('known_days.date_kst') }} as day_end,
         digests.inputs_digest,
         coalesce(computed.is_named, false) or coalesce(requested.is_unreached, false) as is_named,
-        cast({{ to_seq }} as bigint) as to_seq
+        cast({{ input.to_seq }} as bigint) as to_seq
     from known_days
     inner join digests on known_days.date_kst = digests.date_kst
     left join computed on known_days.date_kst = computed.date_kst

@@ -5,12 +5,15 @@
     'stg_payment_orders': kst_date('max(source_time)'),
 } %}
 {%- set state = ref('pipeline_state') %}
-{%- set from_seq = read_value("select consumed_ingest_seq from " ~ state ~ " where pipeline_name = 'pipeline_a'", 0) | int %}
 {#- A withdrawal or reinstatement can move the first and the last row known; then the whole history is read again. -#}
-{%- set are_limits_known = read_value(
-    "select count(*) from " ~ state ~ " where pipeline_name = 'pipeline_a' and first_source_ts is not null"
-    ~ " and last_source_day is not null and coalesce(consumed_status_seq, 0)"
-    ~ " = (select coalesce(max(status_seq), 0) from " ~ source('bronze', 'load_registry') ~ ")", 0) > 0 %}
+{%- set consumed = read_row(
+    'select coalesce(max(consumed_ingest_seq), 0) as from_seq,'
+    ~ ' count(case when first_source_ts is not null and last_source_day is not null and coalesce(consumed_status_seq, 0)'
+    ~ ' = (select coalesce(max(status_seq), 0) from ' ~ source('bronze', 'load_registry') ~ ') then 1 end) as known_cnt'
+    ~ ' from ' ~ state ~ " where pipeline_name = 'pipeline_a'",
+    {'from_seq': 0, 'known_cnt': 0}
+) %}
+{%- set from_seq, are_limits_known = consumed.from_seq | int, consumed.known_cnt > 0 %}
 
 with state as (
 
