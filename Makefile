@@ -3,8 +3,6 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 TEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
-# a test that waits for a broker or a database leaves its core to another worker
-MAIN := $(subst auto,$$(($$(getconf _NPROCESSORS_ONLN) + 1)),$(TEST))
 UNIT := $(TEST) tests/unit -p no:schemathesis
 
 .PHONY: help setup demo jars check style types unit test test-spark test-all lint format docs settings event-schemas pictures bench-lake bench-tx lock clean
@@ -48,7 +46,7 @@ ifdef T
 	$(BIN)/python -m pytest $(T) $(ARGS)
 else
 	$(UNIT) $(ARGS)
-	$(MAIN) --tier main --ignore tests/unit $(ARGS)
+	$(TEST) --tier main --ignore tests/unit $(ARGS)
 endif
 
 test-spark: setup  ## the long tests on Spark, Delta Lake and Databricks

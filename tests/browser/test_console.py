@@ -23,10 +23,10 @@ def sign_in(page: Page, api: AdminApi) -> None:
 def test_an_administrator_signs_in_finds_both_sides_and_signs_out(page: Page, api: AdminApi) -> None:
     payment(api.database)
     sign_in(page, api)
-    assert page.url == f"{api.url}/console"
+    expect(page).to_have_url(f"{api.url}/console")
     page.get_by_label("Id").fill("po-1-pay")
     page.get_by_role("button", name="Look up").click()
-    assert page.url == f"{api.url}/console/tx/po-1-pay"
+    expect(page).to_have_url(f"{api.url}/console/tx/po-1-pay")
     expect(page.get_by_role("heading", level=1)).to_have_text("Transaction po-1-pay")
     expect(page.get_by_text("Haneul Coffee")).to_be_visible()
     page.get_by_role("link", name="po-1-rcv").click()

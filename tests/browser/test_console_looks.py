@@ -162,7 +162,7 @@ def test_the_language_follows_the_browser_and_the_switch_stays(chromium: Browser
         expect(page.locator("html")).to_have_attribute("lang", "ko")
         expect(page.get_by_role("heading", level=1)).to_have_text(f"지갑 {PAYER}")
         page.get_by_role("link", name="English").click()
-        assert page.url == f"{unlocked.url}/console/wallets/{PAYER}"
+        expect(page).to_have_url(f"{unlocked.url}/console/wallets/{PAYER}")
         expect(page.locator("html")).to_have_attribute("lang", "en")
         page.get_by_role("link", name="charge", exact=True).click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Transaction charge")

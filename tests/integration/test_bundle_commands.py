@@ -226,6 +226,7 @@ def test_the_jobs_set_the_variables_that_the_dbt_project_reads(manifest: Manifes
         "ANON_USER_KEY_SALT",
         "PLURA_PYTHON_SUBMISSION",
         "PLURA_PYTHON_CLUSTER",
+        "PLURA_SPARK_REMOTE",  # of the target spark
     }
 
 
