@@ -26,9 +26,9 @@ from plura.tx.consumer.errors import Code
 
 if TYPE_CHECKING:
     from plura.kit.database import Database
+    from plura.kit.kafka_consumer.state import Place, StoredState
     from plura.tx.consumer.backfill import Summary
     from plura.tx.consumer.process import ConsumerProcess
-    from plura.tx.consumer.state import Place, StoredState
 
 INTERRUPTED = 130
 _RETRY_SECONDS = 1.0

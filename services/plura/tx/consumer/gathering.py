@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from plura.tx.consumer.arrivals import claimed
+from plura.kit.kafka_consumer.arrivals import claimed
+from plura.kit.kafka_consumer.state import Place
 from plura.tx.consumer.batches import Batch, add
 from plura.tx.consumer.events import EventReader
 from plura.tx.consumer.messages import Message
-from plura.tx.consumer.state import Place
 
 _MOST_POLLED = 100
 """Records of a poll: as fast as with a thousand, and a tenth of the memory if they are large."""

@@ -20,18 +20,18 @@ from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
 from plura.kit.errors import ServiceError
 from plura.kit.kafka_client import ReadOnlyTopicsClient
+from plura.kit.kafka_consumer.assignor import KnownTopicsAssignor
+from plura.kit.kafka_consumer.incarnations import Incarnations
+from plura.kit.kafka_consumer.offset_reset import RESETS, OffsetResetPolicy
+from plura.kit.kafka_consumer.rebalances import RebalanceListener
+from plura.kit.kafka_consumer.state import ConsumerState, Place
+from plura.kit.kafka_consumer.topics import TopicMonitor
 from plura.kit.observability.logs import fields
-from plura.tx.consumer.assignor import KnownTopicsAssignor
 from plura.tx.consumer.gathering import Gathered, Limits
 from plura.tx.consumer.heartbeat import Heartbeat
-from plura.tx.consumer.incarnations import Incarnations
 from plura.tx.consumer.ingest import Ingest, StoppedError
 from plura.tx.consumer.metrics import MetricsRecorder
-from plura.tx.consumer.offset_reset import RESETS, OffsetResetPolicy
 from plura.tx.consumer.positions import PartitionTracker
-from plura.tx.consumer.rebalances import RebalanceListener
-from plura.tx.consumer.state import ConsumerState, Place
-from plura.tx.consumer.topics import TopicMonitor
 
 _ASK_SECONDS = 1.0
 """How often topics and end offsets are requested from the broker, and the state is stored."""

@@ -11,22 +11,22 @@ from prometheus_client import CollectorRegistry
 
 from plura.kit.database import Database
 from plura.kit.kafka import KafkaSettings
+from plura.kit.kafka_consumer.clock import DatabaseClock
+from plura.kit.kafka_consumer.incarnations import Incarnations
+from plura.kit.kafka_consumer.offset_reset import OffsetResetPolicy
+from plura.kit.kafka_consumer.state import ConsumerState, Place, StoredState
+from plura.kit.kafka_consumer.topics import KafkaTopics, TopicMonitor
 from plura.kit.observability.otlp import MetricsPusher, OtlpSettings
-from plura.tx.consumer.clock import DatabaseClock
 from plura.tx.consumer.events import EventReader
 from plura.tx.consumer.gathering import Limits
 from plura.tx.consumer.heartbeat import Heartbeat
-from plura.tx.consumer.incarnations import Incarnations
 from plura.tx.consumer.ingest import Ingest
 from plura.tx.consumer.loop import ConsumeLoop
 from plura.tx.consumer.metrics import MetricsRecorder
-from plura.tx.consumer.offset_reset import OffsetResetPolicy
 from plura.tx.consumer.positions import PartitionTracker
 from plura.tx.consumer.settings import ConsumerSettings
-from plura.tx.consumer.state import ConsumerState, Place, StoredState
 from plura.tx.consumer.status import StatusServer
 from plura.tx.consumer.store import PostgresStore
-from plura.tx.consumer.topics import KafkaTopics, TopicMonitor
 from plura.tx.db import CONSUMER_ROLE
 
 
