@@ -14,7 +14,8 @@ from psycopg.rows import scalar_row
 
 from plura.kit.auth.authenticators import Authenticator
 from plura.kit.http.errors import UnavailableError
-from plura.kit.observability.metrics import DatabaseMetrics, exposition, freshness_gauge
+from plura.kit.kafka_consumer.freshness import freshness_gauge
+from plura.kit.observability.metrics import DatabaseMetrics, exposition
 from plura.kit.rows import row_of
 from plura.kit.statements import Pool, Statements
 from plura.tx.api.health.schemas import Freshness, Readiness
