@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plura.cli.console import say
-from plura.cli.tx_options import database
+from plura.cli.service_options import database
 from plura.kit.service_settings import read_settings
 
 

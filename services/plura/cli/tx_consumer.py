@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from plura.cli.console import progress_bar, say
-from plura.cli.tx_options import database, database_problems
+from plura.cli.service_options import database, database_problems
 from plura.kit.errors import ServiceError
 from plura.kit.observability.logs import fields
 from plura.kit.service_settings import read_settings

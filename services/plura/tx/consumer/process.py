@@ -17,6 +17,7 @@ from plura.kit.kafka_consumer.offset_reset import OffsetResetPolicy
 from plura.kit.kafka_consumer.state import ConsumerState, Place, StoredState
 from plura.kit.kafka_consumer.topics import KafkaTopics, TopicMonitor
 from plura.kit.observability.otlp import MetricsPusher, OtlpSettings
+from plura.kit.observability.status import StatusServer
 from plura.tx.consumer.events import EventReader
 from plura.tx.consumer.gathering import Limits
 from plura.tx.consumer.heartbeat import Heartbeat
@@ -25,7 +26,6 @@ from plura.tx.consumer.loop import ConsumeLoop
 from plura.tx.consumer.metrics import MetricsRecorder
 from plura.tx.consumer.positions import PartitionTracker
 from plura.tx.consumer.settings import ConsumerSettings
-from plura.tx.consumer.status import StatusServer
 from plura.tx.consumer.store import PostgresStore
 from plura.tx.db import CONSUMER_ROLE
 
