@@ -65,9 +65,10 @@ def backfill(
 
     Settings: PLURA_DATABASE_URL, PLURA_EVENT_PROFILE_ID.
     """
+    from plura.kit.kafka_consumer.parts import StoppedError
     from plura.tx.consumer.backfill import Backfill
     from plura.tx.consumer.events import EventReader
-    from plura.tx.consumer.ingest import Ingest, StoppedError
+    from plura.tx.consumer.ingest import Ingest
     from plura.tx.consumer.settings import ConsumerSettings
     from plura.tx.consumer.store import PostgresStore
     from plura.tx.db import CONSUMER_ROLE

@@ -13,10 +13,10 @@ from kafka import TopicPartition  # type: ignore[import-untyped]
 from kafka.errors import KafkaTimeoutError  # type: ignore[import-untyped]
 
 from plura.kit.kafka_consumer.clock import DatabaseClock
+from plura.kit.kafka_consumer.gathering import Gathered
+from plura.kit.kafka_consumer.positions import PartitionTracker
 from plura.kit.kafka_consumer.state import ConsumerState, StoredState
 from plura.kit.kafka_consumer.topics import Topic
-from plura.tx.consumer.gathering import Gathered
-from plura.tx.consumer.positions import PartitionTracker
 
 PLACE = ("ledger", 0)
 
