@@ -10,10 +10,11 @@ from typing import Any
 from bench.measuring import Measured, measure
 from bench.tx_events import ledger_event, order_event
 from bench.tx_stage import PLURA, Stage
+from plura.kit.kafka_consumer.messages import Message
 from plura.tx.consumer.batches import Batch, prepare
 from plura.tx.consumer.contract import KINDS
 from plura.tx.consumer.events import EventReader
-from plura.tx.consumer.messages import BACKFILL_TOPICS, Message
+from plura.tx.consumer.messages import BACKFILL_TOPICS
 from plura.tx.consumer.profiles import read_profile
 
 LEDGER_EVENTS = 50_000

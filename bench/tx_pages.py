@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from bench.http_load import Loaded, load
 from bench.tx_stage import Stage, fill, running_api
-from plura.tx.api import cursors
-from plura.tx.api.cursors import Position
+from plura.kit.http import cursors
+from plura.kit.http.cursors import Position
 
 FEW = 10
 MANY = 150_000

@@ -16,9 +16,9 @@ from fastapi import FastAPI
 from dev.servers.identity import AUDIENCE, ISSUER, Provider, token
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.sign_in import SignInSettings
+from plura.kit.http.server import listen, server
+from plura.kit.http.settings import ApiSettings
 from plura.tx.api.app import create_app
-from plura.tx.api.server import listen, server
-from plura.tx.api.settings import ApiSettings
 from tests.postgres import TestDatabase
 
 EPOCH = datetime(2026, 2, 5, 3, 0, tzinfo=UTC)

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from plura.kit.observability.metrics import ApiMetrics, ConsumerMetrics, DatabaseMetrics, PairingMetrics
+from plura.kit.observability.metrics import ApiMetrics, DatabaseMetrics
+from plura.tx.consumer.series import ConsumerMetrics, PairingMetrics
 from tests.dbt_runs import PROJECT
 from tests.spark import skip_or_fail
 

@@ -11,10 +11,10 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow, dict_row
 
+from plura.kit.kafka_consumer.messages import Message
 from plura.tx.consumer.batches import Batch
 from plura.tx.consumer.events import EventReader
 from plura.tx.consumer.ingest import Ingest
-from plura.tx.consumer.messages import Message
 from plura.tx.consumer.profiles import read_profile
 from plura.tx.consumer.store import PostgresStore, WriteAlso, Written
 from plura.tx.db import CONSUMER_ROLE

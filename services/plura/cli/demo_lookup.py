@@ -112,9 +112,9 @@ def admin_api(database: Database) -> Iterator[str]:
         ServiceError: it does not start.
     """
     from plura.kit.auth.settings import AuthSettings
+    from plura.kit.http.server import listen, server
+    from plura.kit.http.settings import ApiSettings
     from plura.tx.api.app import create_app
-    from plura.tx.api.server import listen, server
-    from plura.tx.api.settings import ApiSettings
 
     log = logging.getLogger("plura")
     level = log.level

@@ -14,11 +14,11 @@ from pydantic.fields import FieldInfo
 from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.sign_in import SignInSettings
 from plura.kit.database import DatabaseSettings
+from plura.kit.http.settings import ApiSettings
 from plura.kit.kafka import KafkaSettings
 from plura.kit.lake_settings import PROJECT_DIR, EngineSettings, LakeSettings, SparkSettings
 from plura.kit.observability.otlp import OtlpSettings
 from plura.kit.service_settings import ServiceSettings
-from plura.tx.api.settings import ApiSettings
 from plura.tx.consumer.settings import ConsumerSettings
 
 

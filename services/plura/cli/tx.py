@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plura.cli.console import say
-from plura.cli.tx_options import database, database_problems
+from plura.cli.service_options import database, database_problems
 
 app = typer.Typer(
     help="Any transaction by its id, seconds after it happened.",

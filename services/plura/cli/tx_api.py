@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plura.cli.console import say
-from plura.cli.tx_options import database
+from plura.cli.service_options import database
 from plura.kit.service_settings import read_settings
 
 
@@ -32,11 +32,11 @@ def api(
     """
     from plura.kit.auth.settings import AuthSettings
     from plura.kit.auth.sign_in import SignInSettings
+    from plura.kit.http.server import listen, serve
+    from plura.kit.http.settings import ApiSettings
     from plura.kit.observability.logs import configure_logs
     from plura.kit.observability.otlp import OtlpSettings
     from plura.tx.api.app import create_app
-    from plura.tx.api.server import listen, serve
-    from plura.tx.api.settings import ApiSettings
 
     settings, auth = read_settings(ApiSettings), read_settings(AuthSettings)
     app = create_app(settings, auth, database(), read_settings(SignInSettings), read_settings(OtlpSettings))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from plura.cli.console import progress_bar, say
-from plura.cli.tx_options import database, database_problems
+from plura.cli.service_options import database, database_problems
 from plura.kit.errors import ServiceError
 from plura.kit.observability.logs import fields
 from plura.kit.service_settings import read_settings
@@ -26,9 +26,9 @@ from plura.tx.consumer.errors import Code
 
 if TYPE_CHECKING:
     from plura.kit.database import Database
+    from plura.kit.kafka_consumer.state import Place, StoredState
     from plura.tx.consumer.backfill import Summary
     from plura.tx.consumer.process import ConsumerProcess
-    from plura.tx.consumer.state import Place, StoredState
 
 INTERRUPTED = 130
 _RETRY_SECONDS = 1.0
@@ -65,9 +65,10 @@ def backfill(
 
     Settings: PLURA_DATABASE_URL, PLURA_EVENT_PROFILE_ID.
     """
+    from plura.kit.kafka_consumer.parts import StoppedError
     from plura.tx.consumer.backfill import Backfill
     from plura.tx.consumer.events import EventReader
-    from plura.tx.consumer.ingest import Ingest, StoppedError
+    from plura.tx.consumer.ingest import Ingest
     from plura.tx.consumer.settings import ConsumerSettings
     from plura.tx.consumer.store import PostgresStore
     from plura.tx.db import CONSUMER_ROLE

@@ -15,8 +15,8 @@ import pytest
 
 from dev.servers.identity import Provider, claims, jwk, jwks, provider, rsa_key, token
 from plura.kit.auth.settings import AuthSettings
-from plura.tx.api import server
-from plura.tx.api.settings import ApiSettings
+from plura.kit.http import server
+from plura.kit.http.settings import ApiSettings
 from tests.admin_api import AdminApi, auth_settings, ledger, payment, running
 from tests.postgres import TestDatabase
 from tests.unit.kit.verification import BAD, unsigned

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from dev.servers.identity import Provider, token
 from plura.kit.auth.settings import AuthSettings
-from plura.tx.api.audit_context import LONGEST_QUERY, storable
-from plura.tx.api.settings import ApiSettings
+from plura.kit.http.audit_context import LONGEST_QUERY, storable
+from plura.kit.http.settings import ApiSettings
 from plura.tx.db import API_ROLE
 from tests.admin_api import AdminApi, auth_settings, ledger, running
 from tests.postgres import TestDatabase

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dev.servers.identity import Provider, token
-from plura.tx.api.audit_context import client_address, masked_query
-from plura.tx.api.settings import ApiSettings
+from plura.kit.http.audit_context import client_address, masked_query
+from plura.kit.http.settings import ApiSettings
 from tests.admin_api import auth_settings, running
 from tests.postgres import TestDatabase
 

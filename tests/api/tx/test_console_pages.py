@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from dev.servers.identity import provider
-from plura.tx.api.errors import UnavailableError
+from plura.kit.http.errors import UnavailableError
 from plura.tx.api.search.service import SearchService
 from plura.tx.api.tx.service import TxService
 from tests.admin_api import EPOCH, AdminApi, auth_settings, ledger, running

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from dev.servers.identity import Provider
-from plura.tx.api.audit_context import AuditContext, Subject
-from plura.tx.api.denied_requests import MOST_ADDRESSES, DeniedRequestAudit, network_of
-from plura.tx.api.errors import UnavailableError
-from plura.tx.api.settings import ApiSettings
+from plura.kit.http.audit_context import AuditContext, Subject
+from plura.kit.http.denied_requests import MOST_ADDRESSES, DeniedRequestAudit, network_of
+from plura.kit.http.errors import UnavailableError
+from plura.kit.http.settings import ApiSettings
 from tests.admin_api import auth_settings, running
 from tests.postgres import TestDatabase
 

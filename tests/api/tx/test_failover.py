@@ -12,7 +12,7 @@ import pytest
 from dev.servers.identity import Provider
 from plura.kit.embedded_postgres import EmbeddedPostgres
 from plura.kit.migrations import migrate
-from plura.tx.api.statements import _UNUSABLE
+from plura.kit.statements import _UNUSABLE
 from plura.tx.db import SCHEMA, bo_migrations
 from tests.admin_api import AdminApi, auth_settings, ledger, running
 from tests.postgres import TestDatabase, create_database, running_server

@@ -25,21 +25,21 @@ from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.sign_in import SignIn, SignInSettings
 from plura.kit.auth.tokens import TokenVerifier
 from plura.kit.database import Database, DatabaseSettings
+from plura.kit.http import cursors
+from plura.kit.http.audit_context import client_address, masked_query, storable
+from plura.kit.http.denied_requests import DeniedRequestAudit
+from plura.kit.http.errors import InvalidRequestError
+from plura.kit.http.parameters import _instant
+from plura.kit.http.settings import ApiSettings
 from plura.kit.observability import correlation
-from plura.tx.api import cursors
 from plura.tx.api.app import create_app
 from plura.tx.api.audit.service import AuditService
-from plura.tx.api.audit_context import client_address, masked_query, storable
 from plura.tx.api.console.ended_sessions import EndedSessions
 from plura.tx.api.console.endpoints import CALLBACK
 from plura.tx.api.console.session import own_page, read_cookie
-from plura.tx.api.denied_requests import DeniedRequestAudit
-from plura.tx.api.errors import InvalidRequestError
 from plura.tx.api.order.service import OrderService
-from plura.tx.api.parameters import _instant
 from plura.tx.api.search.service import SearchService
 from plura.tx.api.services import Services
-from plura.tx.api.settings import ApiSettings
 from plura.tx.api.tx.service import TxService
 from plura.tx.api.wallet.service import WalletService
 

@@ -14,8 +14,8 @@ import pytest
 
 from dev.servers.identity import token
 from plura.kit.auth.settings import AuthSettings
+from plura.kit.http.settings import ApiSettings
 from plura.tx.api.app import create_app
-from plura.tx.api.settings import ApiSettings
 from tests.admin_api import AdminApi, ledger, payment
 from tests.dbt_runs import PROJECT
 from tests.postgres import TestDatabase

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev.servers.identity import token
-from plura.tx.api import cursors
-from plura.tx.api.cursors import Position
-from plura.tx.api.errors import InvalidRequestError
+from plura.kit.http import cursors
+from plura.kit.http.cursors import Position
+from plura.kit.http.errors import InvalidRequestError
 from tests.admin_api import EPOCH, AdminApi, ledger, order
 
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import strategies as st
 
 from dev.servers.identity import Provider, token
-from plura.tx.api import server
+from plura.kit.http import server
+from plura.kit.http.errors import InvalidRequestError
+from plura.kit.http.parameters import _instant
 from plura.tx.api.console.endpoints import _kst
-from plura.tx.api.errors import InvalidRequestError
-from plura.tx.api.parameters import _instant
 from tests.admin_api import EPOCH, AdminApi, auth_settings, ledger, running
 from tests.api.tx.test_outages import command
 from tests.console import sign_in

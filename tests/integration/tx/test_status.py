@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from plura.tx.consumer.status import StatusServer
+from plura.kit.observability.status import StatusServer
 
 
 @pytest.fixture

@@ -14,13 +14,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from plura.kit.observability import correlation
 from plura.kit.observability.logs import LINES_PER_SECOND, BoundedHandler, JsonFormatter, configure_logs, fields
-from plura.kit.observability.metrics import (
-    ApiMetrics,
-    ConsumerMetrics,
-    DatabaseMetrics,
-    PairingMetrics,
-    exposition,
-)
+from plura.kit.observability.metrics import ApiMetrics, DatabaseMetrics, exposition
+from plura.tx.consumer.series import ConsumerMetrics, PairingMetrics
 
 REFERENCE = {
     "api_request_latency_seconds": ("method", "route", "status_code"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plura.tx.consumer.arrivals import Arrivals, claimed
+from plura.kit.kafka_consumer.arrivals import Arrivals, claimed
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from kafka.errors import UnknownTopicOrPartitionError  # type: ignore[import-untyped]
 
-from plura.tx.consumer.assignor import KnownTopicsAssignor
-from plura.tx.consumer.topics import Topic, Topics
+from plura.kit.kafka_consumer.assignor import KnownTopicsAssignor
+from plura.kit.kafka_consumer.topics import Topic, Topics
 
 MEMBERS = [
     SimpleNamespace(member_id=name, group_instance_id=None, metadata=SimpleNamespace(topics=["a", "b"]))

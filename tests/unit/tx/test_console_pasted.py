@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from plura.kit.http.errors import InvalidRequestError
 from plura.tx.api.console.pasted import BLANKS, LONGEST_PASTED, searched, trimmed
-from plura.tx.api.errors import InvalidRequestError
 
 AROUND = {
     "blank": " ",

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jinja2 import Environment, nodes
 
-from plura.tx.api import errors
+from plura.kit.http import errors
 from plura.tx.api.console import catalogue as module
 from plura.tx.api.console.catalogue import Language, Texts, catalogue, preferred
 from plura.tx.api.entries import PairingStatus, StatusGroup

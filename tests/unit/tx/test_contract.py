@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from plura.kit.kafka_consumer.messages import Message, correlation_id_of
 from plura.tx.consumer.errors import InvalidEventError
 from plura.tx.consumer.events import Alias, EventReader
-from plura.tx.consumer.messages import Message, correlation_id_of
 from plura.tx.consumer.profiles import ProfileError, read_profile
 from plura.tx.consumer.values import read_object
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plura.tx.consumer.gathering import Gathered, Limits
+from plura.kit.kafka_consumer.gathering import Gathered, Limits
 
 PLACE, OTHER = ("topic", 0), ("topic", 1)
 LIMITS = Limits(batch_events=1000, batch_bytes=10_000, batch_seconds=1, poll_seconds=1)

@@ -10,8 +10,8 @@ from kafka import TopicPartition  # type: ignore[import-untyped]
 from kafka.errors import KafkaTimeoutError  # type: ignore[import-untyped]
 from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
-from plura.tx.consumer.incarnations import Incarnations
-from plura.tx.consumer.topics import Topic, Topics
+from plura.kit.kafka_consumer.incarnations import Incarnations
+from plura.kit.kafka_consumer.topics import Topic, Topics
 
 ONE, TWO = ("ledger", 0), ("ledger", 1)
 

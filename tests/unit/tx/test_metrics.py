@@ -6,10 +6,10 @@ from collections import Counter
 
 from prometheus_client import CollectorRegistry
 
+from plura.kit.kafka_consumer.clock import DatabaseClock
+from plura.kit.kafka_consumer.state import ConsumerState
 from plura.tx.consumer.batches import Batch
-from plura.tx.consumer.clock import DatabaseClock
 from plura.tx.consumer.metrics import MetricsRecorder
-from plura.tx.consumer.state import ConsumerState
 from plura.tx.consumer.store import Written
 
 

@@ -18,7 +18,7 @@ from kafka.errors import (  # type: ignore[import-untyped]
 )
 from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
-from plura.tx.consumer.offset_reset import OffsetResetPolicy
+from plura.kit.kafka_consumer.offset_reset import OffsetResetPolicy
 
 ONE, OTHER = TopicPartition("ledger", 0), TopicPartition("ledger", 1)
 Moves = list[tuple[TopicPartition, int | str]]

@@ -12,11 +12,11 @@ import pytest
 from kafka import TopicPartition  # type: ignore[import-untyped]
 from kafka.errors import KafkaTimeoutError  # type: ignore[import-untyped]
 
-from plura.tx.consumer.clock import DatabaseClock
-from plura.tx.consumer.gathering import Gathered
-from plura.tx.consumer.positions import PartitionTracker
-from plura.tx.consumer.state import ConsumerState, StoredState
-from plura.tx.consumer.topics import Topic
+from plura.kit.kafka_consumer.clock import DatabaseClock
+from plura.kit.kafka_consumer.gathering import Gathered
+from plura.kit.kafka_consumer.positions import PartitionTracker
+from plura.kit.kafka_consumer.state import ConsumerState, StoredState
+from plura.kit.kafka_consumer.topics import Topic
 
 PLACE = ("ledger", 0)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from plura.tx.consumer.topics import MemoryTopics, Topic, TopicMonitor
+from plura.kit.kafka_consumer.topics import MemoryTopics, Topic, TopicMonitor
 
 
 def until(what: Callable[[], bool]) -> None:

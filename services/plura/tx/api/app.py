@@ -20,31 +20,34 @@ from plura.kit.auth.settings import AuthSettings
 from plura.kit.auth.sign_in import SignIn, SignInSettings
 from plura.kit.auth.tokens import TokenVerifier
 from plura.kit.database import Database
+from plura.kit.http.audit_context import audit_context_of
+from plura.kit.http.denied_requests import DeniedRequestAudit
+from plura.kit.http.errors import ApiError, InvalidRequestError, SessionEndedError, StatusError, UnavailableError
+from plura.kit.http.middleware import RequestMiddleware
+from plura.kit.http.openapi import install, templates
+from plura.kit.http.problems import problem
+from plura.kit.http.settings import ApiSettings
 from plura.kit.observability.metrics import ApiMetrics, DatabaseMetrics
 from plura.kit.observability.otlp import MetricsPusher, OtlpSettings
+from plura.kit.queries import read_queries
+from plura.kit.statements import Statements
 from plura.tx.api import openapi
 from plura.tx.api.audit import endpoints as audit
 from plura.tx.api.audit import schemas as audit_schemas
 from plura.tx.api.audit.service import AuditService
-from plura.tx.api.audit_context import audit_context_of
 from plura.tx.api.console import endpoints as console
 from plura.tx.api.console.ended_sessions import EndedSessions
 from plura.tx.api.console.middleware import PagesMiddleware
-from plura.tx.api.denied_requests import DeniedRequestAudit
-from plura.tx.api.errors import ApiError, InvalidRequestError, SessionEndedError, StatusError, UnavailableError
+from plura.tx.api.errors import LookupUnavailableError
 from plura.tx.api.health import endpoints as health
 from plura.tx.api.health.service import HealthService
-from plura.tx.api.middleware import RequestMiddleware
 from plura.tx.api.order import endpoints as order
 from plura.tx.api.order import schemas as order_schemas
 from plura.tx.api.order.service import OrderService
-from plura.tx.api.problems import problem
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.search import schemas as search_schemas
 from plura.tx.api.search.service import SearchService
 from plura.tx.api.services import Services
-from plura.tx.api.settings import ApiSettings
-from plura.tx.api.statements import Statements
 from plura.tx.api.tx import endpoints as tx
 from plura.tx.api.tx import schemas as tx_schemas
 from plura.tx.api.tx.service import TxService
@@ -113,16 +116,16 @@ def create_app(
     if auth.auth_mode == "disabled" or (sign_in is not None and sign_in.is_enabled):
         app.include_router(console.router, include_in_schema=False)
         app.add_middleware(PagesMiddleware)
-    openapi.install(app, _EXAMPLES)
+    install(app, examples=_EXAMPLES, bearer=openapi.BEARER)
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http_error)
-    templates = openapi.templates(app)
     app.add_middleware(
         RequestMiddleware,
-        settings=settings,
+        trusted=settings.trusted_proxies,
+        masked=settings.masked_keys,
         metrics=ApiMetrics(registry),
-        route_of=templates,
+        route_of=templates(app),
         is_secure=sign_in is not None and sign_in.is_secure,
     )
     return app
@@ -140,7 +143,15 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         metrics = DatabaseMetrics(registry)
         pool = database.async_pool("plura-tx-api", API_ROLE, _PLANNER, db_statement_timeout_ms=STATEMENT_TIMEOUT_MS)
-        statements = Statements(pool, metrics, slow_ms=database.settings.db_slow_query_ms)
+        statements = Statements(
+            pool,
+            metrics,
+            read_queries("plura.tx.db", "lookups.sql"),
+            role=API_ROLE,
+            repeats=True,  # an audit row may be written twice, but it is never missing
+            slow_ms=database.settings.db_slow_query_ms,
+            unavailable=LookupUnavailableError,
+        )
         async with AsyncExitStack() as stack:
             await pool.open()
             stack.push_async_callback(pool.close)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from plura.tx.api import cursors
-from plura.tx.api.cursors import Position
+from plura.kit.http import cursors
+from plura.kit.http.cursors import Position
+from plura.kit.http.parameters import LAST
 from plura.tx.api.entries import TracedEntry
-from plura.tx.api.parameters import LAST
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from fastapi import Request
 
 from plura.kit.auth.authenticators import Authenticator
 from plura.kit.auth.sign_in import SignIn
+from plura.kit.http.denied_requests import DeniedRequestAudit
 from plura.tx.api.audit.service import AuditService
 from plura.tx.api.console.ended_sessions import EndedSessions
-from plura.tx.api.denied_requests import DeniedRequestAudit
 from plura.tx.api.health.service import HealthService
 from plura.tx.api.order.service import OrderService
 from plura.tx.api.search.service import SearchService

@@ -15,11 +15,13 @@ from typing import BinaryIO, NamedTuple
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from plura.kit.kafka_consumer.messages import Message
+from plura.kit.kafka_consumer.parts import StoppedError
 from plura.kit.queries import read_queries
 from plura.kit.rows import row_of
 from plura.tx.consumer.batches import Batch, prepare
-from plura.tx.consumer.ingest import Ingest, StoppedError
-from plura.tx.consumer.messages import BACKFILL_TOPICS, Message
+from plura.tx.consumer.ingest import Ingest
+from plura.tx.consumer.messages import BACKFILL_TOPICS
 from plura.tx.consumer.store import Written
 
 _SQL = read_queries("plura.tx.db", "backfill.sql")

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from plura.kit.kafka_consumer.messages import Message
 from plura.tx.consumer.errors import InvalidEventError
 from plura.tx.consumer.events import EventReader, Row
-from plura.tx.consumer.messages import DeadLetter, Message
+from plura.tx.consumer.messages import DeadLetter
 from plura.tx.consumer.values import read_object
 
 

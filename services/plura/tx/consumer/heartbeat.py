@@ -13,12 +13,12 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow, TupleRow, dict_row, scalar_row
 
+from plura.kit.kafka_consumer.clock import DatabaseClock
+from plura.kit.kafka_consumer.state import PartitionState, Place, StoredState
+from plura.kit.kafka_consumer.topics import Topics
 from plura.kit.observability.logs import fields
 from plura.kit.queries import read_queries
 from plura.kit.rows import row_of
-from plura.tx.consumer.clock import DatabaseClock
-from plura.tx.consumer.state import PartitionState, Place, StoredState
-from plura.tx.consumer.topics import Topics
 
 _SQL = read_queries("plura.tx.db", "upkeep.sql")
 _RETENTION_SECONDS = 3600.0

@@ -7,20 +7,17 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from plura.kit.kafka_consumer.messages import Message
+from plura.kit.kafka_consumer.parts import StoppedError
 from plura.kit.observability.logs import fields
-from plura.tx.consumer.batches import Batch, prepare, put_aside
+from plura.tx.consumer.batches import Batch, add, prepare, put_aside
 from plura.tx.consumer.events import EventReader
-from plura.tx.consumer.messages import Message
 from plura.tx.consumer.store import RejectedBatchError, Store, UnavailableError, WriteAlso, Written
 
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class StoppedError(Exception):
-    """Storing was given up because the process stops; messages that were not written will be read again."""
 
 
 OnCommitted = Callable[[Batch, Written], None]
@@ -39,6 +36,14 @@ class Ingest:
     stopping: threading.Event
     available: threading.Event = field(default_factory=threading.Event)
     on_committed: OnCommitted = lambda *_: None
+
+    def new_batch(self) -> Batch:
+        """Return a batch without messages."""
+        return Batch()
+
+    def add(self, batch: Batch, message: Message) -> None:
+        """Read a message and add its row, or the reason why it is bad, to a batch."""
+        add(batch, self.reader, message)
 
     def write(self, batch: Batch, also: WriteAlso | None = None) -> None:
         """Store a batch; return when every message is stored or put aside.

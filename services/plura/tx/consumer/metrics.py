@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
+from plura.kit.kafka_consumer.clock import DatabaseClock
+from plura.kit.kafka_consumer.state import ConsumerState
 from plura.kit.observability.logs import fields
-from plura.kit.observability.metrics import ConsumerMetrics, DatabaseMetrics, PairingMetrics
+from plura.kit.observability.metrics import DatabaseMetrics
 from plura.tx.consumer.batches import Batch
-from plura.tx.consumer.clock import DatabaseClock
-from plura.tx.consumer.state import ConsumerState
+from plura.tx.consumer.series import ConsumerMetrics, PairingMetrics
 from plura.tx.consumer.store import Written
 
 _MOST_TYPES = 50

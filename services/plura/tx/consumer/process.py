@@ -11,22 +11,23 @@ from prometheus_client import CollectorRegistry
 
 from plura.kit.database import Database
 from plura.kit.kafka import KafkaSettings
+from plura.kit.kafka_consumer.clock import DatabaseClock
+from plura.kit.kafka_consumer.gathering import Limits
+from plura.kit.kafka_consumer.incarnations import Incarnations
+from plura.kit.kafka_consumer.loop import ConsumeLoop
+from plura.kit.kafka_consumer.offset_reset import OffsetResetPolicy
+from plura.kit.kafka_consumer.positions import PartitionTracker
+from plura.kit.kafka_consumer.state import ConsumerState, Place, StoredState
+from plura.kit.kafka_consumer.topics import KafkaTopics, TopicMonitor
 from plura.kit.observability.otlp import MetricsPusher, OtlpSettings
-from plura.tx.consumer.clock import DatabaseClock
+from plura.kit.observability.status import StatusServer
+from plura.tx.consumer.batches import Batch
 from plura.tx.consumer.events import EventReader
-from plura.tx.consumer.gathering import Limits
 from plura.tx.consumer.heartbeat import Heartbeat
-from plura.tx.consumer.incarnations import Incarnations
 from plura.tx.consumer.ingest import Ingest
-from plura.tx.consumer.loop import ConsumeLoop
 from plura.tx.consumer.metrics import MetricsRecorder
-from plura.tx.consumer.offset_reset import OffsetResetPolicy
-from plura.tx.consumer.positions import PartitionTracker
 from plura.tx.consumer.settings import ConsumerSettings
-from plura.tx.consumer.state import ConsumerState, Place, StoredState
-from plura.tx.consumer.status import StatusServer
 from plura.tx.consumer.store import PostgresStore
-from plura.tx.consumer.topics import KafkaTopics, TopicMonitor
 from plura.tx.db import CONSUMER_ROLE
 
 
@@ -88,7 +89,7 @@ class ConsumerProcess:
     @contextmanager
     def serving(
         self, stopping: threading.Event, *, most_messages: int | None, most_idle_seconds: float | None
-    ) -> Iterator[ConsumeLoop]:
+    ) -> Iterator[ConsumeLoop[Batch]]:
         """Serve status and metrics while the block runs, and yield the loop to run in it.
 
         Raises:
@@ -112,14 +113,15 @@ class ConsumerProcess:
             yield ConsumeLoop(
                 topics=list(self._profile.topics),
                 client_options=self._client_options | settings.client_options(self._member),
-                ingest=ingest,
+                sink=ingest,
                 state=self.state,
-                metrics=self.metrics,
-                heartbeat=self.heartbeat,
+                counts=self.metrics,
+                keeper=self.heartbeat,
                 offset_reset=self._offset_reset,
                 monitor=self._monitor,
                 tracker=self._tracker,
                 incarnations=self._incarnations,
+                member_setting="PLURA_CONSUMER_MEMBER",
                 limits=Limits(
                     batch_events=settings.consumer_batch_events,
                     batch_bytes=settings.consumer_batch_bytes,

@@ -15,10 +15,11 @@ from psycopg.rows import TupleRow
 
 from plura.kit.errors import ServiceError
 from plura.kit.kafka_client import ReadOnlyTopicsClient
+from plura.kit.kafka_consumer.messages import Message
 from plura.kit.queries import read_queries
 from plura.kit.rows import row_of
 from plura.tx.consumer.ingest import Ingest
-from plura.tx.consumer.messages import BACKFILL_TOPICS, Message
+from plura.tx.consumer.messages import BACKFILL_TOPICS
 from plura.tx.consumer.profiles import Profile
 
 _SQL = read_queries("plura.tx.db", "replay.sql")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from plura.kit.kafka_consumer.client import consumer_options
 from plura.kit.service_settings import AppEnv, ServiceSettings
 from plura.tx.consumer.profiles import Profile, read_profile
 
@@ -92,25 +93,11 @@ class ConsumerSettings(ServiceSettings):
 
     def client_options(self, member: str) -> dict[str, Any]:
         """Return the arguments of a kafka-python consumer that do not depend on where the brokers are."""
-        options: dict[str, Any] = {
-            "client_id": member,
-            "group_id": self.kafka_group_id,
-            "enable_auto_commit": False,
-            "auto_offset_reset": "none",  # OffsetResetPolicy does it, and reports lost records
-            "isolation_level": "read_committed",
-            "max_poll_records": self.consumer_batch_events,
-            "fetch_max_wait_ms": 250,
-            # records that were fetched and not yet polled are held in memory as well
-            "fetch_max_bytes": self.consumer_batch_bytes,
-            "max_partition_fetch_bytes": min(4 << 20, self.consumer_batch_bytes),
-            "session_timeout_ms": self.consumer_session_timeout_ms,
-            "heartbeat_interval_ms": self.consumer_session_timeout_ms // 3,
-            "request_timeout_ms": 15_000,
-            "bootstrap_timeout_ms": 5_000,
-            "reconnect_backoff_max_ms": 1_000,
-            "metadata_max_age_ms": 15_000,
-            "metrics_enabled": False,
-        }
-        if self.consumer_member:
-            options["group_instance_id"] = self.consumer_member
-        return options
+        return consumer_options(
+            group_id=self.kafka_group_id,
+            member=member,
+            is_static=bool(self.consumer_member),
+            batch_events=self.consumer_batch_events,
+            batch_bytes=self.consumer_batch_bytes,
+            session_timeout_ms=self.consumer_session_timeout_ms,
+        )

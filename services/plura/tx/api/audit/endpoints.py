@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from plura.kit.http.answers import answer
+from plura.kit.http.audit_context import AuditContext, Subject
+from plura.kit.http.authorize import Authorize
+from plura.kit.http.parameters import PLAIN_DIGITS, Cursor, From, To, limit_query
 from plura.tx.api.audit.schemas import AdminAuditResponse
-from plura.tx.api.audit_context import AuditContext, Subject
-from plura.tx.api.authorize import AUDITORS, Authorize
-from plura.tx.api.parameters import PLAIN_DIGITS, Cursor, Filter, From, To, limit_query
+from plura.tx.api.authorize import AUDITORS
+from plura.tx.api.parameters import Filter
 from plura.tx.api.responses import lookup_responses
-from plura.tx.api.schemas import answer
 from plura.tx.api.services import services_of
 
 SUBJECT = Subject(action="ADMIN_AUDIT_LOOKUP", resource_type="AUDIT")

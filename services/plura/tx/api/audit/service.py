@@ -6,13 +6,13 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from plura.tx.api import cursors
+from plura.kit.http import cursors
+from plura.kit.http.audit_context import AuditContext
+from plura.kit.http.cursors import Position
+from plura.kit.http.errors import InvalidRequestError
+from plura.kit.http.parameters import LAST, checked_range
+from plura.kit.statements import Statements
 from plura.tx.api.audit.schemas import AdminAuditResponse, AuditEntry
-from plura.tx.api.audit_context import AuditContext
-from plura.tx.api.cursors import Position
-from plura.tx.api.errors import InvalidRequestError
-from plura.tx.api.parameters import LAST, checked_range
-from plura.tx.api.statements import Statements
 from plura.tx.db import AUDIT_ROLE
 
 _HIGHEST = 2**63 - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plura.kit.auth.sign_in import Session
-from plura.tx.api.statements import Statements
+from plura.kit.statements import Statements
 
 
 class EndedSessions:

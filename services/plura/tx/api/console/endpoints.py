@@ -12,9 +12,17 @@ from starlette.responses import RedirectResponse, Response
 
 from plura.kit.auth.errors import KeysUnavailableError, UnauthenticatedError
 from plura.kit.auth.sign_in import SignIn
+from plura.kit.http.audit_context import AuditContext, audit_context_of
+from plura.kit.http.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    SessionEndedError,
+    UnavailableError,
+)
+from plura.kit.http.parameters import Cursor, in_utc, is_too_fine, lacks_plus
 from plura.tx.api.audit import endpoints as audit
-from plura.tx.api.audit_context import AuditContext, audit_context_of
-from plura.tx.api.authorize import AUDITORS
+from plura.tx.api.authorize import AUDITORS, READERS
 from plura.tx.api.console.errors import SignInFailedError
 from plura.tx.api.console.pages import page, path_of, static
 from plura.tx.api.console.pasted import LONGEST_PASTED, PastedField, searched
@@ -32,15 +40,8 @@ from plura.tx.api.console.session import (
     own_page,
     session_of,
 )
-from plura.tx.api.errors import (
-    ForbiddenError,
-    InvalidRequestError,
-    NotFoundError,
-    SessionEndedError,
-    UnavailableError,
-)
 from plura.tx.api.order import endpoints as order
-from plura.tx.api.parameters import Cursor, OrderId, TxId, WalletId, in_utc, is_too_fine, lacks_plus
+from plura.tx.api.parameters import OrderId, TxId, WalletId
 from plura.tx.api.search import endpoints as search
 from plura.tx.api.services import Services, services_of
 from plura.tx.api.tx import endpoints as tx
@@ -136,7 +137,7 @@ async def logout(request: Request) -> Response:
 
 @router.get("/console/search")
 async def find(
-    context: Annotated[AuditContext, Depends(AuthorizePage(search.SUBJECT))],
+    context: Annotated[AuditContext, Depends(AuthorizePage(search.SUBJECT, roles=READERS))],
     request: Request,
     q: Annotated[str, Query(max_length=LONGEST_PASTED)] = "",
 ) -> Response:
@@ -155,7 +156,7 @@ async def find(
 
 @router.get("/console/tx/{tx_id:text}")
 async def show_tx(
-    tx_id: TxId, context: Annotated[AuditContext, Depends(AuthorizePage(tx.SUBJECT))], request: Request
+    tx_id: TxId, context: Annotated[AuditContext, Depends(AuthorizePage(tx.SUBJECT, roles=READERS))], request: Request
 ) -> Response:
     """Show a transaction."""
     entry = await services_of(request).tx.entry(context)
@@ -165,7 +166,7 @@ async def show_tx(
 @router.get("/console/payment-orders/{order_id:text}")
 async def show_order(
     order_id: OrderId,
-    context: Annotated[AuditContext, Depends(AuthorizePage(order.SUBJECT))],
+    context: Annotated[AuditContext, Depends(AuthorizePage(order.SUBJECT, roles=READERS))],
     request: Request,
     cursor: Cursor = None,
 ) -> Response:
@@ -177,7 +178,7 @@ async def show_order(
 @router.get("/console/wallets/{wallet_id:text}")
 async def show_wallet(
     wallet_id: WalletId,
-    context: Annotated[AuditContext, Depends(AuthorizePage(wallet.SUBJECT))],
+    context: Annotated[AuditContext, Depends(AuthorizePage(wallet.SUBJECT, roles=READERS))],
     request: Request,
     start: str = "",
     end: str = "",

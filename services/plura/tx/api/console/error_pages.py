@@ -8,13 +8,13 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
-from plura.tx.api.audit_context import AuditContext, storable
+from plura.kit.http.audit_context import AuditContext, storable
+from plura.kit.http.errors import ApiError
 from plura.tx.api.console.catalogue import Texts
 from plura.tx.api.console.pages import address, page
 from plura.tx.api.console.pasted import LONGEST_PASTED
 from plura.tx.api.console.reader import Reader
 from plura.tx.api.console.session import START
-from plura.tx.api.errors import ApiError
 
 _RETRYABLE = frozenset({"tx_not_found", "order_not_found", "unavailable", "internal_error"})
 """Errors after which a retry can succeed."""

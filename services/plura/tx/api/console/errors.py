@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plura.tx.api.errors import UnauthorizedError
+from plura.kit.http.errors import UnauthorizedError
 
 
 class SignInFailedError(UnauthorizedError):

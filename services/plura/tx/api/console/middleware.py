@@ -6,12 +6,12 @@ from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from plura.tx.api.audit_context import audit_context_of
+from plura.kit.http.audit_context import audit_context_of
+from plura.kit.http.errors import ApiError
 from plura.tx.api.console.catalogue import Language
 from plura.tx.api.console.error_pages import error_page
 from plura.tx.api.console.reader import LANGUAGE_COOKIE, SWITCH, identify_reader
 from plura.tx.api.console.session import is_console_path
-from plura.tx.api.errors import ApiError
 from plura.tx.api.services import services_of
 
 _API = "/admin/"

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BeforeValidator
 
-from plura.tx.api.errors import InvalidRequestError
-from plura.tx.api.parameters import PLAIN
+from plura.kit.http.errors import InvalidRequestError
+from plura.kit.http.parameters import PLAIN
 from plura.tx.db import LONGEST_ID
 
 LONGEST_PASTED = 1024

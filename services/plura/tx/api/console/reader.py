@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.types import Scope
 
 from plura.kit.auth.principal import ADMIN_AUDIT
-from plura.tx.api.audit_context import audit_context_of
+from plura.kit.http.audit_context import audit_context_of
 from plura.tx.api.console.catalogue import Language, preferred
 from plura.tx.api.console.session import START, cookie_of, is_console_path, session_of
 from plura.tx.api.services import services_of

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from plura.kit.auth.errors import UnauthenticatedError
 from plura.kit.auth.principal import Principal
 from plura.kit.auth.sign_in import LOGIN_SECONDS, LONGEST_COOKIE, Session, SignInSettings
-from plura.tx.api.audit_context import AuditContext
-from plura.tx.api.authorize import Authorize
+from plura.kit.http.audit_context import AuditContext
+from plura.kit.http.authorize import Authorize
 from plura.tx.api.services import Services
 
 SESSION, LOGIN = "plura_session", "plura_login"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from plura.kit.http.answers import MEDIA_TYPE, answer
 from plura.kit.observability.metrics import CONTENT_TYPE
 from plura.tx.api.health.schemas import Alive, Readiness
-from plura.tx.api.schemas import MEDIA_TYPE, answer
 from plura.tx.api.services import services_of
 
 router = APIRouter()

@@ -13,11 +13,12 @@ from prometheus_client import CollectorRegistry
 from psycopg.rows import scalar_row
 
 from plura.kit.auth.authenticators import Authenticator
-from plura.kit.observability.metrics import DatabaseMetrics, exposition, freshness_gauge
+from plura.kit.http.errors import UnavailableError
+from plura.kit.kafka_consumer.freshness import freshness_gauge
+from plura.kit.observability.metrics import DatabaseMetrics, exposition
 from plura.kit.rows import row_of
-from plura.tx.api.errors import UnavailableError
+from plura.kit.statements import Pool, Statements
 from plura.tx.api.health.schemas import Freshness, Readiness
-from plura.tx.api.statements import Pool, Statements
 from plura.tx.db import bo_migrations
 
 _LOG = logging.getLogger(__name__)

@@ -7,13 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from plura.tx.api.audit_context import AuditContext, Subject
-from plura.tx.api.authorize import Authorize
+from plura.kit.http.answers import answer
+from plura.kit.http.audit_context import AuditContext, Subject
+from plura.kit.http.parameters import PLAIN_DIGITS, Cursor, limit_query
+from plura.tx.api.authorize import authorize_reader
 from plura.tx.api.order.errors import OrderNotFoundError
 from plura.tx.api.order.schemas import AdminOrderResponse
-from plura.tx.api.parameters import PLAIN_DIGITS, Cursor, OrderId, limit_query
+from plura.tx.api.parameters import OrderId
 from plura.tx.api.responses import lookup_responses
-from plura.tx.api.schemas import answer
 from plura.tx.api.services import services_of
 
 SUBJECT = Subject(action="ADMIN_ORDER_LOOKUP", resource_type="PAYMENT_ORDER", parameter="order_id")
@@ -30,7 +31,7 @@ router = APIRouter()
 )
 async def get_order(
     order_id: OrderId,  # noqa: ARG001  # validated here, read by Authorize
-    context: Annotated[AuditContext, Depends(Authorize(SUBJECT))],
+    context: Annotated[AuditContext, Depends(authorize_reader(SUBJECT))],
     request: Request,
     limit: Annotated[int, limit_query(ROWS), PLAIN_DIGITS] = ROWS,
     cursor: Cursor = None,

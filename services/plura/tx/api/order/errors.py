@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plura.tx.api.errors import NotFoundError
+from plura.kit.http.errors import NotFoundError
 
 
 class OrderNotFoundError(NotFoundError):

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from psycopg.rows import RowMaker
 
+from plura.kit.http.audit_context import AuditContext
 from plura.kit.rows import row_of
-from plura.tx.api.audit_context import AuditContext
+from plura.kit.statements import Statements
 from plura.tx.api.entries import PairingStatus, TracedEntry, item, status_group
 from plura.tx.api.order.errors import OrderNotFoundError
 from plura.tx.api.order.schemas import AdminOrderResponse, OrderInfo
 from plura.tx.api.pages import Page, after
-from plura.tx.api.statements import Statements
 
 _PREFIX = "po_"
 """Prefix of the order's columns in rows of the statement ``order``."""

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from psycopg.rows import scalar_row
 
-from plura.tx.api.audit_context import AuditContext
+from plura.kit.http.audit_context import AuditContext
+from plura.kit.statements import Statements
 from plura.tx.api.search.schemas import AdminSearchResponse, Hit
-from plura.tx.api.statements import Statements
 
 _PATHS = {
     "TX": "/admin/tx/{}",

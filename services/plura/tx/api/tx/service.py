@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from plura.kit.http.audit_context import AuditContext
 from plura.kit.rows import row_of
-from plura.tx.api.audit_context import AuditContext
+from plura.kit.statements import Statements
 from plura.tx.api.entries import TracedEntry, status_group
-from plura.tx.api.statements import Statements
 from plura.tx.api.tx.errors import TxNotFoundError
 from plura.tx.api.tx.schemas import AdminTxResponse, Related
 

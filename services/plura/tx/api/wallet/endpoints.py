@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from plura.tx.api.audit_context import AuditContext, Subject
-from plura.tx.api.authorize import Authorize
-from plura.tx.api.parameters import PLAIN_DIGITS, Cursor, From, To, WalletId, limit_query
+from plura.kit.http.answers import answer
+from plura.kit.http.audit_context import AuditContext, Subject
+from plura.kit.http.parameters import PLAIN_DIGITS, Cursor, From, To, limit_query
+from plura.tx.api.authorize import authorize_reader
+from plura.tx.api.parameters import WalletId
 from plura.tx.api.responses import lookup_responses
-from plura.tx.api.schemas import answer
 from plura.tx.api.services import services_of
 from plura.tx.api.wallet.schemas import AdminWalletTxResponse
 
@@ -29,7 +30,7 @@ router = APIRouter()
 )
 async def list_wallet_tx(
     wallet_id: WalletId,
-    context: Annotated[AuditContext, Depends(Authorize(SUBJECT))],
+    context: Annotated[AuditContext, Depends(authorize_reader(SUBJECT))],
     request: Request,
     start: From = None,
     end: To = None,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from plura.kit.http.audit_context import AuditContext
+from plura.kit.http.parameters import checked_range
 from plura.kit.rows import row_of
-from plura.tx.api.audit_context import AuditContext
+from plura.kit.statements import Statements
 from plura.tx.api.entries import TracedEntry, item
 from plura.tx.api.pages import Page, after
-from plura.tx.api.parameters import checked_range
-from plura.tx.api.statements import Statements
 from plura.tx.api.wallet.schemas import AdminWalletTxResponse
 
 

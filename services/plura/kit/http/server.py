@@ -13,8 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from plura.kit.http.problems import MEDIA_TYPE, problem_body
 from plura.kit.observability import correlation
-from plura.tx.api.problems import MEDIA_TYPE, problem_body
 
 REQUEST_SECONDS = 10.0
 """Longest time for a request to arrive, head and body."""

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Generic
 
 from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from kafka.errors import (  # type: ignore[import-untyped]
@@ -20,18 +21,16 @@ from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
 
 from plura.kit.errors import ServiceError
 from plura.kit.kafka_client import ReadOnlyTopicsClient
+from plura.kit.kafka_consumer.assignor import KnownTopicsAssignor
+from plura.kit.kafka_consumer.gathering import Gathered, Limits
+from plura.kit.kafka_consumer.incarnations import Incarnations
+from plura.kit.kafka_consumer.offset_reset import RESETS, OffsetResetPolicy
+from plura.kit.kafka_consumer.parts import B, Counts, Keeper, Sink, StoppedError
+from plura.kit.kafka_consumer.positions import PartitionTracker
+from plura.kit.kafka_consumer.rebalances import RebalanceListener
+from plura.kit.kafka_consumer.state import ConsumerState, Place
+from plura.kit.kafka_consumer.topics import TopicMonitor
 from plura.kit.observability.logs import fields
-from plura.tx.consumer.assignor import KnownTopicsAssignor
-from plura.tx.consumer.gathering import Gathered, Limits
-from plura.tx.consumer.heartbeat import Heartbeat
-from plura.tx.consumer.incarnations import Incarnations
-from plura.tx.consumer.ingest import Ingest, StoppedError
-from plura.tx.consumer.metrics import MetricsRecorder
-from plura.tx.consumer.offset_reset import RESETS, OffsetResetPolicy
-from plura.tx.consumer.positions import PartitionTracker
-from plura.tx.consumer.rebalances import RebalanceListener
-from plura.tx.consumer.state import ConsumerState, Place
-from plura.tx.consumer.topics import TopicMonitor
 
 _ASK_SECONDS = 1.0
 """How often topics and end offsets are requested from the broker, and the state is stored."""
@@ -59,8 +58,8 @@ class Work:
 
 
 @dataclass(kw_only=True)
-class ConsumeLoop:
-    """Consumes until ``ingest.stopping`` is set.
+class ConsumeLoop(Generic[B]):
+    """Consumes until ``sink.stopping`` is set.
 
     An offset is committed only when everything before it is stored or put aside. While the database is unavailable, the
     partitions are paused and polling continues, so that this member stays in the group. While the broker is
@@ -69,21 +68,25 @@ class ConsumeLoop:
 
     topics: list[str]
     client_options: Mapping[str, Any]
-    ingest: Ingest
+    sink: Sink[B]
     state: ConsumerState
-    metrics: MetricsRecorder
-    heartbeat: Heartbeat
+    counts: Counts
+    keeper: Keeper
     offset_reset: OffsetResetPolicy
     monitor: TopicMonitor
     limits: Limits
     tracker: PartitionTracker
     incarnations: Incarnations
+    member_setting: str
+    """The setting that names this member of the group."""
     connect: Callable[..., Any] = KafkaConsumer
 
     def __post_init__(self) -> None:
         """Start with nothing gathered."""
         self._listener = RebalanceListener()
         self._gathered = Gathered()
+        self._batch = self.sink.new_batch()
+        self._read_messages = 0
         self._largest = 0
         self._work: Work | None = None
         self._uncommitted: dict[Place, int] = {}
@@ -93,7 +96,7 @@ class ConsumeLoop:
         self._unreadable: ServiceError | None = None
 
     def run(self) -> None:
-        """Consume until ``ingest.stopping`` is set or a limit is reached.
+        """Consume until ``sink.stopping`` is set or a limit is reached.
 
         Raises:
             TooManyBadError: the limit of bad events is reached; they are put aside and committed.
@@ -108,7 +111,7 @@ class ConsumeLoop:
                     while not self._is_over():
                         self._round(consumer, writer)
                 finally:
-                    self.ingest.stopping.set()
+                    self.sink.stopping.set()
                     self._finish(consumer)
         finally:
             self._leave(consumer)
@@ -116,7 +119,7 @@ class ConsumeLoop:
     def _connected(self) -> Any | None:
         """Return a client once a broker answers, None if the process stops before."""
         assignor = KnownTopicsAssignor(lambda: self.monitor.topics)
-        while not self.ingest.stopping.is_set():
+        while not self.sink.stopping.is_set():
             self.state.looped_at = time.monotonic()
             self.monitor.look()
             try:
@@ -128,7 +131,7 @@ class ConsumeLoop:
                 consumer.subscribe(self.topics, listener=self._listener)
             except (KafkaError, OSError) as error:
                 log.warning("no broker answers", extra=fields(said=str(error)[:300]))
-                self.ingest.stopping.wait(_RETRY_SECONDS)
+                self.sink.stopping.wait(_RETRY_SECONDS)
             else:
                 return consumer
         return None
@@ -149,11 +152,11 @@ class ConsumeLoop:
             self._commit(consumer)
         except FencedInstanceIdError:
             raise ServiceError(
-                "another process consumes under the same name: PLURA_CONSUMER_MEMBER has to be unique"
+                f"another process consumes under the same name: {self.member_setting} has to be unique"
             ) from None
         except KafkaError as error:
             log.warning("broker refused", extra=fields(said=str(error)[:300]))
-            self.ingest.stopping.wait(_RETRY_SECONDS)
+            self.sink.stopping.wait(_RETRY_SECONDS)
             return
         if time.monotonic() - self._asked > _ASK_SECONDS:
             self._asked = time.monotonic()
@@ -172,7 +175,7 @@ class ConsumeLoop:
     def _read(self, consumer: Any, **limits: int) -> Mapping[TopicPartition, list[Any]]:
         """Poll, unless a record cannot be read: the client would never return."""
         if self._unreadable:
-            self.ingest.stopping.wait(_BUSY_POLL_MS / 1000)
+            self.sink.stopping.wait(_BUSY_POLL_MS / 1000)
             return {}
         try:
             records: Mapping[TopicPartition, list[Any]] = consumer.poll(**limits)
@@ -202,14 +205,16 @@ class ConsumeLoop:
         Messages are parsed while the writer is busy, so that it does not wait for the parsing.
         """
         gathered = self._gathered
-        gathered.read(self.ingest.reader)
+        for message in islice(gathered.messages, self._read_messages, None):
+            self.sink.add(self._batch, message)
+        self._read_messages = len(gathered.messages)
         if self._work is not None or not gathered.messages:
             return
         waited = time.monotonic() - gathered.since
         if gathered.is_full(self.limits) or waited >= self.limits.batch_seconds:
-            self._work = Work(gathered, writer.submit(self.ingest.write, gathered.batch))
+            self._work = Work(gathered, writer.submit(self.sink.write, self._batch))
             self._largest = gathered.largest
-            self._gathered = Gathered()
+            self._gathered, self._batch, self._read_messages = Gathered(), self.sink.new_batch(), 0
 
     def _settle(self) -> None:
         """Take the result of a batch that was written."""
@@ -223,7 +228,7 @@ class ConsumeLoop:
         self._stored_at = time.monotonic()
         self._uncommitted |= work.gathered.ends
         self.tracker.stored(work.gathered.ends)
-        limits, bad = self.limits, self.metrics
+        limits, bad = self.limits, self.counts
         if 0 < limits.most_bad <= bad.bad or 0 < limits.most_bad_in_a_row <= bad.bad_in_a_row:
             raise TooManyBadError(f"{bad.bad} bad events, {bad.bad_in_a_row} of them in a row: something else is wrong")
 
@@ -281,9 +286,9 @@ class ConsumeLoop:
         except (KafkaError, ValueError) as error:
             log.warning("positions unknown", extra=fields(said=str(error)[:300]))
             return
-        self.metrics.set_lags()
-        self.heartbeat.beat(self.state.partitions, self.monitor.topics)
-        self._rejoin_for(consumer, self.heartbeat.unread)
+        self.counts.set_lags()
+        self.keeper.beat(self.state.partitions, self.monitor.topics)
+        self._rejoin_for(consumer, self.keeper.unread)
 
     def _rejoin_for(self, consumer: Any, unread: Iterable[Place]) -> None:
         """Request a rebalance if the group has overlooked partitions.
@@ -302,7 +307,7 @@ class ConsumeLoop:
 
     def _restart_topic(self, consumer: Any, topic: str) -> None:
         """Read a topic that was recreated from its first record."""
-        self.metrics.recreated(topic)
+        self.counts.recreated(topic)
         self.tracker.recreated(topic)
         self._forget([place for place in self._uncommitted if place[0] == topic])
         assigned = {(part.topic, part.partition) for part in consumer.assignment() if part.topic == topic}
@@ -316,9 +321,9 @@ class ConsumeLoop:
 
     def _is_over(self) -> bool:
         limits = self.limits
-        if self.ingest.stopping.is_set():
+        if self.sink.stopping.is_set():
             return True
-        if limits.most_messages is not None and self.metrics.stored + self.metrics.bad >= limits.most_messages:
+        if limits.most_messages is not None and self.counts.stored + self.counts.bad >= limits.most_messages:
             return True
         is_idle = self._work is None and not self._gathered.messages
         idle = time.monotonic() - self._stored_at

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plura.kit.http.audit_context import AuditContext
+from plura.kit.http.errors import ApiError
+from plura.kit.http.problems import problem
+from plura.kit.http.settings import Networks
 from plura.kit.observability.correlation import correlation_id
 from plura.kit.observability.logs import fields
 from plura.kit.observability.metrics import ApiMetrics
-from plura.tx.api.audit_context import AuditContext
-from plura.tx.api.errors import ApiError
-from plura.tx.api.problems import problem
-from plura.tx.api.settings import ApiSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,14 +35,16 @@ _OVER_TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 class RequestMiddleware:
     """Wraps the application.
 
-    ``route_of`` returns the route template of a path, None if no route matches. ``is_secure``: browsers use TLS.
+    ``trusted`` are proxies whose X-Forwarded-For counts, ``masked`` query keys that the audit hides. ``route_of``
+    returns the route template of a path, None if no route matches. ``is_secure``: browsers use TLS.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        settings: ApiSettings,
+        trusted: Networks,
+        masked: frozenset[str],
         metrics: ApiMetrics,
         route_of: Callable[[str], str | None],
         is_secure: bool,
@@ -50,8 +52,8 @@ class RequestMiddleware:
         self._app = app
         self._metrics = metrics
         self._route_of = route_of
-        self._trusted = settings.trusted_proxies
-        self._masked = settings.masked_keys
+        self._trusted = trusted
+        self._masked = masked
         self._headers = (*_HEADERS, _OVER_TLS_ONLY) if is_secure else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

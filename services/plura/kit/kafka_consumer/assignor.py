@@ -9,7 +9,7 @@ from typing import Any
 from kafka.coordinator.assignors.range import RangePartitionAssignor  # type: ignore[import-untyped]
 from kafka.errors import UnknownTopicOrPartitionError  # type: ignore[import-untyped]
 
-from plura.tx.consumer.topics import Topics
+from plura.kit.kafka_consumer.topics import Topics
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 from kafka import TopicPartition  # type: ignore[import-untyped]
 
+from plura.kit.kafka_consumer.state import Place
+from plura.kit.kafka_consumer.topics import Topics
 from plura.kit.observability.logs import fields
-from plura.tx.consumer.state import Place
-from plura.tx.consumer.topics import Topics
 
 _TIMEOUT_MS = 2000
 

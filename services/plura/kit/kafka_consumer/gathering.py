@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
-from plura.tx.consumer.arrivals import claimed
-from plura.tx.consumer.batches import Batch, add
-from plura.tx.consumer.events import EventReader
-from plura.tx.consumer.messages import Message
-from plura.tx.consumer.state import Place
+from plura.kit.kafka_consumer.arrivals import claimed
+from plura.kit.kafka_consumer.messages import Message
+from plura.kit.kafka_consumer.state import Place
 
 _MOST_POLLED = 100
 """Records of a poll: as fast as with a thousand, and a tenth of the memory if they are large."""
@@ -46,8 +43,6 @@ class Gathered:
     first_of: dict[Place, tuple[int, float | None]] = field(default_factory=dict)
     """Offset and timestamp of the first message, for each partition that is assigned to us."""
     since: float = 0.0
-    batch: Batch = field(default_factory=Batch)
-    """Rows and dead letters of the messages that were parsed so far."""
 
     def is_full(self, limits: Limits) -> bool:
         """Whether the batch takes no more messages."""
@@ -72,11 +67,6 @@ class Gathered:
             self.size += size
             self.largest = max(self.largest, size)
             self.messages.append(message)
-
-    def read(self, reader: EventReader) -> None:
-        """Parse the messages that were added since the last call."""
-        for message in islice(self.messages, len(self.batch.messages), None):
-            add(self.batch, reader, message)
 
     def disown(self, places: Iterable[Place]) -> None:
         """Drop the offsets of partitions that were revoked; their messages are stored nevertheless."""

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from plura.tx.api.errors import ApiError
+from plura.kit.http.errors import ApiError
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -1,4 +1,4 @@
-"""The statements of the API: prepared, measured, and repeated once if the connection was unusable."""
+"""The statements of an API: prepared, measured, and repeated once if the connection was unusable."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import BaseRowFactory, TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from plura.kit.http.errors import SessionEndedError, UnavailableError
 from plura.kit.observability.logs import fields
 from plura.kit.observability.metrics import DatabaseMetrics
-from plura.kit.queries import read_queries
-from plura.tx.api.errors import SessionEndedError, UnavailableError
-from plura.tx.db import API_ROLE
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_LOGGED = 300
@@ -40,15 +38,33 @@ Result = TypeVar("Result")
 
 
 class Statements:
-    """Runs the named statements of ``lookups.sql``."""
+    """Runs named statements of a file.
 
-    def __init__(self, pool: Pool, metrics: DatabaseMetrics, *, slow_ms: int) -> None:
+    ``role`` is the role of the pool's connections. ``repeats``: a statement whose connection was unusable is executed
+    once more, so that it may be executed twice; without it such a statement is unavailable. ``unavailable`` is raised
+    for a statement that failed.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        metrics: DatabaseMetrics,
+        texts: Mapping[str, LiteralString],
+        *,
+        role: LiteralString,
+        repeats: bool,
+        slow_ms: int,
+        unavailable: type[UnavailableError] = UnavailableError,
+    ) -> None:
         self._pool = pool
         self._drained_at = float("-inf")
         self._metrics = metrics
         self._slow_seconds = slow_ms / 1000 if slow_ms else float("inf")
         self._longest_wait = min(pool.timeout, _LONGEST_WAIT_SECONDS)
-        self._texts: Mapping[str, LiteralString] = read_queries("plura.tx.db", "lookups.sql")
+        self._texts = texts
+        self._role = role
+        self._repeats = repeats
+        self._unavailable = unavailable
 
     async def rows(
         self, name: str, table: str, row: BaseRowFactory[Row], parameters: Mapping[str, Any] | None = None
@@ -108,7 +124,7 @@ class Statements:
                     await cursor.execute(self._texts[name], parameters, prepare=False)
                     rows = await cursor.fetchall()
                 # no RESET ROLE: it would outlive the transaction and leave the connection with the login role's rights
-                await connection.execute(_set_local_role(API_ROLE))
+                await connection.execute(_set_local_role(self._role))
                 count = min(len(rows), int(parameters["limit"]))
                 outcome = {"result": "FOUND" if rows else "EMPTY", "result_count": count}
                 with self._measured("record", "admin_audit_logs"):
@@ -139,10 +155,12 @@ class Statements:
             if self._drained_at < started:
                 self._drained_at = time.monotonic()
                 await self._pool.drain()
+            if not self._repeats:
+                raise self._unavailable from None
         try:
             return await work()
         except _UnusableConnectionError:
-            raise UnavailableError from None
+            raise self._unavailable from None
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
@@ -161,12 +179,12 @@ class Statements:
                     raise
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as error:
             _LOG.warning("database not available", extra=fields(reason=_first_line(error)))
-            raise UnavailableError from None
+            raise self._unavailable from None
         except psycopg.Error as error:
             if error.sqlstate == _SESSION_ENDED:
                 raise SessionEndedError from None
             _LOG.exception("statement failed")
-            raise UnavailableError from None
+            raise self._unavailable from None
 
     def _measured(self, name: str, table: str) -> _Measured:
         return _Measured(self._metrics, name, table, self._slow_seconds, self._texts[name])

@@ -1,4 +1,4 @@
-"""Shared by the commands of ``plura tx``: the database."""
+"""Shared by the commands of the services: the database."""
 
 from __future__ import annotations
 

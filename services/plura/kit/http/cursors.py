@@ -13,8 +13,8 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from plura.tx.api.audit_context import UNSTORABLE
-from plura.tx.api.errors import InvalidRequestError
+from plura.kit.http.audit_context import UNSTORABLE
+from plura.kit.http.errors import InvalidRequestError
 
 LONGEST = 2048
 """Most characters of a cursor: enough for an id of 255 characters outside ASCII."""

@@ -16,9 +16,8 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from plura.kit.auth.principal import Principal
+from plura.kit.http.errors import ApiError
 from plura.kit.observability import correlation
-from plura.tx.api.errors import ApiError
-from plura.tx.db import LONGEST_ID
 
 LONGEST_QUERY = 32_768
 """Bytes of a query; a longer query is not read. Two filters and a cursor of the longest ids take a quarter of it."""
@@ -26,8 +25,8 @@ _KEY = "plura.audit_context"
 _MASK = "***"
 _LONGEST = 2000
 """Bytes of a text from the request that the audit stores."""
-_LONGEST_ID_BYTES = 4 * LONGEST_ID
-"""Bytes of an id that the audit stores: any valid id, and far below the limit of a PostgreSQL index (2,704)."""
+_LONGEST_ID_BYTES = 1020
+"""Bytes of an id that the audit stores: four for each of 255 characters, and far below the limit of an index."""
 _LONGEST_FORWARDED = 4096
 """Characters of X-Forwarded-For that are read, counted from its end."""
 _LONGEST_ADDRESS = 64

@@ -1,4 +1,4 @@
-"""The HTTP server of the consumer: /healthz, /readyz, /metrics."""
+"""The HTTP server of a process without an API of its own: /healthz, /readyz, /metrics."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from kafka import TopicPartition  # type: ignore[import-untyped]
 
+from plura.kit.kafka_consumer.clock import DatabaseClock
+from plura.kit.kafka_consumer.gathering import Gathered
+from plura.kit.kafka_consumer.state import ConsumerState, PartitionState, Place, StoredState
+from plura.kit.kafka_consumer.topics import Topics
 from plura.kit.observability.logs import fields
-from plura.tx.consumer.clock import DatabaseClock
-from plura.tx.consumer.gathering import Gathered
-from plura.tx.consumer.state import ConsumerState, PartitionState, Place, StoredState
-from plura.tx.consumer.topics import Topics
 
 _TIMEOUT_MS = 2000
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from kafka import ConsumerRebalanceListener, TopicPartition  # type: ignore[import-untyped]
 
-from plura.tx.consumer.state import Place
+from plura.kit.kafka_consumer.state import Place
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from plura.tx.consumer.arrivals import Arrivals
+from plura.kit.kafka_consumer.arrivals import Arrivals
 
 FRESH_SECONDS = 5.0
 """The end of a partition is known if the broker reported it within this time."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Protocol
 
+from plura.kit.http.audit_context import AuditContext
+from plura.kit.http.errors import UnavailableError
 from plura.kit.observability.logs import fields
-from plura.tx.api.audit_context import AuditContext
-from plura.tx.api.errors import UnavailableError
 
 _LOG = logging.getLogger(__name__)
 

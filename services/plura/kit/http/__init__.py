@@ -1,0 +1,1 @@
+"""What the HTTP APIs of the services share: server, errors, parameters, audit of denied requests."""
