@@ -26,46 +26,44 @@
 -#}
 {% macro refuse_gaps() -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
-        {%- set children = {} -%}
+        {%- set parents, children = {}, {} -%}
         {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
+            {%- do parents.update({node.unique_id: node.depends_on.nodes}) -%}
             {%- for parent in node.depends_on.nodes -%}
                 {%- do children.setdefault(parent, []).append(node.unique_id) -%}
             {%- endfor -%}
         {%- endfor -%}
-        {%- for pipeline, completion in pipeline_names().items() -%}
-            {%- set last = 'model.plura.' ~ completion -%}
-            {%- for name in first_nodes()[pipeline] -%}
-                {%- set first = 'model.plura.' ~ name -%}
-                {%- if first in selected_resources and last in selected_resources -%}
-                    {#- both lists grow while they are walked -#}
-                    {%- set downstream = [first] -%}
-                    {%- for unique_id in downstream -%}
-                        {%- for child in children.get(unique_id, []) if child not in downstream -%}
-                            {%- do downstream.append(child) -%}
-                        {%- endfor -%}
-                    {%- endfor -%}
-                    {%- set awaited = [last] -%}
-                    {%- for unique_id in awaited -%}
-                        {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent in downstream and parent not in awaited -%}
-                            {%- do awaited.append(parent) -%}
-                        {%- endfor -%}
-                    {%- endfor -%}
-                    {%- set missing = [] -%}
-                    {%- for unique_id in awaited
-                            if unique_id not in selected_resources and graph.nodes[unique_id].config.materialized != 'ephemeral' -%}
-                        {%- do missing.append(graph.nodes[unique_id].name) -%}
-                    {%- endfor -%}
-                    {%- if missing -%}
-                        {%- do exceptions.raise_compiler_error(
-                            pipeline ~ ' cannot run without ' ~ missing | sort | join(', ') ~ ': ' ~ completion
-                            ~ ' would record as done what they leave out. Select all of the pipeline (--selector ' ~ pipeline
-                            ~ '), or leave out ' ~ completion ~ ' as well.'
-                        ) -%}
-                    {%- endif -%}
+        {%- for pipeline, completion in pipeline_names().items() if 'model.plura.' ~ completion in selected_resources -%}
+            {%- set awaited = reached_from('model.plura.' ~ completion, parents) -%}
+            {%- for name in first_nodes()[pipeline] if 'model.plura.' ~ name in selected_resources -%}
+                {%- set missing = [] -%}
+                {%- for unique_id in reached_from('model.plura.' ~ name, children)
+                        if unique_id in awaited and unique_id not in selected_resources
+                        and graph.nodes[unique_id].config.materialized != 'ephemeral' -%}
+                    {%- do missing.append(graph.nodes[unique_id].name) -%}
+                {%- endfor -%}
+                {%- if missing -%}
+                    {%- do exceptions.raise_compiler_error(
+                        pipeline ~ ' cannot run without ' ~ missing | sort | join(', ') ~ ': ' ~ completion
+                        ~ ' would record as done what they leave out. Select all of the pipeline (--selector ' ~ pipeline
+                        ~ '), or leave out ' ~ completion ~ ' as well.'
+                    ) -%}
                 {%- endif -%}
             {%- endfor -%}
         {%- endfor -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Ids of the nodes that are reached from a node along edges ({id: ids}), its own among them. -#}
+{% macro reached_from(unique_id, edges) -%}
+    {%- set reached = [unique_id] -%}
+    {#- the list grows while it is walked -#}
+    {%- for node in reached -%}
+        {%- for next_node in edges.get(node, []) if next_node not in reached -%}
+            {%- do reached.append(next_node) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(reached) }}
 {%- endmacro %}
 
 {#-
@@ -98,13 +96,11 @@
 -#}
 {% macro assert_completion_awaits_all(pipeline) -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
-        {%- set awaited = [model.unique_id] -%}
-        {#- the list grows while it is walked -#}
-        {%- for unique_id in awaited if unique_id in graph.nodes -%}
-            {%- for parent in graph.nodes[unique_id].depends_on.nodes if parent not in awaited -%}
-                {%- do awaited.append(parent) -%}
-            {%- endfor -%}
+        {%- set parents = {} -%}
+        {%- for node in graph.nodes.values() -%}
+            {%- do parents.update({node.unique_id: node.depends_on.nodes}) -%}
         {%- endfor -%}
+        {%- set awaited = reached_from(model.unique_id, parents) -%}
         {%- set missing = [] -%}
         {%- for node in graph.nodes.values()
                 if node.resource_type == 'model' and pipeline in node.tags

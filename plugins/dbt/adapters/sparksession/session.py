@@ -79,9 +79,7 @@ def clear_leftovers(running: SparkSession, schema: str | None, table: str | None
         raise ValueError(f"{name} exists, and its files with it")
     state = running._jsparkSession.sessionState()  # noqa: SLF001 - PySpark does not say where tables are
     identifier = state.sqlParser().parseTableIdentifier(name)
-    java = running._jvm.java.net.URI  # noqa: SLF001
-    place = state.catalog().defaultTablePath(identifier)
-    path = running._jvm.org.apache.hadoop.fs.Path(java(place.toString()))  # noqa: SLF001
+    path = running._jvm.org.apache.hadoop.fs.Path(state.catalog().defaultTablePath(identifier))  # noqa: SLF001
     path.getFileSystem(state.newHadoopConf()).delete(path, True)
 
 
