@@ -54,19 +54,23 @@ class Gathered:
         by_size = (limits.batch_bytes - self.size) // max(1, largest, self.largest)
         return max(1, min(by_count, by_size, _MOST_POLLED))
 
-    def take(self, place: Place, records: Sequence[Any]) -> None:
-        """Add one or more records of a partition."""
+    def take(self, place: Place, records: Sequence[Any]) -> list[Message]:
+        """Add one or more records of a partition; return them as messages."""
         if not self.messages:
             self.since = time.monotonic()
         if place not in self.first_of:
             self.first_of[place] = records[0].offset, claimed(records[0].timestamp)
         self.ends[place] = records[-1].offset + 1
-        for record in records:
-            message = Message(record.topic, record.value, record.key, record.headers, record.partition, record.offset)
+        taken = [
+            Message(record.topic, record.value, record.key, record.headers, record.partition, record.offset)
+            for record in records
+        ]
+        for message in taken:
             size = message.size
             self.size += size
             self.largest = max(self.largest, size)
-            self.messages.append(message)
+        self.messages += taken
+        return taken
 
     def disown(self, places: Iterable[Place]) -> None:
         """Drop the offsets of partitions that were revoked; their messages are stored nevertheless."""

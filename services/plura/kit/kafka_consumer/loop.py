@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Generic
 
 from kafka import KafkaConsumer, TopicPartition  # type: ignore[import-untyped]
@@ -86,7 +85,6 @@ class ConsumeLoop(Generic[B]):
         self._listener = RebalanceListener()
         self._gathered = Gathered()
         self._batch = self.sink.new_batch()
-        self._read_messages = 0
         self._largest = 0
         self._work: Work | None = None
         self._uncommitted: dict[Place, int] = {}
@@ -145,7 +143,9 @@ class ConsumeLoop(Generic[B]):
             records = self._poll(consumer, full=full)
             self._take_rebalances()
             for partition, batch in records.items():
-                self._gathered.take((partition.topic, partition.partition), batch)
+                # read while the writer is busy, so that it does not wait for it
+                for message in self._gathered.take((partition.topic, partition.partition), batch):
+                    self.sink.add(self._batch, message)
             self._settle()
             self._submit(writer)
             self._raise_if_unreadable()
@@ -200,21 +200,15 @@ class ConsumeLoop(Generic[B]):
         return int(min(self.limits.poll_seconds, _ASK_SECONDS) * 1000)
 
     def _submit(self, writer: ThreadPoolExecutor) -> None:
-        """Give the gathered messages to the writer if it is free and the batch is full or old enough.
-
-        Messages are parsed while the writer is busy, so that it does not wait for the parsing.
-        """
+        """Give the gathered messages to the writer if it is free and the batch is full or old enough."""
         gathered = self._gathered
-        for message in islice(gathered.messages, self._read_messages, None):
-            self.sink.add(self._batch, message)
-        self._read_messages = len(gathered.messages)
         if self._work is not None or not gathered.messages:
             return
         waited = time.monotonic() - gathered.since
         if gathered.is_full(self.limits) or waited >= self.limits.batch_seconds:
             self._work = Work(gathered, writer.submit(self.sink.write, self._batch))
             self._largest = gathered.largest
-            self._gathered, self._batch, self._read_messages = Gathered(), self.sink.new_batch(), 0
+            self._gathered, self._batch = Gathered(), self.sink.new_batch()
 
     def _settle(self) -> None:
         """Take the result of a batch that was written."""
